@@ -1,0 +1,31 @@
+# Debian and Ubuntu packages, found once. Each becomes a target that folders
+# link to PRIVATE or PUBLIC.
+find_package(Threads REQUIRED)
+find_package(absl REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(gRPC CONFIG QUIET)
+pkg_check_modules(GRPCPP REQUIRED IMPORTED_TARGET grpc++)
+find_library(COOPER_GRPCPP_REFLECTION grpc++_reflection REQUIRED)
+find_program(COOPER_GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
+find_package(prometheus-cpp CONFIG REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(PNG REQUIRED)
+find_package(JPEG REQUIRED)
+pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+find_package(GTest REQUIRED)
+find_package(benchmark QUIET)
+
+# OpenCV core and imgproc only: the packages that carry OpenCVConfig.cmake pull
+# in every codec that OpenCV knows.
+find_path(COOPER_OPENCV_INCLUDE opencv2/core.hpp PATH_SUFFIXES opencv4 REQUIRED)
+find_library(COOPER_OPENCV_CORE opencv_core REQUIRED)
+find_library(COOPER_OPENCV_IMGPROC opencv_imgproc REQUIRED)
+add_library(cooper_opencv INTERFACE)
+target_include_directories(cooper_opencv SYSTEM INTERFACE
+  "${COOPER_OPENCV_INCLUDE}")
+target_link_libraries(cooper_opencv INTERFACE
+  "${COOPER_OPENCV_IMGPROC}" "${COOPER_OPENCV_CORE}")

@@ -1,0 +1,133 @@
+#include "server/base/logging.h"
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+
+namespace cooper::base {
+namespace {
+
+LogFormat g_format = LogFormat::kText;
+
+spdlog::logger& Logger() {
+  static const std::shared_ptr<spdlog::logger> kLogger = [] {
+    auto logger = spdlog::stderr_logger_mt("cooper");
+    logger->set_pattern("%v");
+    logger->flush_on(spdlog::level::trace);
+    return logger;
+  }();
+  return *kLogger;
+}
+
+const char* LevelName(LogLevel level) {
+  switch (level) {
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
+  }
+  return "info";
+}
+
+std::string JsonString(absl::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (byte < 0x20) {
+      absl::StrAppendFormat(&out, "\\u%04x", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+
+// Length of the valid UTF-8 sequence at the start of `text`, or 0.
+size_t Utf8Length(absl::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  const size_t length = lead < 0x80           ? 1
+                        : (lead >> 5) == 0x6  ? 2
+                        : (lead >> 4) == 0xE  ? 3
+                        : (lead >> 3) == 0x1E ? 4
+                                              : 0;
+  if (length == 0 || length > text.size()) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) return 0;
+  }
+  return length;
+}
+
+}  // namespace
+
+LogField::LogField(absl::string_view key, absl::string_view value)
+    : key(key), value(value), quoted(true) {}
+LogField::LogField(absl::string_view key, const char* value)
+    : key(key), value(value), quoted(true) {}
+LogField::LogField(absl::string_view key, double value)
+    : key(key), value(absl::StrFormat("%.6g", value)), quoted(false) {}
+LogField::LogField(absl::string_view key, int64_t value)
+    : key(key), value(absl::StrCat(value)), quoted(false) {}
+LogField::LogField(absl::string_view key, int value)
+    : key(key), value(absl::StrCat(value)), quoted(false) {}
+
+void SetLogFormat(LogFormat format) { g_format = format; }
+
+void Log(LogLevel level, absl::string_view message,
+         const std::vector<LogField>& fields) {
+  const std::string time = absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(),
+                                            absl::UTCTimeZone());
+  std::string line;
+  if (g_format == LogFormat::kJson) {
+    line = absl::StrCat("{\"ts\":\"", time, "\",\"level\":\"", LevelName(level),
+                        "\",\"msg\":", JsonString(message));
+    for (const LogField& field : fields) {
+      absl::StrAppend(&line, ",", JsonString(field.key), ":",
+                      field.quoted ? JsonString(field.value) : field.value);
+    }
+    line += "}";
+  } else {
+    line = absl::StrCat(time, " ", LevelName(level), " ", message);
+    for (const LogField& field : fields) {
+      absl::StrAppend(&line, " ", field.key, "=",
+                      field.quoted ? JsonString(field.value) : field.value);
+    }
+  }
+  const spdlog::level::level_enum spd_level =
+      level == LogLevel::kError     ? spdlog::level::err
+      : level == LogLevel::kWarning ? spdlog::level::warn
+                                    : spdlog::level::info;
+  Logger().log(spd_level, "{}", line);
+}
+
+std::string Printable(absl::string_view text, size_t max_bytes) {
+  std::string out;
+  size_t at = 0;
+  while (at < text.size()) {
+    std::string piece;
+    const auto byte = static_cast<unsigned char>(text[at]);
+    const size_t length = Utf8Length(text.substr(at));
+    if (length == 0 || byte < 0x20 || byte == 0x7F) {
+      piece = absl::StrFormat("\\x%02x", byte);
+      at += 1;
+    } else {
+      piece = std::string(text.substr(at, length));
+      at += length;
+    }
+    if (out.size() + piece.size() > max_bytes) return out + "...";
+    out += piece;
+  }
+  return out;
+}
+
+}  // namespace cooper::base

@@ -1,0 +1,41 @@
+#ifndef COOPER_SERVER_BASE_LOGGING_H_
+#define COOPER_SERVER_BASE_LOGGING_H_
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+
+namespace cooper::base {
+
+enum class LogFormat { kText, kJson };
+enum class LogLevel { kInfo, kWarning, kError };
+
+// A key and its value; numbers are written bare in JSON.
+struct LogField {
+  LogField(absl::string_view key, absl::string_view value);
+  LogField(absl::string_view key, const char* value);
+  LogField(absl::string_view key, double value);
+  LogField(absl::string_view key, int64_t value);
+  LogField(absl::string_view key, int value);
+  std::string key;
+  std::string value;
+  bool quoted;
+};
+
+// Chooses the format of all later lines; call once, before threads start.
+void SetLogFormat(LogFormat format);
+
+// Writes one line to standard error: time, level, message, fields. Never log a
+// prompt, an answer or image bytes: lengths only. Thread-safe.
+void Log(LogLevel level, absl::string_view message,
+         const std::vector<LogField>& fields = {});
+
+// `text` as valid UTF-8 with control characters escaped and at most
+// `max_bytes` long ("..." marks a cut): for user input in messages.
+std::string Printable(absl::string_view text, size_t max_bytes = 100);
+
+}  // namespace cooper::base
+
+#endif  // COOPER_SERVER_BASE_LOGGING_H_

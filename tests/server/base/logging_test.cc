@@ -1,0 +1,54 @@
+#include "server/base/logging.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace cooper::base {
+namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+
+std::string Logged(LogFormat format, LogLevel level, absl::string_view message,
+                   const std::vector<LogField>& fields) {
+  SetLogFormat(format);
+  ::testing::internal::CaptureStderr();
+  Log(level, message, fields);
+  SetLogFormat(LogFormat::kText);
+  return ::testing::internal::GetCapturedStderr();
+}
+
+TEST(LoggingTest, TextLineHoldsTimeLevelMessageAndFields) {
+  const std::string line =
+      Logged(LogFormat::kText, LogLevel::kWarning, "slow",
+             {{"who", "a b"}, {"seconds", 1.5}, {"count", 3}});
+  EXPECT_THAT(line, ContainsRegex("^[0-9T:.-]+Z warning slow "));
+  EXPECT_THAT(line, EndsWith("who=\"a b\" seconds=1.5 count=3\n"));
+}
+
+TEST(LoggingTest, JsonLineQuotesTextAndLeavesNumbersBare) {
+  const std::string line =
+      Logged(LogFormat::kJson, LogLevel::kError, "say \"hi\"\n",
+             {{"path", "a\\b"}, {"bytes", int64_t{5000000000}}});
+  EXPECT_THAT(line, HasSubstr("\"level\":\"error\""));
+  EXPECT_THAT(line, HasSubstr("\"msg\":\"say \\\"hi\\\"\\u000a\""));
+  EXPECT_THAT(line, HasSubstr("\"path\":\"a\\\\b\",\"bytes\":5000000000}"));
+}
+
+TEST(LoggingTest, PrintableEscapesControlAndInvalidBytes) {
+  EXPECT_EQ(Printable("a\nb"), "a\\x0ab");
+  EXPECT_EQ(Printable("\xFF!"), "\\xff!");
+  EXPECT_EQ(Printable("\xC3\xA9"), "\xC3\xA9");
+}
+
+TEST(LoggingTest, PrintableCutsLongTextAtAWholeCharacter) {
+  EXPECT_EQ(Printable("abcdef", 4), "abcd...");
+  EXPECT_EQ(Printable("abc\xC3\xA9", 4), "abc...");
+  EXPECT_EQ(Printable("abcd", 4), "abcd");
+}
+
+}  // namespace
+}  // namespace cooper::base
