@@ -1,0 +1,112 @@
+#include "model/image/jpeg_markers.h"
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "model/image/exif.h"
+#include "model/image/rejection.h"
+#include "server/base/status_macros.h"
+
+namespace cooper::image {
+namespace {
+
+constexpr int kStartOfScan = 0xda;
+constexpr int kEndOfImage = 0xd9;
+constexpr int kApp1 = 0xe1;
+
+// SOF0..SOF15 without the three of that range that start no frame.
+bool IsFrame(int marker) {
+  return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 &&
+         marker != 0xcc;
+}
+
+// Markers without a segment behind them: TEM, RST0..7, SOI.
+bool IsBare(int marker) {
+  return marker == 0x01 || (marker >= 0xd0 && marker <= 0xd8);
+}
+
+int ReadByte(absl::string_view bytes, size_t offset) {
+  return static_cast<uint8_t>(bytes[offset]);
+}
+
+int ReadShort(absl::string_view bytes, size_t offset) {
+  return ReadByte(bytes, offset) << 8 | ReadByte(bytes, offset + 1);
+}
+
+absl::Status Corrupt(absl::string_view words) {
+  return Reject(Rejection::kCorrupt, absl::StrCat("corrupt JPEG: ", words));
+}
+
+absl::Status Truncated() {
+  return Reject(Rejection::kCorrupt,
+                "truncated JPEG: the data ends in its header");
+}
+
+// `frame` is the data of an SOF segment.
+absl::Status ReadFrame(int marker, absl::string_view frame,
+                       const DecodeLimits& limits, JpegHeader& header) {
+  if (frame.size() < 6) return Corrupt("the frame header is too short");
+  if (marker == 0xc3 || marker > 0xca || (marker >= 0xc5 && marker <= 0xc7)) {
+    return Reject(Rejection::kFormat,
+                  "unsupported JPEG: lossless or hierarchical coding; "
+                  "baseline, extended and progressive are supported");
+  }
+  const int precision = ReadByte(frame, 0);
+  if (precision != 8) {
+    return Reject(Rejection::kFormat,
+                  absl::StrCat("unsupported JPEG: ", precision,
+                               " bits a sample; only 8 are supported"));
+  }
+  header.size = {ReadShort(frame, 3), ReadShort(frame, 1)};
+  header.components = ReadByte(frame, 5);
+  COOPER_RETURN_IF_ERROR(
+      CheckSize(header.size.width, header.size.height, limits));
+  if (header.components != 1 && header.components != 3 &&
+      header.components != 4) {
+    return Reject(Rejection::kFormat,
+                  absl::StrCat("unsupported JPEG: ", header.components,
+                               " components; 1, 3 or 4 are supported"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<JpegHeader> ReadJpegHeader(absl::string_view bytes,
+                                          const DecodeLimits& limits) {
+  JpegHeader header;
+  size_t offset = 2;  // behind SOI
+  while (true) {
+    if (offset >= bytes.size()) return Truncated();
+    if (ReadByte(bytes, offset) != 0xff) {
+      return Corrupt("a marker segment is not followed by a marker");
+    }
+    while (offset < bytes.size() && ReadByte(bytes, offset) == 0xff) ++offset;
+    if (offset >= bytes.size()) return Truncated();
+    const int marker = ReadByte(bytes, offset++);
+    if (marker == kEndOfImage) return Corrupt("it ends without a scan");
+    if (IsBare(marker)) continue;
+    if (bytes.size() - offset < 2) return Truncated();
+    const auto length = static_cast<size_t>(ReadShort(bytes, offset));
+    if (length < 2) {
+      return Corrupt(absl::StrFormat("marker %02x has no length", marker));
+    }
+    if (bytes.size() - offset < length) return Truncated();
+    const absl::string_view data = bytes.substr(offset + 2, length - 2);
+    if (IsFrame(marker)) {
+      if (header.components != 0) return Corrupt("it has two frame headers");
+      COOPER_RETURN_IF_ERROR(ReadFrame(marker, data, limits, header));
+    } else if (marker == kApp1 && absl::StartsWith(data, "Exif")) {
+      header.orientation = ExifOrientation(data);
+    } else if (marker == kStartOfScan) {
+      if (header.components == 0) return Corrupt("it has no frame header");
+      return header;
+    }
+    offset += length;
+  }
+}
+
+}  // namespace cooper::image

@@ -1,0 +1,25 @@
+#ifndef COOPER_MODEL_IMAGE_JPEG_MARKERS_H_
+#define COOPER_MODEL_IMAGE_JPEG_MARKERS_H_
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "model/image/codec.h"
+
+namespace cooper::image {
+
+// What a JPEG's marker segments say up to its first scan.
+struct JpegHeader {
+  Size size;            // as stored
+  int components = 0;   // 1, 3 or 4
+  int orientation = 1;  // of the EXIF segment, 1..8
+};
+
+// Walks the segments without a codec and allocates nothing.
+// INVALID_ARGUMENT: truncated or malformed segments, a frame other than
+// 8 bits with 1, 3 or 4 components, or a size out of `limits`.
+absl::StatusOr<JpegHeader> ReadJpegHeader(absl::string_view bytes,
+                                          const DecodeLimits& limits);
+
+}  // namespace cooper::image
+
+#endif  // COOPER_MODEL_IMAGE_JPEG_MARKERS_H_

@@ -1,0 +1,170 @@
+#include "model/tokenizer/tokenizer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/tokenizer/added_tokens.h"
+#include "model/tokenizer/bpe.h"
+#include "model/tokenizer/byte_alphabet.h"
+#include "model/tokenizer/normalize.h"
+#include "model/tokenizer/split.h"
+#include "model/tokenizer/tokenizer_files.h"
+#include "server/base/logging.h"
+#include "server/base/status_macros.h"
+
+namespace cooper::tokenizer {
+
+using model::TokenId;
+
+struct Tokenizer::State {
+  std::vector<std::string> bytes_of;  // by id; empty: no token
+  TokenId id_of_byte[256] = {};
+  int64_t size = 0;
+  Bpe bpe;
+  AddedTokens added;
+  model::SpecialTokens special;
+  WordSplitter splitter;
+
+  absl::Status AddVocabulary(const TokenizerFiles& files);
+  absl::Status AddMerges(const TokenizerFiles& files);
+  absl::Status AddAddedTokens(const TokenizerFiles& files);
+  // The id of a special token; a new one if the files do not have it.
+  TokenId Special(const std::string& text, const TokenizerFiles& files);
+  // False: the id has another token.
+  bool Place(TokenId id, const std::string& bytes);
+};
+
+bool Tokenizer::State::Place(TokenId id, const std::string& bytes) {
+  if (static_cast<size_t>(id) >= bytes_of.size()) bytes_of.resize(id + 1);
+  if (bytes_of[id].empty()) {
+    bytes_of[id] = bytes;
+    ++size;
+  }
+  return bytes_of[id] == bytes;
+}
+
+absl::Status Tokenizer::State::AddVocabulary(const TokenizerFiles& files) {
+  for (const auto& [spelling, id] : files.vocabulary) {
+    Place(id, *BytesOfSpelling(spelling));
+  }
+  for (int byte = 0; byte < 256; ++byte) {
+    const auto found =
+        files.vocabulary.find(SpellingOfByte(static_cast<unsigned char>(byte)));
+    if (found == files.vocabulary.end()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          files.vocabulary_file, ": byte ", byte, " has no token"));
+    }
+    id_of_byte[byte] = found->second;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Tokenizer::State::AddMerges(const TokenizerFiles& files) {
+  const auto& vocabulary = files.vocabulary;
+  for (const auto& [left, right] : files.merges) {
+    const auto left_id = vocabulary.find(left);
+    const auto right_id = vocabulary.find(right);
+    const auto result = vocabulary.find(left + right);
+    if (left_id == vocabulary.end() || right_id == vocabulary.end() ||
+        result == vocabulary.end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(files.merges_file, ": merge \"", base::Printable(left),
+                       " ", base::Printable(right),
+                       "\": a token of it is not in ", files.vocabulary_file));
+    }
+    bpe.AddMerge(left_id->second, right_id->second, result->second);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Tokenizer::State::AddAddedTokens(const TokenizerFiles& files) {
+  for (const auto& [text, id] : files.added) {
+    if (!Place(id, text)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          files.vocabulary_file, ": added token \"", base::Printable(text),
+          "\": id ", id, " belongs to another token"));
+    }
+    added.Add(text, id);
+  }
+  return absl::OkStatus();
+}
+
+TokenId Tokenizer::State::Special(const std::string& text,
+                                  const TokenizerFiles& files) {
+  if (const auto found = files.added.find(text); found != files.added.end()) {
+    return found->second;
+  }
+  TokenId id = static_cast<TokenId>(bytes_of.size());
+  // Spelt in printable ASCII, which stands for itself in the byte alphabet.
+  if (const auto found = files.vocabulary.find(text);
+      found != files.vocabulary.end()) {
+    id = found->second;
+  } else {
+    Place(id, text);
+  }
+  added.Add(text, id);
+  return id;
+}
+
+absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::Load(
+    const std::string& directory) {
+  COOPER_ASSIGN_OR_RETURN(const TokenizerFiles files,
+                          ReadTokenizerFiles(directory));
+  auto state = std::make_unique<State>();
+  COOPER_RETURN_IF_ERROR(state->AddVocabulary(files));
+  COOPER_RETURN_IF_ERROR(state->AddMerges(files));
+  COOPER_RETURN_IF_ERROR(state->AddAddedTokens(files));
+  state->special.bos = state->Special("<|im_start|>", files);
+  state->special.eos = state->Special("<|im_end|>", files);
+  state->special.soi = state->Special("<|vision_start|>", files);
+  state->special.eoi = state->Special("<|vision_end|>", files);
+  return std::unique_ptr<const Tokenizer>(new Tokenizer(std::move(state)));
+}
+
+Tokenizer::Tokenizer(std::unique_ptr<const State> state)
+    : state_(std::move(state)) {}
+Tokenizer::~Tokenizer() = default;
+
+std::vector<TokenId> Tokenizer::Encode(absl::string_view utf8,
+                                       model::ControlText control) const {
+  const std::string text = NormalizeNfc(utf8);
+  std::vector<TokenId> ids;
+  std::vector<TokenId> word_ids;
+  Bpe::Scratch scratch;
+  const auto encode_plain = [&](absl::string_view part) {
+    for (const absl::string_view word : state_->splitter.Split(part)) {
+      word_ids.clear();
+      for (const char c : word) {
+        word_ids.push_back(state_->id_of_byte[static_cast<unsigned char>(c)]);
+      }
+      state_->bpe.Apply(word_ids, &scratch, &ids);
+    }
+  };
+  const absl::string_view whole = text;
+  if (control == model::ControlText::kPlain) {
+    encode_plain(whole);
+    return ids;
+  }
+  size_t begin = 0;
+  while (begin < whole.size()) {
+    const AddedTokens::Match match = state_->added.Find(whole, begin);
+    encode_plain(whole.substr(begin, match.begin - begin));
+    if (match.length > 0) ids.push_back(match.id);
+    begin = match.begin + match.length;
+  }
+  return ids;
+}
+
+std::string Tokenizer::TokenBytes(TokenId id) const {
+  if (id < 0 || static_cast<size_t>(id) >= state_->bytes_of.size()) return {};
+  return state_->bytes_of[id];
+}
+
+const model::SpecialTokens& Tokenizer::special() const {
+  return state_->special;
+}
+
+int64_t Tokenizer::size() const { return state_->size; }
+
+}  // namespace cooper::tokenizer

@@ -1,0 +1,187 @@
+#ifndef COOPER_MODEL_UNIFIED_MODEL_H_
+#define COOPER_MODEL_UNIFIED_MODEL_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "model/image/image.h"
+#include "model/noise.h"
+#include "model/options.h"
+#include "model/text_codec.h"
+
+// The seam between the engine and a network. The engine knows no tensor; a
+// model knows no request.
+//
+// Threads: `info()`, `text_codec()` and `kv_usage()` may be called from any
+// thread. All else, and every Context, Flow and FlowStep (their destructors
+// too), belongs to one thread at a time: the engine's.
+//
+// Results: an item's result depends on that item alone, never on its
+// neighbours in the batch, up to float rounding.
+//
+// Errors: an item that cannot be served (context pool full, not-finite values)
+// carries its own status and leaves its context as it was; the function's own
+// status is for a device that failed, after which the model must not be used.
+
+namespace cooper::model {
+
+// Facts of a loaded model; constant after loading.
+struct ModelInfo {
+  std::string name;
+  std::string device;  // "cpu", "cuda:0", "fake"
+  std::string dtype;   // "float32", "bfloat16"
+  int64_t parameters = 0;
+  int64_t weight_bytes = 0;
+  bool can_reason = true;
+  bool can_generate_maps = true;
+  ImageRule vae_rule;
+  ImageRule vit_rule;
+  int latent_stride = 16;          // px per latent token, both ways
+  int max_latent_side = 64;        // latent tokens per side at most
+  int vit_patch = 14;              // px per ViT token, both ways
+  int64_t kv_capacity_tokens = 0;  // of the whole pool
+  int64_t kv_bytes_per_token = 0;
+  Prompts prompts;
+  GenerationDefaults defaults;
+};
+
+struct KvUsage {
+  int64_t used_bytes = 0;
+  int64_t capacity_bytes = 0;
+};
+
+// A sequence's KV cache and its two counters. The destructor gives the memory
+// back to the pool.
+class Context {
+ public:
+  virtual ~Context() = default;
+  // An equal context that shares this one's storage, copy-on-write. O(1);
+  // cannot fail.
+  virtual std::unique_ptr<Context> Fork() const = 0;
+  virtual int64_t cache_length() const = 0;   // tokens
+  virtual int64_t next_position() const = 0;  // rope position
+  // Equal for two contexts exactly if one is an unchanged fork of the other
+  // (or both are of the same unchanged ancestor; all empty contexts are
+  // equal): what one has cached the other has too.
+  virtual uint64_t lineage() const = 0;
+};
+
+// Exact ids, bos and eos included; causal; advances the position by its
+// length. A segment may also continue a text that was decoded (no bos).
+struct TextSegment {
+  std::vector<TokenId> ids;
+};
+
+// An image as clean latents (timestep 0). `image` has the size that vae_rule
+// gives. Draws [z, h/downsample, w/downsample] normals from `noise`.
+struct LatentImageSegment {
+  std::shared_ptr<const image::RgbImage> image;
+  NoiseSource* noise = nullptr;
+};
+
+// An image as the vision encoder sees it. `image` has the size that vit_rule
+// gives. Items that share the pointer are encoded once.
+struct VisionImageSegment {
+  std::shared_ptr<const image::RgbImage> image;
+};
+
+using Segment =
+    std::variant<TextSegment, LatentImageSegment, VisionImageSegment>;
+
+// Appends `segment` to `context`. Several items may name one context: they are
+// appended in their order.
+struct AppendItem {
+  Context* context = nullptr;
+  const Segment* segment = nullptr;
+  absl::Status status;  // out; RESOURCE_EXHAUSTED: the pool is full
+};
+
+// Appends `token` to `context` and chooses the one that follows it.
+struct DecodeItem {
+  Context* context = nullptr;
+  TokenId token = 0;
+  SamplingOptions sampling;
+  NoiseSource* noise = nullptr;  // used where sampling.do_sample
+  TokenId next = 0;              // out
+  absl::Status status;           // out
+};
+
+// One map or picture being drawn. Holds forks of its contexts.
+class Flow {
+ public:
+  virtual ~Flow() = default;
+  virtual int steps_total() const = 0;  // num_timesteps - 1
+  virtual int steps_done() const = 0;
+  // Transformer passes (branches) that the next step takes: 1..3.
+  virtual int next_step_branches() const = 0;
+  // Latent tokens per branch.
+  virtual int latent_tokens() const = 0;
+};
+
+struct FlowSpec {
+  image::Size size;  // px; multiples of latent_stride
+  FlowOptions options;
+  const Context* cond = nullptr;
+  const Context* no_text = nullptr;
+  const Context* no_image = nullptr;
+  NoiseSource* noise = nullptr;  // [tokens, channels] normals, in StartFlow
+};
+
+// One Euler step of several flows under way.
+class FlowStep {
+ public:
+  virtual ~FlowStep() = default;
+  // Runs layers until `budget` is used up (at least one) or the step is
+  // complete; returns whether it is. After completion every flow has advanced
+  // by one step. An infinite budget runs the whole step.
+  virtual absl::StatusOr<bool> RunSlice(absl::Duration budget) = 0;
+  // Drops a flow (cancelled): its rows leave before the next layer, and the
+  // others' results stay the same. The flow may be destroyed after the call.
+  virtual void Drop(const Flow* flow) = 0;
+};
+
+enum class LatentEstimate {
+  kCurrent,         // the state x; the map once the flow is done
+  kPredictedFinal,  // x - t*v: what the map would be, for previews
+};
+
+struct DecodeLatentsItem {
+  const Flow* flow = nullptr;
+  LatentEstimate estimate = LatentEstimate::kCurrent;
+  image::FloatRgbImage image;  // out
+  absl::Status status;         // out; INTERNAL: not-finite values
+};
+
+class UnifiedModel {
+ public:
+  virtual ~UnifiedModel() = default;
+
+  virtual const ModelInfo& info() const = 0;
+  virtual const TextCodec& text_codec() const = 0;
+  virtual KvUsage kv_usage() const = 0;
+
+  virtual std::unique_ptr<Context> NewContext() = 0;
+  virtual absl::Status Append(absl::Span<AppendItem> items) = 0;
+  virtual absl::Status Decode(absl::Span<DecodeItem> items) = 0;
+  // INVALID_ARGUMENT: a size or option outside of what the checkpoint can do.
+  virtual absl::StatusOr<std::unique_ptr<Flow>> StartFlow(
+      const FlowSpec& spec) = 0;
+  // The flows must outlive the step (or be dropped from it) and have steps
+  // left.
+  virtual absl::StatusOr<std::unique_ptr<FlowStep>> BeginFlowStep(
+      absl::Span<Flow* const> flows) = 0;
+  virtual absl::Status DecodeLatents(absl::Span<DecodeLatentsItem> items) = 0;
+  // Runs every kind of work once, so that the first request is not slower.
+  virtual absl::Status WarmUp() = 0;
+};
+
+}  // namespace cooper::model
+
+#endif  // COOPER_MODEL_UNIFIED_MODEL_H_

@@ -1,0 +1,56 @@
+// libFuzzer over everything that reads an image sent by a stranger.
+//
+//   image_fuzz -max_total_time=60 -rss_limit_mb=512 -timeout=5 CORPUS_DIR
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+#include "model/image/codec.h"
+#include "server/base/check.h"
+
+namespace cooper::image {
+namespace {
+
+// Small, so that a run tries many inputs and not a few large ones.
+DecodeLimits FuzzLimits() {
+  DecodeLimits limits;
+  limits.max_pixels = int64_t{1} << 18;
+  limits.max_side = 2048;
+  limits.max_jpeg_scans = 20;
+  limits.max_chunk_bytes = int64_t{1} << 16;
+  return limits;
+}
+
+void CheckOne(absl::string_view bytes) {
+  const DecodeLimits limits = FuzzLimits();
+  const absl::StatusOr<ImageHeader> header = ProbeImage(bytes, limits);
+  const absl::StatusOr<RgbImage> image = DecodeImage(bytes, limits);
+  if (!header.ok()) {
+    // What the probe refuses, the decoder must refuse, for the same reason.
+    COOPER_CHECK(!image.ok());
+    COOPER_CHECK(image.status() == header.status());
+    return;
+  }
+  if (!image.ok()) {
+    COOPER_CHECK(image.status().code() == absl::StatusCode::kInvalidArgument);
+    return;
+  }
+  const Size stored = header->size;
+  const Size turned = {stored.height, stored.width};
+  COOPER_CHECK(image->size == stored || image->size == turned);
+  COOPER_CHECK(int64_t{stored.width} * stored.height <= limits.max_pixels);
+  COOPER_CHECK(image->pixels.size() == static_cast<size_t>(stored.width) *
+                                           static_cast<size_t>(stored.height) *
+                                           3);
+}
+
+}  // namespace
+}  // namespace cooper::image
+
+// The name is libFuzzer's.
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  cooper::image::CheckOne(
+      absl::string_view(reinterpret_cast<const char*>(data), size));
+  return 0;
+}

@@ -1,0 +1,123 @@
+#include "model/checkpoint/shard_index.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/model/checkpoint/temp_directory.h"
+#include "tests/testing/status_matchers.h"
+
+namespace cooper::checkpoint {
+namespace {
+
+using ::cooper::testing::StatusIs;
+using ::cooper::testing::TempDirectory;
+using ::testing::HasSubstr;
+
+constexpr char kIndex[] = "model.safetensors.index.json";
+
+// A file with the one-byte tensor `tensor`.
+void WriteShard(const std::string& path, const std::string& tensor) {
+  ASSERT_OK_AND_ASSIGN(
+      const auto writer,
+      SafetensorsWriter::Create(path, {{tensor, DType::kUint8, {1}}}));
+  ASSERT_OK(writer->Append("x", 1));
+  ASSERT_OK(writer->Close());
+}
+
+TEST(ShardIndex, OpensEveryShardOnce) {
+  const TempDirectory directory;
+  WriteShard(directory.File("one.safetensors"), "a");
+  WriteShard(directory.File("two.safetensors"), "b");
+  directory.Write(kIndex, R"({"metadata":{"total_size":2},"weight_map":{
+      "a":"one.safetensors","b":"two.safetensors"}})");
+  ASSERT_OK_AND_ASSIGN(const auto shards, OpenShards(directory.path(), kIndex));
+  ASSERT_EQ(shards.size(), 2);
+  EXPECT_NE(shards[0]->Find("a"), nullptr);
+  EXPECT_NE(shards[1]->Find("b"), nullptr);
+}
+
+TEST(ShardIndex, FollowsALinkInsideTheDirectory) {
+  const TempDirectory directory;
+  WriteShard(directory.File("one.safetensors"), "a");
+  directory.Link("one.safetensors", "linked.safetensors");
+  directory.Write(kIndex, R"({"weight_map":{"a":"linked.safetensors"}})");
+  EXPECT_OK(OpenShards(directory.path(), kIndex));
+}
+
+TEST(ShardIndex, RefusesALinkThatLeavesTheDirectory) {
+  const TempDirectory directory;
+  const TempDirectory elsewhere;
+  WriteShard(elsewhere.File("one.safetensors"), "a");
+  directory.Link(elsewhere.File("one.safetensors"), "one.safetensors");
+  directory.Write(kIndex, R"({"weight_map":{"a":"one.safetensors"}})");
+  EXPECT_THAT(OpenShards(directory.path(), kIndex),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("\"one.safetensors\": a symbolic link out")));
+}
+
+TEST(ShardIndex, RefusesNamesThatAreNoPlainFileNames) {
+  const TempDirectory directory;
+  WriteShard(directory.File("one.safetensors"), "a");
+  for (const char* name :
+       {"/etc/one.safetensors", "../one.safetensors", "./one.safetensors", "..",
+        "", "one.bin", R"(one\u0000.safetensors)"}) {
+    directory.Write(kIndex,
+                    std::string(R"({"weight_map":{"a":")") + name + "\"}}");
+    EXPECT_THAT(OpenShards(directory.path(), kIndex),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("must be the name of a .safetensors file")))
+        << name;
+  }
+}
+
+TEST(ShardIndex, NamesTheShardThatIsMissing) {
+  const TempDirectory directory;
+  directory.Write(kIndex, R"({"weight_map":{"a":"one.safetensors"}})");
+  EXPECT_THAT(
+      OpenShards(directory.path(), kIndex),
+      StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"one.safetensors\"")));
+}
+
+TEST(ShardIndex, NamesTheTensorThatIsNotInItsShard) {
+  const TempDirectory directory;
+  WriteShard(directory.File("one.safetensors"), "a");
+  directory.Write(kIndex, R"({"weight_map":{"b":"one.safetensors"}})");
+  EXPECT_THAT(OpenShards(directory.path(), kIndex),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       HasSubstr("tensor \"b\" is not in one.safetensors")));
+}
+
+TEST(ShardIndex, NamesTheTensorThatIsInTwoShards) {
+  const TempDirectory directory;
+  for (const char* name : {"one.safetensors", "two.safetensors"}) {
+    ASSERT_OK_AND_ASSIGN(const auto writer, SafetensorsWriter::Create(
+                                                directory.File(name),
+                                                {{"a", DType::kUint8, {0}},
+                                                 {name, DType::kUint8, {0}}}));
+    ASSERT_OK(writer->Close());
+  }
+  directory.Write(kIndex, R"({"weight_map":{
+      "one.safetensors":"one.safetensors","two.safetensors":"two.safetensors"
+      }})");
+  EXPECT_THAT(
+      OpenShards(directory.path(), kIndex),
+      StatusIs(absl::StatusCode::kDataLoss,
+               HasSubstr("\"a\" is in one.safetensors and in two.safeten")));
+}
+
+TEST(ShardIndex, RefusesAnIndexWithoutAWeightMap) {
+  const TempDirectory directory;
+  for (const char* text : {"{}", R"({"weight_map":[]})", R"({"weight_map":{}})",
+                           R"({"weight_map":{"a":1}})"}) {
+    directory.Write(kIndex, text);
+    EXPECT_THAT(OpenShards(directory.path(), kIndex),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("index.json: weight_map: ")))
+        << text;
+  }
+}
+
+}  // namespace
+}  // namespace cooper::checkpoint
