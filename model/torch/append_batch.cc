@@ -1,0 +1,72 @@
+#include "model/torch/append_batch.h"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace cooper::torch_model {
+
+AppendBatch::Growth& AppendBatch::GrowthOf(PagedContext* context) {
+  for (Growth& growth : growth_) {
+    if (growth.context == context) return growth;
+  }
+  growth_.push_back({context, 0, 0});
+  return growth_.back();
+}
+
+void AppendBatch::Add(PagedContext* context, const EmbeddedSegment& embedded) {
+  Growth& growth = GrowthOf(context);
+  const int64_t position = context->next_position() + growth.advance;
+  Segment segment;
+  segment.context = context;
+  segment.kv_before = context->cache_length() + growth.tokens;
+  segment.causal = embedded.causal;
+  segment.write = true;
+  segment.und_begin = static_cast<int64_t>(input_.und_positions.size());
+  segment.und_count = embedded.und.size(0);
+  for (int64_t row = 0; row < segment.und_count; ++row) {
+    input_.und_positions.push_back(position + (embedded.causal ? row : 0));
+  }
+  und_.push_back(embedded.und);
+  segment.gen_begin = static_cast<int64_t>(input_.gen_positions.size());
+  if (embedded.gen.defined()) {
+    segment.gen_count = embedded.gen.size(0);
+    input_.gen_positions.resize(segment.gen_begin + segment.gen_count,
+                                position);
+    gen_.push_back(embedded.gen);
+    input_.wide = true;
+  }
+  input_.segments.push_back(segment);
+  places_.push_back({position, embedded.tokens(), embedded.causal});
+  growth.tokens += embedded.tokens();
+  growth.advance += embedded.advance();
+}
+
+PassInput AppendBatch::TakeInput(bool need_output) {
+  input_.need_und = need_output;
+  input_.need_gen = need_output;
+  input_.hidden.und = at::cat(und_);
+  input_.hidden.gen = gen_.empty() ? at::empty({0, input_.hidden.und.size(1)},
+                                               input_.hidden.und.options())
+                                   : at::cat(gen_);
+  return std::move(input_);
+}
+
+void AppendBatch::Commit() {
+  for (const Growth& growth : growth_) {
+    growth.context->Commit(growth.tokens, growth.advance);
+  }
+}
+
+std::vector<int64_t> AppendBatch::Positions(size_t index) const {
+  const Place& place = places_[index];
+  std::vector<int64_t> positions(place.tokens, place.position);
+  if (place.causal) {
+    for (int64_t i = 0; i < place.tokens; ++i) positions[i] += i;
+  }
+  return positions;
+}
+
+}  // namespace cooper::torch_model

@@ -1,0 +1,235 @@
+#include "model/torch/autoencoder.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/constant_pad_nd.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/group_norm.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/upsample_nearest2d.h>
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace cooper::torch_model {
+namespace {
+
+constexpr int64_t kGroups = 32;
+constexpr double kNormEps = 1e-6;
+
+at::Tensor NormOf(const at::Tensor& x, const at::Tensor& weight,
+                  const at::Tensor& bias) {
+  return at::group_norm(x, kGroups, weight, bias, kNormEps);
+}
+
+at::Tensor ConvOf(const at::Tensor& x, const at::Tensor& weight,
+                  const at::Tensor& bias, int64_t stride = 1) {
+  // 3x3 kernels keep the size; those with a stride bring their own padding.
+  const int64_t padding = stride == 1 ? weight.size(2) / 2 : 0;
+  return at::conv2d(x, weight, bias, stride, padding);
+}
+
+}  // namespace
+
+Autoencoder::Autoencoder(WeightReader& weights,
+                         const checkpoint::CooperConfig& config,
+                         const Device& device)
+    : weights_(&weights),
+      device_(device),
+      z_(config.ae_z_channels),
+      patch_(config.latent_patch_size),
+      scale_(config.ae_scale_factor),
+      shift_(config.ae_shift_factor) {
+  ReadEncoder(config);
+  ReadDecoder(config);
+  weights_ = nullptr;
+}
+
+Autoencoder::Conv Autoencoder::ReadConv(const std::string& name, int64_t out,
+                                        int64_t in, int64_t kernel) {
+  Conv conv;
+  conv.weight = weights_->Take(name + ".weight", {out, in, kernel, kernel})
+                    .to(device_.device, device_.dtype)
+                    .contiguous(at::MemoryFormat::ChannelsLast);
+  conv.bias =
+      weights_->Take(name + ".bias", {out}).to(device_.device, device_.dtype);
+  weight_bytes_ += static_cast<int64_t>(conv.weight.nbytes());
+  return conv;
+}
+
+Autoencoder::GroupNorm Autoencoder::ReadNorm(const std::string& name,
+                                             int64_t channels) {
+  return {weights_->Take(name + ".weight", {channels})
+              .to(device_.device, device_.dtype),
+          weights_->Take(name + ".bias", {channels})
+              .to(device_.device, device_.dtype)};
+}
+
+Autoencoder::ResBlock Autoencoder::ReadBlock(const std::string& name,
+                                             int64_t in, int64_t out) {
+  ResBlock block;
+  block.norm1 = ReadNorm(name + ".norm1", in);
+  block.conv1 = ReadConv(name + ".conv1", out, in, 3);
+  block.norm2 = ReadNorm(name + ".norm2", out);
+  block.conv2 = ReadConv(name + ".conv2", out, out, 3);
+  if (in != out) block.shortcut = ReadConv(name + ".nin_shortcut", out, in, 1);
+  return block;
+}
+
+Autoencoder::Middle Autoencoder::ReadMiddle(const std::string& name,
+                                            int64_t channels) {
+  Middle middle;
+  middle.block1 = ReadBlock(name + ".block_1", channels, channels);
+  middle.block2 = ReadBlock(name + ".block_2", channels, channels);
+  middle.attention.norm = ReadNorm(name + ".attn_1.norm", channels);
+  middle.attention.q = ReadConv(name + ".attn_1.q", channels, channels, 1);
+  middle.attention.k = ReadConv(name + ".attn_1.k", channels, channels, 1);
+  middle.attention.v = ReadConv(name + ".attn_1.v", channels, channels, 1);
+  middle.attention.out =
+      ReadConv(name + ".attn_1.proj_out", channels, channels, 1);
+  return middle;
+}
+
+void Autoencoder::ReadEncoder(const checkpoint::CooperConfig& config) {
+  const int64_t ch = config.ae_ch;
+  const size_t levels = config.ae_ch_mult.size();
+  encoder_.in = ReadConv("encoder.conv_in", ch, 3, 3);
+  int64_t channels = ch;
+  for (size_t i = 0; i < levels; ++i) {
+    const std::string name = absl::StrCat("encoder.down.", i);
+    const int64_t out = ch * config.ae_ch_mult[i];
+    Level level;
+    for (int b = 0; b < config.ae_num_res_blocks; ++b) {
+      level.blocks.push_back(
+          ReadBlock(absl::StrCat(name, ".block.", b), channels, out));
+      channels = out;
+    }
+    if (i + 1 < levels) {
+      level.resample = ReadConv(name + ".downsample.conv", out, out, 3);
+    }
+    encoder_.levels.push_back(std::move(level));
+  }
+  encoder_.middle = ReadMiddle("encoder.mid", channels);
+  encoder_.norm_out = ReadNorm("encoder.norm_out", channels);
+  encoder_.out = ReadConv("encoder.conv_out", 2 * z_, channels, 3);
+}
+
+void Autoencoder::ReadDecoder(const checkpoint::CooperConfig& config) {
+  const int64_t ch = config.ae_ch;
+  const size_t levels = config.ae_ch_mult.size();
+  int64_t channels = ch * config.ae_ch_mult.back();
+  decoder_.in = ReadConv("decoder.conv_in", channels, z_, 3);
+  decoder_.middle = ReadMiddle("decoder.mid", channels);
+  for (size_t i = levels; i-- > 0;) {
+    const std::string name = absl::StrCat("decoder.up.", i);
+    const int64_t out = ch * config.ae_ch_mult[i];
+    Level level;
+    for (int b = 0; b <= config.ae_num_res_blocks; ++b) {
+      level.blocks.push_back(
+          ReadBlock(absl::StrCat(name, ".block.", b), channels, out));
+      channels = out;
+    }
+    if (i > 0) level.resample = ReadConv(name + ".upsample.conv", out, out, 3);
+    decoder_.levels.push_back(std::move(level));
+  }
+  decoder_.norm_out = ReadNorm("decoder.norm_out", channels);
+  decoder_.out = ReadConv("decoder.conv_out", 3, channels, 3);
+}
+
+at::Tensor Autoencoder::Run(const ResBlock& block, const at::Tensor& x) const {
+  at::Tensor h = NormOf(x, block.norm1.weight, block.norm1.bias);
+  h = ConvOf(at::silu_(h), block.conv1.weight, block.conv1.bias);
+  h = NormOf(h, block.norm2.weight, block.norm2.bias);
+  h = ConvOf(at::silu_(h), block.conv2.weight, block.conv2.bias);
+  if (!block.shortcut.weight.defined()) return h.add_(x);
+  return h.add_(ConvOf(x, block.shortcut.weight, block.shortcut.bias));
+}
+
+at::Tensor Autoencoder::Run(const AttentionBlock& block,
+                            const at::Tensor& x) const {
+  const int64_t channels = x.size(1);
+  const int64_t height = x.size(2);
+  const int64_t width = x.size(3);
+  const at::Tensor h = NormOf(x, block.norm.weight, block.norm.bias);
+  const auto rows = [&](const Conv& conv) {  // [1, 1, H * W, C]
+    return ConvOf(h, conv.weight, conv.bias)
+        .permute({0, 2, 3, 1})
+        .reshape({1, 1, height * width, channels});
+  };
+  const at::Tensor attended = at::scaled_dot_product_attention(
+                                  rows(block.q), rows(block.k), rows(block.v))
+                                  .view({1, height, width, channels})
+                                  .permute({0, 3, 1, 2});
+  return x + ConvOf(attended, block.out.weight, block.out.bias);
+}
+
+at::Tensor Autoencoder::Run(const Middle& middle, const at::Tensor& x) const {
+  return Run(middle.block2, Run(middle.attention, Run(middle.block1, x)));
+}
+
+at::Tensor Autoencoder::Finish(const Half& half, const at::Tensor& x) const {
+  at::Tensor h = NormOf(x, half.norm_out.weight, half.norm_out.bias);
+  return ConvOf(at::silu_(h), half.out.weight, half.out.bias)
+      .squeeze(0)
+      .contiguous();
+}
+
+at::Tensor Autoencoder::Moments(const at::Tensor& pixels) const {
+  at::Tensor x = pixels.to(device_.device, device_.dtype)
+                     .unsqueeze(0)
+                     .contiguous(at::MemoryFormat::ChannelsLast);
+  x = ConvOf(x, encoder_.in.weight, encoder_.in.bias);
+  for (const Level& level : encoder_.levels) {
+    for (const ResBlock& block : level.blocks) x = Run(block, x);
+    if (level.resample.weight.defined()) {
+      x = ConvOf(at::constant_pad_nd(x, {0, 1, 0, 1}), level.resample.weight,
+                 level.resample.bias, /*stride=*/2);
+    }
+  }
+  return Finish(encoder_, Run(encoder_.middle, x));
+}
+
+at::Tensor Autoencoder::Sample(const at::Tensor& moments,
+                               const at::Tensor& noise) const {
+  const at::Tensor mean = moments.narrow(0, 0, z_);
+  const at::Tensor logvar = moments.narrow(0, z_, z_);
+  const at::Tensor sample =
+      mean + at::exp(logvar * 0.5) * noise.to(device_.device, device_.dtype);
+  return (sample - shift_) * scale_;
+}
+
+at::Tensor Autoencoder::Decode(const at::Tensor& latent) const {
+  at::Tensor x = (latent.to(device_.device, at::kFloat) / scale_ + shift_)
+                     .to(device_.dtype)
+                     .unsqueeze(0)
+                     .contiguous(at::MemoryFormat::ChannelsLast);
+  x = Run(decoder_.middle, ConvOf(x, decoder_.in.weight, decoder_.in.bias));
+  for (const Level& level : decoder_.levels) {
+    for (const ResBlock& block : level.blocks) x = Run(block, x);
+    if (level.resample.weight.defined()) {
+      x = ConvOf(at::upsample_nearest2d(x, {x.size(2) * 2, x.size(3) * 2}),
+                 level.resample.weight, level.resample.bias);
+    }
+  }
+  return Finish(decoder_, x);
+}
+
+at::Tensor Autoencoder::Patchify(const at::Tensor& latent) const {
+  const int64_t h = latent.size(1) / patch_;
+  const int64_t w = latent.size(2) / patch_;
+  return latent.view({z_, h, patch_, w, patch_})
+      .permute({1, 3, 2, 4, 0})
+      .reshape({h * w, patch_ * patch_ * z_});
+}
+
+at::Tensor Autoencoder::Unpatchify(const at::Tensor& tokens, int64_t h,
+                                   int64_t w) const {
+  return tokens.view({h, w, patch_, patch_, z_})
+      .permute({4, 0, 2, 1, 3})
+      .reshape({z_, h * patch_, w * patch_});
+}
+
+}  // namespace cooper::torch_model

@@ -1,0 +1,194 @@
+#include "model/torch/flow.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/linspace.h>
+#include <ATen/ops/norm.h>
+
+#include <chrono>
+#include <utility>
+
+#include "model/torch/guard.h"
+#include "server/base/check.h"
+
+namespace cooper::torch_model {
+
+std::vector<float> FlowTimes(const model::FlowOptions& options) {
+  // The same float32 operations as the reference's.
+  const at::Tensor t = at::linspace(1.0, 0.0, options.num_timesteps,
+                                    at::TensorOptions(at::kFloat));
+  const at::Tensor shifted =
+      options.timestep_shift * t / (1.0 + (options.timestep_shift - 1.0) * t);
+  const float* data = shifted.const_data_ptr<float>();
+  return std::vector<float>(data, data + options.num_timesteps);
+}
+
+bool Guided(const model::FlowOptions& options, float t) {
+  return options.cfg_text_scale > 1.0 &&
+         t > static_cast<float>(options.cfg_interval_low) &&
+         t <= static_cast<float>(options.cfg_interval_high);
+}
+
+at::Tensor Guide(const model::FlowOptions& options, const Branches& v) {
+  if (!v.no_text.defined()) return v.cond;
+  const bool by_channel = options.cfg_renorm_type != model::Renorm::kGlobal;
+  const auto renormalise = [&](const at::Tensor& u) {
+    const auto length = [&](const at::Tensor& x) {
+      return by_channel ? at::norm(x, 2, {-1}, /*keepdim=*/true) : at::norm(x);
+    };
+    return u * (length(v.cond) / (length(u) + 1e-8))
+                   .clamp(options.cfg_renorm_min, 1.0);
+  };
+  at::Tensor u = v.no_text + options.cfg_text_scale * (v.cond - v.no_text);
+  const bool text_only = options.cfg_renorm_type == model::Renorm::kTextChannel;
+  if (text_only) u = renormalise(u);
+  if (v.no_image.defined()) {
+    u = v.no_image + options.cfg_img_scale * (u - v.no_image);
+  }
+  return text_only ? u : renormalise(u);
+}
+
+TorchFlow::TorchFlow(const model::FlowSpec& spec, at::Tensor x, int64_t h,
+                     int64_t w)
+    : options_(spec.options),
+      times_(FlowTimes(spec.options)),
+      h_(h),
+      w_(w),
+      cond_(spec.cond->Fork()),
+      no_text_(spec.no_text->Fork()),
+      no_image_(spec.no_image->Fork()),
+      x_(std::move(x)) {}
+
+std::vector<PagedContext*> TorchFlow::NextBranches() const {
+  const auto paged = [](const std::unique_ptr<model::Context>& context) {
+    return static_cast<PagedContext*>(context.get());
+  };
+  std::vector<PagedContext*> branches = {paged(cond_)};
+  if (step_ < steps_total() && Guided(options_, times_[step_])) {
+    branches.push_back(paged(no_text_));
+    if (options_.cfg_img_scale > 1.0) branches.push_back(paged(no_image_));
+  }
+  return branches;
+}
+
+void TorchFlow::Advance(const std::vector<at::Tensor>& velocities) {
+  COOPER_CHECK(step_ < steps_total());
+  last_branches_ = Branches();
+  last_branches_.cond = velocities[0];
+  if (velocities.size() > 1) last_branches_.no_text = velocities[1];
+  if (velocities.size() > 2) last_branches_.no_image = velocities[2];
+  last_velocity_ = Guide(options_, last_branches_);
+  const float dt = times_[step_] - times_[step_ + 1];
+  x_ = x_ - last_velocity_ * static_cast<double>(dt);
+  ++step_;
+}
+
+at::Tensor TorchFlow::Latents(model::LatentEstimate estimate) const {
+  if (estimate == model::LatentEstimate::kCurrent ||
+      !last_velocity_.defined()) {
+    return x_;
+  }
+  return x_ - last_velocity_ * static_cast<double>(times_[step_]);
+}
+
+TorchFlowStep::TorchFlowStep(const Transformer* transformer,
+                             const LatentEmbedder* embedder,
+                             const Device& device, const at::Tensor& delimiters,
+                             absl::Span<model::Flow* const> flows)
+    : embedder_(embedder), device_(device) {
+  PassInput input;
+  input.wide = true;
+  input.need_und = false;
+  std::vector<at::Tensor> und;
+  std::vector<at::Tensor> gen;
+  for (model::Flow* const flow : flows) {
+    auto* const own = static_cast<TorchFlow*>(flow);
+    const at::Tensor embedded =
+        embedder->Embed(own->x(), own->time(), own->h(), own->w());
+    if (!first_sequence_.defined()) {
+      first_sequence_ = at::cat(
+          {delimiters.narrow(0, 0, 1), embedded, delimiters.narrow(0, 1, 1)});
+    }
+    for (PagedContext* const context : own->NextBranches()) {
+      Segment segment;
+      segment.context = context;
+      segment.kv_before = context->cache_length();
+      segment.und_begin = static_cast<int64_t>(input.und_positions.size());
+      segment.und_count = 2;
+      segment.gen_begin = static_cast<int64_t>(input.gen_positions.size());
+      segment.gen_count = embedded.size(0);
+      input.segments.push_back(segment);
+      // All rows of a branch stand at its context's next position.
+      input.und_positions.resize(segment.und_begin + segment.und_count,
+                                 context->next_position());
+      input.gen_positions.resize(segment.gen_begin + segment.gen_count,
+                                 context->next_position());
+      und.push_back(delimiters);
+      gen.push_back(embedded);
+      branch_flow_.push_back(flows_.size());
+    }
+    flows_.push_back(own);
+  }
+  input.hidden.und = at::cat(und);
+  input.hidden.gen = at::cat(gen);
+  pass_ = std::make_unique<Pass>(transformer, std::move(input));
+}
+
+absl::StatusOr<bool> TorchFlowStep::RunSlice(absl::Duration budget) {
+  const auto start = std::chrono::steady_clock::now();
+  absl::Status status = Guarded([&] {
+    if (flows_.empty()) return absl::OkStatus();
+    do {
+      pass_->RunLayer();
+      if (budget != absl::InfiniteDuration()) Synchronize(device_);
+    } while (!pass_->done() &&
+             absl::FromChrono(std::chrono::steady_clock::now() - start) <
+                 budget);
+    if (pass_->done()) Complete();
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return flows_.empty() || pass_->done();
+}
+
+void TorchFlowStep::Complete() {
+  const at::Tensor velocity = embedder_->Velocity(pass_->Finish().gen);
+  const std::vector<Segment>& segments = pass_->segments();
+  for (size_t i = 0; i < segments.size();) {
+    TorchFlow* const flow = flows_[branch_flow_[i]];
+    std::vector<at::Tensor> own;
+    for (const size_t index = branch_flow_[i];
+         i < segments.size() && branch_flow_[i] == index; ++i) {
+      own.push_back(
+          velocity.narrow(0, segments[i].gen_begin, segments[i].gen_count));
+    }
+    flow->Advance(own);
+  }
+}
+
+void TorchFlowStep::Drop(const model::Flow* flow) {
+  std::vector<bool> drop(branch_flow_.size());
+  std::vector<size_t> kept;
+  bool found = false;
+  for (size_t i = 0; i < branch_flow_.size(); ++i) {
+    drop[i] = flows_[branch_flow_[i]] == flow;
+    found = found || drop[i];
+    if (!drop[i]) kept.push_back(branch_flow_[i]);
+  }
+  if (!found) return;
+  branch_flow_ = std::move(kept);
+  if (branch_flow_.empty()) {
+    flows_.clear();
+    return;
+  }
+  // A pass of fewer rows from here on; indices into flows_ stay as they are.
+  const absl::Status status = Guarded([&] {
+    pass_->Drop(drop);
+    return absl::OkStatus();
+  });
+  COOPER_CHECK(status.ok());
+}
+
+at::Tensor TorchFlowStep::FirstSequence() const { return first_sequence_; }
+
+}  // namespace cooper::torch_model

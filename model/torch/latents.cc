@@ -1,0 +1,74 @@
+#include "model/torch/latents.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/cos.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/sin.h>
+#include <ATen/ops/tensor.h>
+
+#include <cmath>
+#include <string>
+
+namespace cooper::torch_model {
+namespace {
+
+constexpr int64_t kFrequencies = 128;
+
+}  // namespace
+
+LatentEmbedder::LatentEmbedder(WeightReader& weights,
+                               const checkpoint::CooperConfig& cooper,
+                               int64_t hidden_size, const Device& device)
+    : device_(device),
+      channels_(int64_t{cooper.latent_patch_size} * cooper.latent_patch_size *
+                cooper.ae_z_channels),
+      side_(cooper.max_latent_size) {
+  const auto linear = [&](const std::string& name, int64_t out, int64_t in) {
+    return Linear(weights.Take(name + ".weight", {out, in}),
+                  weights.Take(name + ".bias", {out}), device);
+  };
+  in_ = linear("vae2llm", hidden_size, channels_);
+  out_ = linear("llm2vae", channels_, hidden_size);
+  time1_ = linear("time_embedder.mlp.0", hidden_size, 2 * kFrequencies);
+  time2_ = linear("time_embedder.mlp.2", hidden_size, hidden_size);
+  pos_embed_ =
+      weights.Take("latent_pos_embed.pos_embed", {side_ * side_, hidden_size})
+          .to(device.device, device.dtype);
+}
+
+at::Tensor LatentEmbedder::TimeFeatures(const at::Tensor& t) {
+  const at::Tensor frequencies = at::exp(at::arange(kFrequencies, t.options()) *
+                                         (-std::log(10000.0) / kFrequencies));
+  const at::Tensor angles = t.unsqueeze(1) * frequencies.unsqueeze(0);
+  return at::cat({angles.cos(), angles.sin()}, 1);
+}
+
+at::Tensor LatentEmbedder::EmbedTime(const at::Tensor& features) const {
+  return time2_(at::silu(time1_(features.to(device_.device, device_.dtype))));
+}
+
+at::Tensor LatentEmbedder::Embed(const at::Tensor& x, float t, int64_t h,
+                                 int64_t w) const {
+  std::vector<int64_t> ids;
+  ids.reserve(h * w);
+  for (int64_t row = 0; row < h; ++row) {
+    for (int64_t column = 0; column < w; ++column) {
+      ids.push_back(row * side_ + column);
+    }
+  }
+  const at::Tensor time =
+      EmbedTime(TimeFeatures(at::full({1}, t, at::TensorOptions(at::kFloat))));
+  return in_(x.to(device_.device, device_.dtype)) + time +
+         pos_embed_.index_select(0,
+                                 at::tensor(ids, at::kLong).to(device_.device));
+}
+
+at::Tensor LatentEmbedder::Velocity(const at::Tensor& hidden) const {
+  return out_(hidden).to(at::kFloat);
+}
+
+}  // namespace cooper::torch_model

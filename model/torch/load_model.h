@@ -1,0 +1,41 @@
+#ifndef COOPER_MODEL_TORCH_LOAD_MODEL_H_
+#define COOPER_MODEL_TORCH_LOAD_MODEL_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/unified_model.h"
+
+// The network on libtorch. No torch header here: this is all that programs
+// outside model/torch see of it.
+
+namespace cooper::torch_model {
+
+struct LoadOptions {
+  // One directory with everything, or BAGEL's (configs, autoencoder,
+  // tokenizer) and the fine-tune's (weights), in any order.
+  std::vector<std::string> checkpoint_dirs;
+  // "auto" (a CUDA card if there is one), "cpu" or "cuda:N".
+  std::string device = "auto";
+  // "auto", "float32" or "bfloat16". auto on a CPU is float32; on a card
+  // bfloat16.
+  std::string dtype = "auto";
+  // Memory of all contexts together; 0: chosen from what is free.
+  int64_t kv_cache_mib = 0;
+  // Threads of one operator on the CPU; 0: the machine's cores, or one for a
+  // model so small that threads do not pay.
+  int threads = 0;
+};
+
+// Reads a checkpoint and builds the network. NOT_FOUND, INVALID_ARGUMENT or
+// DATA_LOSS name the file, tensor or key; FAILED_PRECONDITION: no such device;
+// RESOURCE_EXHAUSTED: not enough memory (needed and free in the message).
+absl::StatusOr<std::unique_ptr<model::UnifiedModel>> LoadModel(
+    const LoadOptions& options);
+
+}  // namespace cooper::torch_model
+
+#endif  // COOPER_MODEL_TORCH_LOAD_MODEL_H_

@@ -1,0 +1,49 @@
+#ifndef COOPER_MODEL_TORCH_ROW_MATH_H_
+#define COOPER_MODEL_TORCH_ROW_MATH_H_
+
+#include <cstdint>
+
+// Fused float32 kernels over single rows: what stands between two matrix
+// products. Compiled for several instruction sets; the fitting one is chosen
+// when the program starts. No allocation, no threads: callers split rows.
+
+namespace cooper::torch_model::row_math {
+
+// out[i] = in[i] / sqrt(mean(in^2) + eps) * weight[i].
+void Norm(const float* in, const float* weight, float* out, int64_t n,
+          float eps);
+
+// x += delta, then Norm of x.
+void AddNorm(float* x, const float* delta, const float* weight, float* out,
+             int64_t n, float eps);
+
+// In place over one head: Norm with `weight` (null: none), then rope with
+// rotate-half; `cos` and `sin` are [dim / 2].
+void NormRope(float* head, const float* weight, const float* cos,
+              const float* sin, int64_t dim, float eps);
+
+// out[i] = silu(gate[i]) * up[i].
+void SiluMul(const float* gate, const float* up, float* out, int64_t n);
+
+// Attention of the `heads` query heads of one token that share a key/value
+// head, over a paged cache.
+struct PagedHead {
+  const float* query;  // [heads, dim]
+  int64_t heads;
+  int64_t dim;
+  float scale;
+  // Base of the layer's keys and values; token t is at
+  // (pages[t / page_tokens] * page_tokens + t % page_tokens) * token_stride.
+  const float* keys;
+  const float* values;
+  const int32_t* pages;
+  int64_t page_tokens;
+  int64_t token_stride;  // floats
+  int64_t tokens;        // >= 1
+};
+// `scores` is scratch, [heads, tokens]; `out` is [heads, dim].
+void AttendPaged(const PagedHead& head, float* scores, float* out);
+
+}  // namespace cooper::torch_model::row_math
+
+#endif  // COOPER_MODEL_TORCH_ROW_MATH_H_

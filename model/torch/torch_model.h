@@ -1,0 +1,94 @@
+#ifndef COOPER_MODEL_TORCH_TORCH_MODEL_H_
+#define COOPER_MODEL_TORCH_TORCH_MODEL_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/checkpoint/config.h"
+#include "model/tokenizer/tokenizer.h"
+#include "model/torch/autoencoder.h"
+#include "model/torch/flow.h"
+#include "model/torch/kv_cache.h"
+#include "model/torch/latents.h"
+#include "model/torch/load_model.h"
+#include "model/torch/transformer.h"
+#include "model/torch/vision_encoder.h"
+#include "model/unified_model.h"
+
+namespace cooper::torch_model {
+
+// What an append put in and got out, for checks against the reference: per
+// item, in the order of its tokens.
+struct AppendTrace {
+  struct Item {
+    at::Tensor input;                // [n, hidden]
+    std::vector<int64_t> positions;  // [n]
+    at::Tensor output;               // [n, hidden], after the final norm
+  };
+  std::vector<Item> items;
+};
+
+// The whole network behind the seam. See unified_model.h for threads.
+class TorchModel final : public model::UnifiedModel {
+ public:
+  static absl::StatusOr<std::unique_ptr<TorchModel>> Load(
+      const LoadOptions& options);
+  ~TorchModel() override;
+
+  const model::ModelInfo& info() const override { return info_; }
+  const model::TextCodec& text_codec() const override { return *tokenizer_; }
+  model::KvUsage kv_usage() const override;
+  std::unique_ptr<model::Context> NewContext() override;
+  absl::Status Append(absl::Span<model::AppendItem> items) override;
+  absl::Status Decode(absl::Span<model::DecodeItem> items) override;
+  absl::StatusOr<std::unique_ptr<model::Flow>> StartFlow(
+      const model::FlowSpec& spec) override;
+  absl::StatusOr<std::unique_ptr<model::FlowStep>> BeginFlowStep(
+      absl::Span<model::Flow* const> flows) override;
+  absl::Status DecodeLatents(
+      absl::Span<model::DecodeLatentsItem> items) override;
+  absl::Status WarmUp() override;
+
+  // The parts, for checks and benchmarks.
+  const Transformer& transformer() const { return *transformer_; }
+  const VisionEncoder& vision_encoder() const { return *vision_; }
+  const Autoencoder& autoencoder() const { return *autoencoder_; }
+  const LatentEmbedder& latent_embedder() const { return *latents_; }
+  const checkpoint::LlmConfig& llm_config() const { return llm_; }
+  const checkpoint::CooperConfig& cooper_config() const { return cooper_; }
+  const Device& device() const { return device_; }
+  // Append that also records; `trace` may be null.
+  absl::Status AppendTraced(absl::Span<model::AppendItem> items,
+                            AppendTrace* trace);
+  // One forward of `tokens` (one for each context): logits [n, vocab] float32.
+  absl::StatusOr<at::Tensor> Forward(const std::vector<PagedContext*>& contexts,
+                                     const std::vector<model::TokenId>& tokens);
+
+ private:
+  TorchModel() = default;
+  absl::Status Build(const LoadOptions& options);
+  absl::Status MakePool(const LoadOptions& options);
+  void FillInfo(int vit_patch, int64_t parameters);
+  at::Tensor DrawNoise(model::NoiseSource* noise, at::IntArrayRef shape) const;
+  absl::Status CheckSegment(const model::Segment& segment) const;
+
+  Device device_;
+  checkpoint::LlmConfig llm_;
+  checkpoint::CooperConfig cooper_;
+  std::unique_ptr<const tokenizer::Tokenizer> tokenizer_;
+  std::unique_ptr<Transformer> transformer_;
+  std::unique_ptr<VisionEncoder> vision_;
+  std::unique_ptr<Autoencoder> autoencoder_;
+  std::unique_ptr<LatentEmbedder> latents_;
+  std::unique_ptr<KvPool> pool_;
+  at::Tensor delimiters_;   // embeddings of soi and eoi, [2, hidden]
+  int64_t vocabulary_ = 0;  // logits that may be chosen
+  model::ModelInfo info_;
+};
+
+}  // namespace cooper::torch_model
+
+#endif  // COOPER_MODEL_TORCH_TORCH_MODEL_H_

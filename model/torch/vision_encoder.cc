@@ -1,0 +1,186 @@
+#include "model/torch/vision_encoder.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/tensor.h>
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "model/torch/pixels.h"
+
+namespace cooper::torch_model {
+
+VisionEncoder::VisionEncoder(WeightReader& weights,
+                             const checkpoint::VitConfig& vit,
+                             const checkpoint::CooperConfig& cooper,
+                             int64_t hidden_size, const Device& device)
+    : device_(device),
+      patch_(vit.patch_size),
+      heads_(vit.num_attention_heads),
+      table_side_(cooper.vit_max_num_patch_per_side),
+      eps_(vit.layer_norm_eps) {
+  const std::string base = "vit_model.vision_model.";
+  const int64_t width = vit.hidden_size;
+  const auto linear = [&](const std::string& name, int64_t out, int64_t in) {
+    return Linear(weights.Take(name + ".weight", {out, in}),
+                  weights.Take(name + ".bias", {out}), device);
+  };
+  const auto vector = [&](const std::string& name) {
+    return weights.Take(name, {width}).to(device.device, device.dtype);
+  };
+  patch_embedding_ = linear(base + "embeddings.patch_embedding", width,
+                            int64_t{3} * patch_ * patch_);
+  position_embedding_ =
+      weights
+          .Take(base + "embeddings.position_embedding.weight",
+                {int64_t{vit.image_size / patch_} * (vit.image_size / patch_),
+                 width})
+          .to(device.device, device.dtype);
+  for (int i = 0; i < vit.num_hidden_layers - cooper.vit_drop_last_layers;
+       ++i) {
+    const std::string prefix = absl::StrCat(base, "encoder.layers.", i, ".");
+    Layer layer;
+    layer.norm1_weight = vector(prefix + "layer_norm1.weight");
+    layer.norm1_bias = vector(prefix + "layer_norm1.bias");
+    layer.norm2_weight = vector(prefix + "layer_norm2.weight");
+    layer.norm2_bias = vector(prefix + "layer_norm2.bias");
+    std::vector<at::Tensor> qkv_weights;
+    std::vector<at::Tensor> qkv_biases;
+    for (const char* letter : {"q", "k", "v"}) {
+      const std::string name =
+          absl::StrCat(prefix, "self_attn.", letter, "_proj");
+      qkv_weights.push_back(
+          weights.Take(name + ".weight", {width, width}).to(at::kFloat));
+      qkv_biases.push_back(
+          weights.Take(name + ".bias", {width}).to(at::kFloat));
+    }
+    layer.qkv = Linear(at::cat(qkv_weights), at::cat(qkv_biases), device);
+    layer.out = linear(prefix + "self_attn.out_proj", width, width);
+    layer.fc1 = linear(prefix + "mlp.fc1", vit.intermediate_size, width);
+    layer.fc2 = linear(prefix + "mlp.fc2", width, vit.intermediate_size);
+    layers_.push_back(std::move(layer));
+  }
+  post_weight_ = vector(base + "post_layernorm.weight");
+  post_bias_ = vector(base + "post_layernorm.bias");
+  fc1_ = linear("connector.fc1", hidden_size, width);
+  fc2_ = linear("connector.fc2", hidden_size, hidden_size);
+  const int64_t side = cooper.vit_max_num_patch_per_side;
+  pos_embed_ =
+      weights.Take("vit_pos_embed.pos_embed", {side * side, hidden_size})
+          .to(device.device, device.dtype);
+}
+
+at::Tensor VisionEncoder::Patches(const image::RgbImage& image) const {
+  const int64_t rows = image.size.height / patch_;
+  const int64_t columns = image.size.width / patch_;
+  // [3, H, W] -> patches in row order, each (row, column, channel).
+  return NormalisedPixels(image)
+      .view({3, rows, patch_, columns, patch_})
+      .permute({1, 3, 2, 4, 0})
+      .reshape({rows * columns, int64_t{3} * patch_ * patch_});
+}
+
+std::vector<int64_t> VisionEncoder::Positions(image::Size size) const {
+  std::vector<int64_t> positions;
+  for (int row = 0; row < size.height / patch_; ++row) {
+    for (int column = 0; column < size.width / patch_; ++column) {
+      positions.push_back(int64_t{row} * table_side_ + column);
+    }
+  }
+  return positions;
+}
+
+at::Tensor VisionEncoder::Norm(const at::Tensor& x, const at::Tensor& weight,
+                               const at::Tensor& bias) const {
+  return at::layer_norm(x, {x.size(1)}, weight, bias, eps_);
+}
+
+at::Tensor VisionEncoder::RunLayer(const Layer& layer, const at::Tensor& x,
+                                   const std::vector<int64_t>& lengths) const {
+  const int64_t width = x.size(1);
+  const at::Tensor qkv =
+      layer.qkv(Norm(x, layer.norm1_weight, layer.norm1_bias));
+  std::vector<at::Tensor> attended;
+  int64_t begin = 0;
+  for (const int64_t n : lengths) {
+    const at::Tensor heads = qkv.narrow(0, begin, n)
+                                 .view({n, 3, heads_, width / heads_})
+                                 .permute({1, 2, 0, 3})
+                                 .unsqueeze(1);  // [3, 1, heads, n, dim]
+    attended.push_back(
+        at::scaled_dot_product_attention(heads[0], heads[1], heads[2])
+            .squeeze(0)
+            .permute({1, 0, 2})
+            .reshape({n, width}));
+    begin += n;
+  }
+  const at::Tensor y = x + layer.out(at::cat(attended));
+  return y +
+         layer.fc2(at::gelu(
+             layer.fc1(Norm(y, layer.norm2_weight, layer.norm2_bias)), "tanh"));
+}
+
+at::Tensor VisionEncoder::Connect(const at::Tensor& x) const {
+  return fc2_(at::gelu(fc1_(x), "tanh"));
+}
+
+VisionEncoder::Stages VisionEncoder::RunStages(
+    const image::RgbImage& image) const {
+  Stages stages;
+  stages.patches = Patches(image);
+  stages.positions = Positions(image.size);
+  const at::Tensor ids =
+      at::tensor(stages.positions, at::kLong).to(device_.device);
+  const at::Tensor patches = stages.patches.to(device_.device, device_.dtype);
+  at::Tensor x =
+      patch_embedding_(patches) + position_embedding_.index_select(0, ids);
+  stages.embeddings = x;
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    x = RunLayer(layers_[i], x, {x.size(0)});
+    if (i == 0) stages.layer_first = x;
+  }
+  stages.layer_last = x;
+  stages.post_layernorm = Norm(x, post_weight_, post_bias_);
+  stages.connector = Connect(stages.post_layernorm);
+  stages.features = stages.connector + pos_embed_.index_select(0, ids);
+  return stages;
+}
+
+at::Tensor VisionEncoder::Encode(
+    const std::vector<const image::RgbImage*>& images) const {
+  std::vector<at::Tensor> patches;
+  std::vector<int64_t> positions;
+  std::vector<int64_t> lengths;
+  for (const image::RgbImage* image : images) {
+    patches.push_back(Patches(*image));
+    const std::vector<int64_t> own = Positions(image->size);
+    positions.insert(positions.end(), own.begin(), own.end());
+    lengths.push_back(static_cast<int64_t>(own.size()));
+  }
+  const at::Tensor ids = at::tensor(positions, at::kLong).to(device_.device);
+  at::Tensor x =
+      patch_embedding_(at::cat(patches).to(device_.device, device_.dtype)) +
+      position_embedding_.index_select(0, ids);
+  for (const Layer& layer : layers_) x = RunLayer(layer, x, lengths);
+  return Connect(Norm(x, post_weight_, post_bias_)) +
+         pos_embed_.index_select(0, ids);
+}
+
+int64_t VisionEncoder::weight_bytes() const {
+  int64_t bytes =
+      patch_embedding_.weight_bytes() + fc1_.weight_bytes() +
+      fc2_.weight_bytes() +
+      static_cast<int64_t>(position_embedding_.nbytes() + pos_embed_.nbytes());
+  for (const Layer& layer : layers_) {
+    bytes += layer.qkv.weight_bytes() + layer.out.weight_bytes() +
+             layer.fc1.weight_bytes() + layer.fc2.weight_bytes();
+  }
+  return bytes;
+}
+
+}  // namespace cooper::torch_model

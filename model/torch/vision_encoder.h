@@ -1,0 +1,73 @@
+#ifndef COOPER_MODEL_TORCH_VISION_ENCODER_H_
+#define COOPER_MODEL_TORCH_VISION_ENCODER_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "model/checkpoint/config.h"
+#include "model/image/image.h"
+#include "model/torch/linear.h"
+#include "model/torch/weights.h"
+
+namespace cooper::torch_model {
+
+// SigLIP's encoder without its last layer, the connector into the language
+// model's width, and the second position table (model-spec section 2).
+class VisionEncoder {
+ public:
+  VisionEncoder(WeightReader& weights, const checkpoint::VitConfig& vit,
+                const checkpoint::CooperConfig& cooper, int64_t hidden_size,
+                const Device& device);
+
+  // What the stages give for one image, for checks against the reference.
+  struct Stages {
+    at::Tensor patches;              // [n, 3 * patch * patch]
+    std::vector<int64_t> positions;  // row * side + column of the tables
+    at::Tensor embeddings;           // [n, width]
+    at::Tensor layer_first, layer_last, post_layernorm;
+    at::Tensor connector;  // [n, hidden]
+    at::Tensor features;   // connector + position
+  };
+  Stages RunStages(const image::RgbImage& image) const;
+
+  // Features of several images, one after the other: [sum of n, hidden].
+  // Sides are multiples of the patch and at most the tables' side of patches.
+  at::Tensor Encode(const std::vector<const image::RgbImage*>& images) const;
+
+  int64_t patches(image::Size size) const {
+    return int64_t{size.width / patch_} * (size.height / patch_);
+  }
+  int64_t weight_bytes() const;
+
+ private:
+  struct Layer {
+    at::Tensor norm1_weight, norm1_bias, norm2_weight, norm2_bias;
+    Linear qkv, out, fc1, fc2;
+  };
+  at::Tensor Patches(const image::RgbImage& image) const;
+  std::vector<int64_t> Positions(image::Size size) const;
+  // `lengths`: rows of each image, between which there is no attention.
+  at::Tensor RunLayer(const Layer& layer, const at::Tensor& x,
+                      const std::vector<int64_t>& lengths) const;
+  at::Tensor Norm(const at::Tensor& x, const at::Tensor& weight,
+                  const at::Tensor& bias) const;
+  at::Tensor Connect(const at::Tensor& x) const;
+
+  const Device device_;
+  const int patch_;
+  const int heads_;
+  const int table_side_;
+  const double eps_;
+  Linear patch_embedding_;
+  at::Tensor position_embedding_;  // [(image_size / patch)^2, width]
+  at::Tensor pos_embed_;           // [table_side^2, hidden]
+  std::vector<Layer> layers_;
+  at::Tensor post_weight_, post_bias_;
+  Linear fc1_, fc2_;
+};
+
+}  // namespace cooper::torch_model
+
+#endif  // COOPER_MODEL_TORCH_VISION_ENCODER_H_

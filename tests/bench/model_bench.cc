@@ -1,0 +1,215 @@
+// What the network costs beside what the machine could do: ratios, each taken
+// in one run (see docs/performance.md).
+
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <c10/core/InferenceMode.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "model/torch/threads.h"
+#include "model/torch/torch_model.h"
+#include "tests/bench/matrix_products.h"
+#include "tests/bench/timing.h"
+
+ABSL_FLAG(std::string, checkpoint, "", "checkpoint directory");
+ABSL_FLAG(std::string, json, "", "file for the results; empty: none");
+ABSL_FLAG(std::string, only, "", "decode, flow or request; empty: all");
+ABSL_FLAG(int, rounds, 15, "counted rounds of each measure");
+ABSL_FLAG(int, context, 512, "tokens of text before what is measured");
+ABSL_FLAG(int, map_size, 256, "side of the map in px");
+ABSL_FLAG(int, threads, 0, "threads of one operator; 0: the machine's cores");
+
+namespace cooper::bench {
+namespace {
+
+using torch_model::TorchModel;
+
+constexpr double kMiB = 1024.0 * 1024.0;
+
+void Require(const absl::Status& status) {
+  if (status.ok()) return;
+  std::fprintf(stderr, "model_bench: %s\n", status.ToString().c_str());
+  // No other thread of ours runs.
+  std::exit(1);  // NOLINT(concurrency-mt-unsafe)
+}
+
+std::unique_ptr<model::Context> ContextOf(TorchModel& model, int tokens) {
+  std::unique_ptr<model::Context> context = model.NewContext();
+  model::TextSegment text;
+  for (int i = 0; i < tokens; ++i) text.ids.push_back(i % 200);
+  const model::Segment segment = text;
+  model::AppendItem item{context.get(), &segment, absl::OkStatus()};
+  Require(model.Append(absl::MakeSpan(&item, 1)));
+  Require(item.status);
+  return context;
+}
+
+void DecodeOne(TorchModel& model, model::Context* context) {
+  model::DecodeItem item;
+  item.context = context;
+  item.token = 65;
+  Require(model.Decode(absl::MakeSpan(&item, 1)));
+  Require(item.status);
+}
+
+Row MeasureDecode(TorchModel& model, int rounds) {
+  constexpr int kTokens = 8;  // per round
+  ReadBandwidth read(model.transformer().und_weight_bytes());
+  const auto base = ContextOf(model, absl::GetFlag(FLAGS_context));
+  const Paired paired = MeasurePaired(
+      rounds,
+      [&] {
+        for (int i = 0; i < kTokens; ++i) read.Read();
+      },
+      [&] {
+        const auto context = base->Fork();
+        for (int i = 0; i < kTokens; ++i) DecodeOne(model, context.get());
+      });
+  std::printf("decode: %.2f ms a token; reading %.0f MB once: %.2f ms\n",
+              paired.b_seconds / kTokens * 1e3,
+              static_cast<double>(read.bytes()) / 1e6,
+              paired.a_seconds / kTokens * 1e3);
+  return {"decode, one stream: share of reading the weights once",
+          paired.ratio,
+          0.8,
+          true,
+          static_cast<double>(read.bytes()) * kTokens / paired.a_seconds / 1e9,
+          "ratio",
+          "GB/s read"};
+}
+
+// The flow of a map under all three branches.
+std::unique_ptr<model::Flow> StartMap(TorchModel& model,
+                                      const model::Context& cond,
+                                      const model::Context& no_image) {
+  model::SeededNoise noise(1);
+  model::FlowSpec spec;
+  const int side = absl::GetFlag(FLAGS_map_size);
+  spec.size = {side, side};
+  spec.options.num_timesteps = 1000;
+  spec.cond = &cond;
+  spec.no_text = &cond;
+  spec.no_image = &no_image;
+  spec.noise = &noise;
+  auto flow = model.StartFlow(spec);
+  Require(flow.status());
+  return *std::move(flow);
+}
+
+void StepOne(TorchModel& model, model::Flow* flow) {
+  auto step = model.BeginFlowStep(absl::MakeSpan(&flow, 1));
+  Require(step.status());
+  Require((*step)->RunSlice(absl::InfiniteDuration()).status());
+}
+
+Row MeasureFlow(TorchModel& model, int rounds) {
+  const int tokens = absl::GetFlag(FLAGS_context);
+  const auto cond = ContextOf(model, tokens);
+  const auto no_image = ContextOf(model, tokens);
+  const auto flow = StartMap(model, *cond, *no_image);
+  const int64_t rows = flow->latent_tokens();
+  const MatrixProducts products(model.llm_config(), 6, 3 * rows, 3, tokens);
+  const Paired paired = MeasurePaired(
+      rounds, [&] { StepOne(model, flow.get()); }, [&] { products.Run(); });
+  std::printf(
+      "flow step, 3 x %lld latents: %.1f ms; products alone: %.1f ms "
+      "(%s)\n",
+      static_cast<long long>(rows), paired.a_seconds * 1e3,
+      paired.b_seconds * 1e3, products.Choices().c_str());
+  return {"flow step, three branches: times its matrix products",
+          paired.ratio,
+          1.25,
+          false,
+          products.flop() / paired.b_seconds / 1e9,
+          "ratio",
+          "GFLOP/s of the products"};
+}
+
+// Prompt, text, a few flow steps, a picture: what a request does.
+double RequestSeconds(TorchModel& model) {
+  return Seconds([&] {
+    const auto cond = ContextOf(model, 128);
+    const auto no_image = ContextOf(model, 64);
+    for (int i = 0; i < 16; ++i) DecodeOne(model, cond.get());
+    const auto flow = StartMap(model, *cond, *no_image);
+    for (int i = 0; i < 3; ++i) StepOne(model, flow.get());
+    model::DecodeLatentsItem item;
+    item.flow = flow.get();
+    Require(model.DecodeLatents(absl::MakeSpan(&item, 1)));
+    Require(item.status);
+  });
+}
+
+void MeasureRequests(TorchModel& model, std::vector<Row>* rows) {
+  const double first = RequestSeconds(model);
+  std::vector<double> warm(5);
+  for (double& seconds : warm) seconds = RequestSeconds(model);
+  const int64_t resident = ResidentBytes();
+  const double kv_bytes = static_cast<double>(128 + 16 + 64) *
+                          static_cast<double>(model.info().kv_bytes_per_token);
+  rows->push_back({"first request after start: times a warm one",
+                   first / Median(warm), 2.0, false, Median(warm), "ratio",
+                   "s, a warm request"});
+  const auto weights = static_cast<double>(model.info().weight_bytes);
+  // The pool's memory is touched page by page: what no request has needed yet
+  // is not resident, and is not subtracted.
+  rows->push_back({"resident memory: MiB beside weights and used KV pages",
+                   (static_cast<double>(resident) - weights - kv_bytes) / kMiB,
+                   300, false, static_cast<double>(resident) / kMiB, "MiB",
+                   absl::StrCat("MiB in all (weights ",
+                                static_cast<int>(weights / kMiB), ")")});
+}
+
+int Main() {
+  torch_model::LoadOptions options;
+  options.checkpoint_dirs = {absl::GetFlag(FLAGS_checkpoint)};
+  options.device = "cpu";
+  options.threads = absl::GetFlag(FLAGS_threads);
+  auto loaded = TorchModel::Load(options);
+  Require(loaded.status());
+  TorchModel& model = **loaded;
+  Require(model.WarmUp());
+  const c10::InferenceMode no_gradients;
+  std::vector<Row> rows;
+  const std::string only = absl::GetFlag(FLAGS_only);
+  const auto wanted = [&](const char* name) {
+    return only.empty() || only == name;
+  };
+  const int rounds = absl::GetFlag(FLAGS_rounds);
+  // First, since it is about the first request after start.
+  if (wanted("request")) MeasureRequests(model, &rows);
+  if (wanted("decode")) rows.push_back(MeasureDecode(model, rounds));
+  if (wanted("flow")) rows.push_back(MeasureFlow(model, rounds));
+  PrintTable(rows);
+  const std::string json = absl::GetFlag(FLAGS_json);
+  if (!json.empty() && !WriteJson(rows, json)) {
+    std::fprintf(stderr, "model_bench: cannot write %s\n", json.c_str());
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace cooper::bench
+
+int main(int argc, char** argv) {
+  cooper::torch_model::RestartWithShortSpin(argv);
+  absl::SetProgramUsageMessage(
+      "model_bench --checkpoint DIR [--json FILE]\n"
+      "Measures the network beside the machine's ceilings.");
+  absl::ParseCommandLine(argc, argv);
+  if (absl::GetFlag(FLAGS_checkpoint).empty()) {
+    std::fprintf(stderr, "model_bench: --checkpoint is needed\n");
+    return 2;
+  }
+  return cooper::bench::Main();
+}

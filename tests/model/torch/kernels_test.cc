@@ -1,0 +1,138 @@
+// The fused kernels of the CPU against ATen's operators.
+
+#include "model/torch/kernels.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randn.h>
+
+#include <utility>
+
+#include "tests/testing/status_matchers.h"
+
+namespace cooper::torch_model {
+namespace {
+
+struct Shape {
+  HeadShape heads;
+  int64_t hidden;
+};
+
+class KernelsTest : public ::testing::TestWithParam<Shape> {
+ protected:
+  void ExpectClose(const at::Tensor& got, const at::Tensor& want) {
+    ASSERT_EQ(got.sizes(), want.sizes());
+    EXPECT_TRUE(at::allclose(got, want, 1e-5, 2e-6))
+        << "largest difference " << (got - want).abs().max().item<double>();
+  }
+
+  std::unique_ptr<Kernels> fused_ = MakeCpuKernels();
+  std::unique_ptr<Kernels> generic_ = MakeGenericKernels();
+  const HeadShape shape_ = GetParam().heads;
+};
+
+TEST_P(KernelsTest, NormsAreEqual) {
+  const at::Tensor x = at::randn({5, GetParam().hidden});
+  const at::Tensor weight = at::randn({GetParam().hidden});
+  ExpectClose(fused_->Norm(x, weight, 1e-6), generic_->Norm(x, weight, 1e-6));
+  at::Tensor a = x.clone();
+  at::Tensor b = x.clone();
+  const at::Tensor delta = at::randn({5, GetParam().hidden});
+  ExpectClose(fused_->AddNorm(a, delta, weight, 1e-6),
+              generic_->AddNorm(b, delta, weight, 1e-6));
+  ExpectClose(a, b);
+}
+
+TEST_P(KernelsTest, RopeIsEqualWithAndWithoutNorms) {
+  for (const bool norm : {true, false}) {
+    at::Tensor a = at::randn({7, shape_.qkv_width()});
+    at::Tensor b = a.clone();
+    const at::Tensor q = norm ? at::randn({shape_.dim}) : at::Tensor();
+    const at::Tensor k = norm ? at::randn({shape_.dim}) : at::Tensor();
+    const at::Tensor angles = at::rand({7, shape_.dim / 2}) * 6.0;
+    fused_->NormRope(a, shape_, q, k, angles.cos(), angles.sin(), 1e-6, false);
+    generic_->NormRope(b, shape_, q, k, angles.cos(), angles.sin(), 1e-6,
+                       false);
+    ExpectClose(a, b);
+  }
+}
+
+TEST_P(KernelsTest, SiluMulIsEqualAlsoFarOut) {
+  const at::Tensor x = at::randn({3, 2 * GetParam().hidden}) * 40.0;
+  ExpectClose(fused_->SiluMul(x), generic_->SiluMul(x));
+}
+
+TEST_P(KernelsTest, AttentionOfAMixedBatchIsEqual) {
+  KvPool pool({1, shape_.kv_heads, shape_.dim}, /*pages=*/32, Device());
+  for (const at::Tensor* store : {&pool.keys(0), &pool.values(0)}) {
+    at::Tensor tensor = *store;
+    tensor.normal_();
+  }
+  // Contexts that end within, at and behind the end of a page.
+  PagedContext decode(&pool);
+  PagedContext text(&pool);
+  PagedContext latent(&pool);
+  PagedContext flow(&pool);
+  PagedContext empty(&pool);
+  const auto fill = [](PagedContext* context, int64_t tokens) {
+    EXPECT_OK(context->Reserve(tokens));
+    context->Commit(tokens, tokens);
+  };
+  fill(&decode, 3 * KvPool::kPageTokens);
+  fill(&text, KvPool::kPageTokens - 2);
+  fill(&latent, 5);
+  fill(&flow, KvPool::kPageTokens + 9);
+
+  int64_t und = 0;
+  int64_t gen = 0;
+  std::vector<Segment> segments;
+  const auto add = [&](PagedContext* context, int64_t und_rows,
+                       int64_t gen_rows, bool causal, bool write) {
+    Segment segment;
+    segment.context = context;
+    segment.kv_before = context->cache_length();
+    segment.und_begin = und;
+    segment.und_count = und_rows;
+    segment.gen_begin = gen;
+    segment.gen_count = gen_rows;
+    segment.causal = causal;
+    segment.write = write;
+    if (write) {
+      EXPECT_OK(context->Reserve(segment.tokens()));
+    }
+    und += und_rows;
+    gen += gen_rows;
+    segments.push_back(segment);
+  };
+  add(&decode, 1, 0, true, true);
+  add(&text, 7, 0, true, true);
+  add(&latent, 2, 6, false, true);
+  add(&flow, 2, 9, false, false);
+  add(&empty, 2, 4, false, false);
+
+  Rows qkv;
+  qkv.und = at::randn({und, shape_.qkv_width()});
+  qkv.gen = at::randn({gen, shape_.qkv_width()});
+  const at::Tensor before = pool.keys(0).clone();
+  generic_->WriteCache(0, shape_, segments, qkv);
+  const Rows want = generic_->Attend(0, shape_, segments, qkv);
+  const at::Tensor written = pool.keys(0).clone();
+  at::Tensor keys = pool.keys(0);
+  keys.copy_(before);
+  fused_->WriteCache(0, shape_, segments, qkv);
+  ExpectClose(pool.keys(0), written);
+  const Rows got = fused_->Attend(0, shape_, segments, qkv);
+  ExpectClose(got.und, want.und);
+  ExpectClose(got.gen, want.gen);
+}
+
+INSTANTIATE_TEST_SUITE_P(HeadShapes, KernelsTest,
+                         ::testing::Values(Shape{{4, 2, 24}, 96},
+                                           Shape{{4, 4, 8}, 40},
+                                           Shape{{7, 1, 64}, 130},
+                                           Shape{{16, 4, 64}, 1024}));
+
+}  // namespace
+}  // namespace cooper::torch_model
