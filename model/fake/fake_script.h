@@ -1,0 +1,79 @@
+#ifndef COOPER_MODEL_FAKE_FAKE_SCRIPT_H_
+#define COOPER_MODEL_FAKE_FAKE_SCRIPT_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "model/options.h"
+
+namespace cooper::fake {
+
+// Texts of one kind of question, in the order of its turns; the last one is
+// repeated. A turn counts once its text was appended to the context.
+struct FakeTexts {
+  std::string match;  // chosen where a text of the context holds this
+  std::vector<std::string> texts;
+};
+
+// How long things take.
+struct FakeDelays {
+  absl::Duration append, append_token;  // per call, per row
+  absl::Duration decode, decode_item;   // per call, per context
+  absl::Duration flow_layer;            // per layer, whatever the batch
+  absl::Duration latents;               // per map
+};
+
+// Something that goes wrong.
+struct FakeFault {
+  enum class Call { kAppend, kDecode, kStartFlow, kFlowSlice, kLatents };
+  enum class Effect {
+    kStatus,  // the call returns INTERNAL: the device failed
+    kThrow,   // the call throws std::runtime_error
+    kItem,    // only the item whose context's text holds `match` fails
+  };
+  Call call = Call::kDecode;
+  Effect effect = Effect::kStatus;
+  int nth = 1;  // counts calls of that kind from 1; kItem: from there on
+  std::string match;
+  absl::StatusCode item_code = absl::StatusCode::kInternal;
+};
+
+// What the fake model is and does. As JSON, every key optional:
+//   {"name": "fake",
+//    "kv_capacity_tokens": 1000000,
+//    "vae_rule": {"max_size": 1024, "min_size": 512, "stride": 16},
+//    "vit_rule": {"max_size": 518, "min_size": 224, "stride": 14},
+//    "can_reason": true, "can_generate_maps": true,
+//    "flow_layers": 4,
+//    "delays_us": {"append": 0, "append_token": 0, "decode": 0,
+//                  "decode_item": 0, "flow_layer": 0, "latents": 0},
+//    "scripts": [{"match": "part of a question", "texts": ["turn 0", ...]}],
+//    "default": ["turn 0", ...],
+//    "faults": [{"call": "append|decode|start_flow|flow_slice|latents",
+//                "effect": "status|throw|item", "nth": 1, "match": ""}]}
+// The first script whose `match` is found is taken, else "default".
+struct FakeScript {
+  std::string name = "fake";
+  int64_t kv_capacity_tokens = 1000000;
+  model::ImageRule vae_rule;
+  model::ImageRule vit_rule{518, 224, 14, int64_t{14} * 14 * 9 * 1024};
+  bool can_reason = true;
+  bool can_generate_maps = true;
+  int flow_layers = 4;
+  FakeDelays delays;
+  std::vector<FakeTexts> scripts;
+  std::vector<std::string> texts = {
+      "<think> I look. </think>\n"
+      "<answer> Yes. \\boxed{yes} </answer>"};
+  std::vector<FakeFault> faults;
+
+  // INVALID_ARGUMENT naming the key that is wrong or unknown.
+  static absl::StatusOr<FakeScript> FromJson(absl::string_view json);
+};
+
+}  // namespace cooper::fake
+
+#endif  // COOPER_MODEL_FAKE_FAKE_SCRIPT_H_

@@ -1,0 +1,57 @@
+#ifndef COOPER_SERVER_ENGINE_ADMISSION_H_
+#define COOPER_SERVER_ENGINE_ADMISSION_H_
+
+#include <cstdint>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "server/base/mutex.h"
+
+namespace cooper::engine {
+
+// Who may come in: a bound on the number of requests that are open (admitted,
+// and their sink not told of the end) and on the bytes of their inputs.
+//
+// Thread-safe; never blocks but for WaitUntilIdle.
+class Admission {
+ public:
+  struct Limits {
+    int max_open = 0;
+    int64_t max_bytes = 0;
+  };
+  explicit Admission(Limits limits) : limits_(limits) {}
+
+  // OK: counted until Close. RESOURCE_EXHAUSTED QUEUE_FULL with the time after
+  // which a place is likely to be free, UNAVAILABLE DRAINING or ENGINE_FAILED.
+  absl::Status Admit(int64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The inputs of an open request were freed.
+  void FreeBytes(int64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // An open request ended at `now`.
+  void Close(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Fail() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool failed() const ABSL_LOCKS_EXCLUDED(mutex_);
+  int open() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Blocks until nothing is open, at most `timeout` of real time; returns
+  // whether nothing is.
+  bool WaitUntilIdle(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  absl::Duration RetryAfterLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const Limits limits_;
+  mutable base::Mutex mutex_;
+  int open_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  bool failed_ ABSL_GUARDED_BY(mutex_) = false;
+  // Smoothed time between ends; zero before the second one.
+  absl::Duration interval_ ABSL_GUARDED_BY(mutex_);
+  absl::Time last_close_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+};
+
+}  // namespace cooper::engine
+
+#endif  // COOPER_SERVER_ENGINE_ADMISSION_H_

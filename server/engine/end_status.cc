@@ -1,0 +1,39 @@
+#include "server/engine/end_status.h"
+
+namespace cooper::engine {
+
+absl::Status ErrorStatus(ErrorReason reason, absl::string_view message,
+                         std::optional<absl::Duration> retry_after) {
+  ErrorDetails details;
+  details.reason = reason;
+  if (retry_after.has_value()) details.retry_after = retry_after;
+  return MakeError(details, message);
+}
+
+absl::Status DrainingStatus() {
+  return ErrorStatus(ErrorReason::kDraining, "the server is shutting down",
+                     absl::Seconds(1));
+}
+
+absl::Status LateStatus() {
+  return ErrorStatus(ErrorReason::kDeadline, "the deadline has passed");
+}
+
+absl::Status StatusOf(CancelCause cause) {
+  switch (cause) {
+    case CancelCause::kDeadline:
+      return LateStatus();
+    case CancelCause::kStall:
+      return ErrorStatus(ErrorReason::kSlowReader,
+                         "the reader was too slow for too long");
+    case CancelCause::kShutdown:
+      return DrainingStatus();
+    case CancelCause::kNone:
+    case CancelCause::kClient:
+    case CancelCause::kDisconnect:
+      break;
+  }
+  return ErrorStatus(ErrorReason::kCancelled, "cancelled");
+}
+
+}  // namespace cooper::engine

@@ -1,0 +1,26 @@
+#ifndef COOPER_SERVER_ENGINE_END_STATUS_H_
+#define COOPER_SERVER_ENGINE_END_STATUS_H_
+
+#include <optional>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "server/engine/error.h"
+#include "server/engine/request.h"
+
+namespace cooper::engine {
+
+// The statuses with which the engine ends requests.
+
+absl::Status ErrorStatus(
+    ErrorReason reason, absl::string_view message,
+    std::optional<absl::Duration> retry_after = std::nullopt);
+absl::Status DrainingStatus();
+absl::Status LateStatus();
+// kNone counts as kClient.
+absl::Status StatusOf(CancelCause cause);
+
+}  // namespace cooper::engine
+
+#endif  // COOPER_SERVER_ENGINE_END_STATUS_H_

@@ -1,0 +1,354 @@
+#include "server/engine/engine_loop.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/base/logging.h"
+#include "server/base/status_macros.h"
+#include "server/engine/end_status.h"
+
+namespace cooper::engine {
+namespace {
+
+WaveKind KindOf(Execution::State state) {
+  switch (state) {
+    case Execution::State::kAppend:
+      return WaveKind::kAppend;
+    case Execution::State::kFlowStep:
+      return WaveKind::kFlow;
+    case Execution::State::kLatents:
+      return WaveKind::kLatents;
+    default:
+      return WaveKind::kDecode;
+  }
+}
+
+}  // namespace
+
+EngineLoop::EngineLoop(model::UnifiedModel* model,
+                       metrics::ServerMetrics* metrics,
+                       const base::Clock* clock, const EngineOptions& options,
+                       Admission* admission)
+    : model_(model),
+      metrics_(metrics),
+      clock_(clock),
+      options_(options),
+      admission_(admission),
+      preparer_(model, metrics, clock, options.image_limits),
+      scheduler_({options.append_tokens, options.flow_tokens}),
+      runner_(model, metrics, clock),
+      last_step_ns_(absl::ToUnixNanos(clock->Now())),
+      prepare_pool_(std::make_unique<base::WorkerPool>(
+          "prepare", options.prepare_threads)),
+      encode_pool_(
+          std::make_unique<base::WorkerPool>("encode", options.encode_threads)),
+      thread_([this] { Run(); }) {
+  pthread_setname_np(thread_.native_handle(), "engine");
+}
+
+EngineLoop::~EngineLoop() {
+  stop_ = true;
+  inbox_.Wake();
+  thread_.join();
+}
+
+// ---- From other threads
+
+void EngineLoop::Add(Request request, std::unique_ptr<EventSink> sink) {
+  // The closing of a job is the last thing that is heard of it, so its pointer
+  // is good until the engine thread erases it.
+  const auto self = std::make_shared<Job*>(nullptr);
+  auto job = std::make_shared<Job>(
+      std::move(request), std::move(sink),
+      Job::Services{metrics_, clock_, encode_pool_.get(),
+                    [this](const std::shared_ptr<Job>& failed,
+                           const absl::Status& status) {
+                      inbox_.Post([this, failed, status] {
+                        End(failed.get(), status);
+                      });
+                    }},
+      [this, self] {
+        // Closed on the engine thread, so that the load which it publishes
+        // after this turn no longer counts the request.
+        inbox_.Post([this, job = *self] {
+          admission_->Close(clock_->Now());
+          Erase(job);
+        });
+      });
+  *self = job.get();
+  inbox_.Post([this, job = std::move(job)]() mutable {
+    Job* added = job.get();
+    jobs_.push_back(std::move(job));
+    added->events->Push(StartedEvent{added->request.id, added->request.seed});
+    if (!failure_.ok()) End(added, failure_);
+  });
+}
+
+void EngineLoop::EndAll() {
+  inbox_.Post([this] {
+    for (const std::shared_ptr<Job>& job : jobs_)
+      End(job.get(), DrainingStatus());
+  });
+}
+
+Engine::Load EngineLoop::load() const {
+  const int running = running_;
+  return {std::max(0, admission_->open() - running - closing_), running};
+}
+
+absl::Time EngineLoop::last_step() const {
+  return absl::FromUnixNanos(last_step_ns_);
+}
+
+// ---- The engine thread
+
+void EngineLoop::Run() {
+  while (true) {
+    for (Inbox::Task& task : inbox_.Take()) tasks_.push_back(std::move(task));
+    const absl::StatusOr<bool> ran = GuardedTurn();
+    if (!ran.ok()) FailAll(ran.status());
+    PublishLoad();
+    const absl::Time now = clock_->Now();
+    last_step_ns_ = absl::ToUnixNanos(now);
+    metrics_->SetEngineLastStep(absl::Now());
+    if (!ran.ok() || *ran) continue;
+    if (stop_) break;
+    inbox_.WaitFor(UntilNextDeadline(now));
+  }
+  for (const Inbox::Task& task : inbox_.Take()) task();
+}
+
+absl::StatusOr<bool> EngineLoop::GuardedTurn() {
+  try {
+    return Turn();
+  } catch (const std::exception& e) {
+    return absl::InternalError(absl::StrCat("exception: ", e.what()));
+  }
+}
+
+absl::StatusOr<bool> EngineLoop::Turn() {
+  const absl::Time now = clock_->Now();
+  // First, so that a request ends in the phase in which it was told to.
+  EndCancelled(now);
+  while (!tasks_.empty()) {
+    const Inbox::Task task = std::move(tasks_.front());
+    tasks_.pop_front();  // first: it may throw, the others must be done
+    task();
+  }
+  if (!failure_.ok()) return false;
+  COOPER_RETURN_IF_ERROR(std::exchange(task_status_, absl::OkStatus()));
+  StartPreparing();
+  COOPER_RETURN_IF_ERROR(StartRunning(now));
+  return RunWave();
+}
+
+void EngineLoop::EndCancelled(absl::Time now) {
+  for (const std::shared_ptr<Job>& job : jobs_) {
+    if (job->state == Job::State::kEnded) continue;
+    const CancelCause cause = job->request.cancel->cause();
+    if (cause != CancelCause::kNone) {
+      End(job.get(), StatusOf(cause));
+      metrics_->CancelLatency(clock_->Now() - now);
+    } else if (job->request.deadline <= now) {
+      End(job.get(), LateStatus());
+    }
+  }
+}
+
+// Images are decoded for as many requests as can start soon, so that the
+// pixels of a long queue are not all in memory.
+void EngineLoop::StartPreparing() {
+  const int most = options_.max_running + options_.prepare_threads;
+  for (const std::shared_ptr<Job>& job : jobs_) {
+    if (preparing_ + running_ >= most) return;
+    if (job->state == Job::State::kWaiting) Prepare(job.get());
+  }
+}
+
+// First come, first served; nobody overtakes a request that waits for memory,
+// or it might wait for ever.
+absl::Status EngineLoop::StartRunning(absl::Time now) {
+  for (const std::shared_ptr<Job>& job : jobs_) {
+    if (running_ >= options_.max_running) return absl::OkStatus();
+    if (job->state != Job::State::kReady) continue;
+    const int64_t tokens = job->prepared->kv_tokens;
+    if (kv_reserved_ + tokens > model_->info().kv_capacity_tokens) {
+      return absl::OkStatus();
+    }
+    kv_reserved_ += job->kv_tokens = tokens;
+    --preparing_;
+    ++running_;
+    job->state = Job::State::kRunning;
+    job->usage.queued = now - job->admitted;
+    job->waiting_since = now;
+    metrics_->Queued(job->kind(), job->usage.queued);
+    ExecutionSpec spec = std::move(job->prepared->spec);
+    job->prepared.reset();
+    spec.noise = std::make_unique<model::SeededNoise>(job->request.seed);
+    job->execution =
+        std::make_unique<Execution>(model_, std::move(spec), job.get());
+    COOPER_RETURN_IF_ERROR(Settle(job.get()));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> EngineLoop::RunWave() {
+  std::vector<Job*> running;
+  std::vector<ReadyItem> ready;
+  for (const std::shared_ptr<Job>& job : jobs_) {
+    if (job->state != Job::State::kRunning ||
+        job->execution->state() == Execution::State::kRender ||
+        runner_.InFlowStep(job.get())) {
+      continue;
+    }
+    ReadyItem item;
+    item.request = static_cast<int>(running.size());
+    item.kind = KindOf(job->execution->state());
+    item.waiting_since = job->waiting_since;
+    if (item.kind == WaveKind::kAppend) {
+      item.rows = job->execution->append_rows();
+    } else if (item.kind == WaveKind::kFlow) {
+      item.rows = job->execution->flow_rows();
+    }
+    ready.push_back(item);
+    running.push_back(job.get());
+  }
+  const std::optional<Wave> wave =
+      scheduler_.Plan(std::move(ready), runner_.flow_under_way());
+  if (!wave.has_value()) return false;
+  std::vector<Job*> jobs;
+  for (const int request : wave->requests) jobs.push_back(running[request]);
+  switch (wave->kind) {
+    case WaveKind::kDecode:
+      COOPER_RETURN_IF_ERROR(runner_.Decode(jobs));
+      break;
+    case WaveKind::kAppend:
+      COOPER_RETURN_IF_ERROR(runner_.Append(jobs, wave->max_rows));
+      break;
+    case WaveKind::kLatents:
+      COOPER_RETURN_IF_ERROR(runner_.DecodeLatents(jobs));
+      break;
+    case WaveKind::kFlow:
+      if (!wave->continue_flow) {
+        COOPER_RETURN_IF_ERROR(runner_.BeginFlowStep(jobs));
+      }
+      jobs.clear();
+      COOPER_RETURN_IF_ERROR(runner_.RunFlowSlice(options_.slice, &jobs));
+      break;
+  }
+  const absl::Time now = clock_->Now();
+  for (Job* job : jobs) {
+    job->waiting_since = now;
+    COOPER_RETURN_IF_ERROR(Settle(job));
+  }
+  return true;
+}
+
+absl::Status EngineLoop::Settle(Job* job) {
+  while (true) {
+    switch (job->execution->state()) {
+      case Execution::State::kFlowStart:
+        COOPER_RETURN_IF_ERROR(job->execution->StartFlow());
+        break;
+      case Execution::State::kRender:
+        Render(job);
+        return absl::OkStatus();
+      case Execution::State::kFinished:
+        job->end_phase = metrics::CancelPhase::kCodec;
+        LeaveRunning(job);
+        ++closing_;
+        job->Finish();
+        return absl::OkStatus();
+      case Execution::State::kFailed: {
+        const absl::Status status = job->execution->status();
+        if (DetailsOf(status).reason == ErrorReason::kNumeric) {
+          metrics_->NonFinite();
+        }
+        End(job, status);
+        return absl::OkStatus();
+      }
+      default:
+        return absl::OkStatus();
+    }
+  }
+}
+
+// Contexts and the place among the running are given back at once; the sink is
+// told as soon as nobody else is telling it something.
+void EngineLoop::End(Job* job, const absl::Status& status) {
+  if (job->state == Job::State::kEnded) return;
+  const metrics::CancelPhase phase = job->phase();
+  switch (job->state) {
+    case Job::State::kWaiting:
+      admission_->FreeBytes(job->input_bytes);
+      job->request.inputs.clear();
+      break;
+    case Job::State::kReady:
+      job->prepared.reset();
+      --preparing_;
+      break;
+    case Job::State::kRunning:
+      runner_.DropFlow(job);
+      job->Release();
+      LeaveRunning(job);
+      break;
+    case Job::State::kPreparing:  // its task counts itself out
+    case Job::State::kClosing:
+    case Job::State::kEnded:
+      break;
+  }
+  if (job->state != Job::State::kClosing) ++closing_;
+  job->state = Job::State::kEnded;
+  const absl::Status with_phase = WithPhase(status, phase);
+  if (job->events->Abort(with_phase)) {
+    job->end = with_phase;
+    job->end_phase = phase;
+  }
+}
+
+void EngineLoop::LeaveRunning(Job* job) {
+  kv_reserved_ -= std::exchange(job->kv_tokens, 0);
+  --running_;
+}
+
+void EngineLoop::FailAll(const absl::Status& cause) {
+  base::Log(base::LogLevel::kError, "engine failed",
+            {{"cause", base::Printable(cause.message(), 500)}});
+  failure_ = ErrorStatus(ErrorReason::kEngineFailed, "the engine failed",
+                         absl::Seconds(1));
+  admission_->Fail();
+  metrics_->SetEngineUp(false);
+  runner_.AbandonFlowStep();
+  for (const std::shared_ptr<Job>& job : jobs_) End(job.get(), failure_);
+}
+
+void EngineLoop::Erase(Job* job) {
+  job->LogEnd();
+  --closing_;
+  jobs_.remove_if(
+      [job](const std::shared_ptr<Job>& other) { return other.get() == job; });
+}
+
+void EngineLoop::PublishLoad() {
+  const Engine::Load now = load();
+  metrics_->SetLoad(now.queued, now.running);
+  const model::KvUsage kv = model_->kv_usage();
+  metrics_->SetKv(kv.used_bytes, kv.capacity_bytes);
+}
+
+absl::Duration EngineLoop::UntilNextDeadline(absl::Time now) const {
+  absl::Time next = absl::InfiniteFuture();
+  for (const std::shared_ptr<Job>& job : jobs_) {
+    if (job->state != Job::State::kEnded) {
+      next = std::min(next, job->request.deadline);
+    }
+  }
+  return std::max(next - now, absl::ZeroDuration());
+}
+
+}  // namespace cooper::engine

@@ -1,0 +1,104 @@
+#ifndef COOPER_SERVER_ENGINE_ENGINE_LOOP_H_
+#define COOPER_SERVER_ENGINE_ENGINE_LOOP_H_
+
+#include <atomic>
+#include <deque>
+#include <list>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "model/unified_model.h"
+#include "server/base/clock.h"
+#include "server/base/worker_pool.h"
+#include "server/engine/admission.h"
+#include "server/engine/engine.h"
+#include "server/engine/error.h"
+#include "server/engine/inbox.h"
+#include "server/engine/job.h"
+#include "server/engine/preparer.h"
+#include "server/engine/scheduler.h"
+#include "server/engine/wave_runner.h"
+#include "server/metrics/server_metrics.h"
+
+namespace cooper::engine {
+
+// The engine thread and the two pools beside it. The thread is the only one
+// that calls the model and that touches a Job's state; everybody else posts to
+// its inbox. It waits on the inbox, never on anything else.
+//
+// One turn of it: end what was cancelled or is late, do what was posted, start
+// what waits, run one wave.
+class EngineLoop {
+ public:
+  // All outlive it.
+  EngineLoop(model::UnifiedModel* model, metrics::ServerMetrics* metrics,
+             const base::Clock* clock, const EngineOptions& options,
+             Admission* admission);
+  // No request may be open. Stops the thread and joins.
+  ~EngineLoop();
+
+  // Thread-safe, as all that follows. The request was admitted.
+  void Add(Request request, std::unique_ptr<EventSink> sink);
+  void Wake() { inbox_.Wake(); }
+  // Ends every request with UNAVAILABLE DRAINING.
+  void EndAll();
+  Engine::Load load() const;
+  absl::Time last_step() const;
+
+ private:
+  using JobList = std::list<std::shared_ptr<Job>>;
+
+  void Run();
+  // A turn; whether there was a wave to run. Not OK: the device failed.
+  absl::StatusOr<bool> Turn();
+  absl::StatusOr<bool> GuardedTurn();
+  void EndCancelled(absl::Time now);
+  void StartPreparing();
+  absl::Status StartRunning(absl::Time now);
+  absl::StatusOr<bool> RunWave();
+  // Moves a job on until it needs a wave or a pool, or is at its end.
+  absl::Status Settle(Job* job);
+  void Prepare(Job* job);
+  void Render(Job* job);
+  void End(Job* job, const absl::Status& status);
+  void LeaveRunning(Job* job);
+  void FailAll(const absl::Status& cause);
+  void Erase(Job* job);
+  void PublishLoad();
+  absl::Duration UntilNextDeadline(absl::Time now) const;
+
+  model::UnifiedModel* const model_;
+  metrics::ServerMetrics* const metrics_;
+  const base::Clock* const clock_;
+  const EngineOptions options_;
+  Admission* const admission_;
+  const Preparer preparer_;
+
+  // Of the engine thread.
+  JobList jobs_;  // open ones, oldest first
+  Scheduler scheduler_;
+  WaveRunner runner_;
+  int64_t kv_reserved_ = 0;  // tokens
+  int preparing_ = 0;        // and ready
+  absl::Status failure_;
+  std::deque<Inbox::Task> tasks_;  // taken from the inbox
+  absl::Status task_status_;       // the device's, as a task saw it
+
+  std::atomic<int> running_{0};
+  std::atomic<int> closing_{0};
+  std::atomic<int64_t> last_step_ns_;
+  std::atomic<bool> stop_{false};
+  Inbox inbox_;
+  // Last, so that they end first.
+  std::unique_ptr<base::WorkerPool> prepare_pool_;
+  std::unique_ptr<base::WorkerPool> encode_pool_;
+  std::thread thread_;
+};
+
+}  // namespace cooper::engine
+
+#endif  // COOPER_SERVER_ENGINE_ENGINE_LOOP_H_

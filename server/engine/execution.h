@@ -1,0 +1,260 @@
+#ifndef COOPER_SERVER_ENGINE_EXECUTION_H_
+#define COOPER_SERVER_ENGINE_EXECUTION_H_
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "model/unified_model.h"
+#include "server/engine/context_plan.h"
+#include "server/engine/drawn_map.h"
+#include "server/engine/event.h"
+#include "server/engine/program.h"
+#include "server/engine/text_stream.h"
+
+namespace cooper::engine {
+
+// An input image, ready for the model. `latents` follows the VAE rule, `vision`
+// the ViT rule applied to that; what the program does not use may be null.
+struct PreparedImage {
+  std::shared_ptr<const image::RgbImage> latents;
+  std::shared_ptr<const image::RgbImage> vision;
+};
+
+// A text whose ids are known beforehand, so that the engine thread need not
+// encode it.
+struct EncodedText {
+  TextPart part;
+  std::vector<model::TokenId> ids;  // without bos and eos
+};
+
+// Hears what a request does. Called in order by whoever drives the Execution.
+class ExecutionObserver {
+ public:
+  virtual ~ExecutionObserver() = default;
+  virtual void OnTextDelta(TextDeltaEvent&& delta) {}
+  // A token was chosen (not: eos, or one beyond the limit).
+  virtual void OnToken(int turn) {}
+  virtual void OnMapStarted(MapStartedEvent&& started) {}
+  // `preview`: what the map would be, where one is due.
+  virtual void OnMapStep(int map_id, int step, int num_steps,
+                         std::optional<image::FloatRgbImage>&& preview) {}
+  virtual void OnMapDrawn(const std::shared_ptr<const DrawnMap>& map) {}
+};
+
+// Cache length and rope position of a context.
+struct ContextCounters {
+  int64_t cache_length = 0;
+  int64_t next_position = 0;
+};
+
+// For comparing a run with a reference: sees the contexts, and may put texts
+// and pictures in place of those that were made. With a probe every segment is
+// appended by a call of its own.
+class ExecutionProbe {
+ public:
+  virtual ~ExecutionProbe() = default;
+  // Each op of a ContextWork in order, once all are done. For an op whose
+  // encoding was shared the counters are those of the sharing slot.
+  virtual void OnContextOp(const ContextOp& op, ContextCounters before,
+                           ContextCounters after) {}
+  // A text in place of decoding; nullopt: decode. `from` is the context.
+  virtual std::optional<std::string> ReplaceText(const DecodeWork& work,
+                                                 const model::Context& from) {
+    return std::nullopt;
+  }
+  // Before a map's flow is started.
+  virtual void OnFlow(const FlowWork& work, const model::Context& cond,
+                      const model::Context& no_text,
+                      const model::Context& no_image) {}
+  // After its last step; `decoded` is what its latents decode to.
+  virtual void OnFlowDone(const FlowWork& work, const model::Flow& flow,
+                          const image::FloatRgbImage& decoded) {}
+  // May change `map->picture` before the model looks at it.
+  virtual void OnPicture(const FlowWork& work, DrawnMap* map) {}
+  // At FinishWork; slots without a context are null.
+  virtual void OnFinish(
+      const FinishWork& work,
+      const std::array<std::unique_ptr<model::Context>, kSlots>& contexts) {}
+};
+
+struct ExecutionSpec {
+  std::unique_ptr<Program> program;
+  std::vector<PreparedImage> images;
+  // Every draw: VAE noise in the order of the images, then flows.
+  std::unique_ptr<model::NoiseSource> noise;
+  model::SamplingOptions sampling;
+  model::FlowOptions flow;
+  int preview_every = 0;  // flow steps; 0: none
+  // Render what the vision encoder sees even where it is not fed back.
+  bool always_render_vision = false;
+  // How control spellings in a user's text are read. kParse: as upstream.
+  model::ControlText user_text = model::ControlText::kPlain;
+  std::vector<std::shared_ptr<const EncodedText>> encoded;
+};
+
+// One request under way: its program, contexts, noise and images, turning the
+// program's work into items for the model.
+//
+// It never calls the model's batched functions itself: the driver looks at
+// `state()`, takes the item that belongs to it, has the model do it (with
+// other requests' items, or alone: see RunAlone), and hands the result back.
+// The state then is the next one. Not thread-safe; to be destroyed on the
+// driver's thread, and only once its flow was dropped from a FlowStep under
+// way.
+class Execution {
+ public:
+  enum class State {
+    kAppend,     // TakeAppends -> Append -> OnAppended
+    kDecode,     // TakeDecode -> Decode -> OnDecoded
+    kFlowStart,  // StartFlow
+    kFlowStep,   // flow() in a FlowStep -> OnFlowStep
+    kLatents,    // TakeLatents -> DecodeLatents -> OnLatents
+    kRender,     // TakeRender -> any thread -> OnRendered
+    kFinished,   // finish()
+    kFailed,     // status()
+  };
+
+  // `model`, `observer` and `probe` (may be null) outlive it.
+  Execution(model::UnifiedModel* model, ExecutionSpec spec,
+            ExecutionObserver* observer, ExecutionProbe* probe = nullptr);
+  ~Execution();
+  Execution(const Execution&) = delete;
+  Execution& operator=(const Execution&) = delete;
+
+  State state() const { return state_; }
+  // The same, but where it is kFailed, the state in which it failed.
+  State last_phase() const {
+    return state_ == State::kFailed ? failed_in_ : state_;
+  }
+
+  // kAppend. Rows (tokens) of the segments that can go in one call.
+  int64_t append_rows() const;
+  // Adds items to `items`: as many as fit in `max_rows`, at least one. The
+  // items stay valid until OnAppended gets them back, in the same order.
+  void TakeAppends(int64_t max_rows, std::vector<model::AppendItem>* items);
+  void OnAppended(absl::Span<const model::AppendItem> items);
+
+  // kDecode.
+  model::DecodeItem TakeDecode();
+  void OnDecoded(const model::DecodeItem& item);
+
+  // kFlowStart. Calls the model. Not OK only where the device failed; what
+  // concerns this request alone makes the state kFailed.
+  absl::Status StartFlow();
+
+  // kFlowStep. Rows of the next step: latent tokens times branches.
+  model::Flow* flow() const { return flow_.get(); }
+  int64_t flow_rows() const;
+  void OnFlowStep();
+
+  // kLatents: of a finished flow, or for a preview (the flow goes on).
+  model::DecodeLatentsItem TakeLatents();
+  void OnLatents(model::DecodeLatentsItem item);
+
+  // kRender. Pixel work without the model; run it once, on any thread.
+  std::function<std::shared_ptr<const DrawnMap>()> TakeRender();
+  void OnRendered(const std::shared_ptr<const DrawnMap>& map);
+
+  // kFinished. All contexts are given back.
+  const FinishWork& finish() const { return finish_; }
+  // kFailed. The engine's error, with details.
+  const absl::Status& status() const { return status_; }
+  // Ends it with `status`; for a driver whose own work for it failed.
+  void Fail(absl::Status status);
+
+  // So far. Prompt: texts and images on kCond, drawn maps included. Output:
+  // tokens that the model wrote.
+  struct Totals {
+    int64_t input_tokens = 0;
+    int64_t output_tokens = 0;
+    int turns = 0;
+    int maps = 0;
+    int flow_steps = 0;
+  };
+  const Totals& totals() const { return totals_; }
+  // The map being drawn; valid in the states of a flow.
+  const FlowWork& flow_work() const { return flow_work_; }
+
+ private:
+  // Where a text is being decoded.
+  struct Decoding {
+    DecodeWork work;
+    std::vector<model::TokenId> ids;  // chosen so far
+    model::TokenId last = 0;          // chosen, not yet in the cache
+    std::unique_ptr<TextStream> stream;
+  };
+  // What kScratch got since it was forked.
+  struct Scratch {
+    uint64_t parent = 0;              // lineage
+    std::vector<model::TokenId> ids;  // bos included
+  };
+  // A ContextWork under way. Its contexts live here meanwhile.
+  struct Appending {
+    std::vector<ContextOp> ops;
+    std::vector<model::Segment> segments;  // per op; what is to be appended
+    ContextPlan plan;
+    size_t next_step = 0;
+    std::vector<std::unique_ptr<model::Context>> registers;
+    std::vector<size_t> in_call;  // steps of the call under way
+    std::array<ContextCounters, kSlots> before;
+    std::vector<ContextCounters> after;  // per op that was encoded
+  };
+
+  // Each begins a piece of work; returns whether it waits for the driver.
+  bool Begin(ContextWork work);
+  bool Begin(DecodeWork work);
+  bool Begin(FlowWork work);
+  bool Begin(FinishWork work);
+  void Advance();
+  bool EndedAppending();
+  void ReportOps();
+  void EndText(const DecodedText& text);
+  void Emit(std::vector<TextDelta> deltas);
+
+  // What a single item's failure means to its request.
+  static absl::Status ItemError(const absl::Status& status);
+  model::Context* Ensure(Slot slot);
+  std::unique_ptr<model::Context>& context(Slot slot) {
+    return contexts_[static_cast<size_t>(slot)];
+  }
+  // bos and eos included.
+  std::vector<model::TokenId> TextIds(const TextPart& part) const;
+  model::Segment MakeSegment(const PromptSegment& segment) const;
+  int64_t SegmentRows(const model::Segment& segment) const;
+
+  model::UnifiedModel* const model_;
+  ExecutionSpec spec_;
+  ExecutionObserver* const observer_;
+  ExecutionProbe* const probe_;
+
+  State state_ = State::kAppend;
+  State failed_in_ = State::kAppend;
+  std::array<std::unique_ptr<model::Context>, kSlots> contexts_;
+  std::optional<Scratch> scratch_;
+  Appending appending_;
+  Decoding decoding_;
+  FlowWork flow_work_;
+  std::unique_ptr<model::Flow> flow_;
+  bool preview_ = false;  // kLatents is for a preview
+  image::FloatRgbImage decoded_;
+  // By map id: what the vision encoder sees.
+  std::vector<std::shared_ptr<const image::RgbImage>> maps_;
+  FinishWork finish_;
+  absl::Status status_;
+  Totals totals_;
+};
+
+// Drives `execution` to its end on `model`, alone. OK: finished; else its
+// status, or the model's where the device failed. Blocks.
+absl::Status RunAlone(model::UnifiedModel* model, Execution* execution);
+
+}  // namespace cooper::engine
+
+#endif  // COOPER_SERVER_ENGINE_EXECUTION_H_

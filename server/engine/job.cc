@@ -1,0 +1,242 @@
+#include "server/engine/job.h"
+
+#include <utility>
+#include <vector>
+
+#include "server/base/logging.h"
+#include "server/engine/error.h"
+#include "server/engine/map_publisher.h"
+
+namespace cooper::engine {
+namespace {
+
+metrics::Kind KindOf(model::MapKind kind) {
+  switch (kind) {
+    case model::MapKind::kDepth:
+      return metrics::Kind::kDepth;
+    case model::MapKind::kSegmentation:
+      return metrics::Kind::kSegmentation;
+    case model::MapKind::kImage:
+      break;
+  }
+  return metrics::Kind::kImage;
+}
+
+metrics::FinishReason MetricOf(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kAnswered:
+      return metrics::FinishReason::kAnswered;
+    case FinishReason::kMaxTurns:
+      return metrics::FinishReason::kMaxTurns;
+    case FinishReason::kMaxTokens:
+      return metrics::FinishReason::kMaxTokens;
+    case FinishReason::kNoRequest:
+      break;
+  }
+  return metrics::FinishReason::kNoRequest;
+}
+
+const char* NameOf(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kAnswered:
+      return "ANSWERED";
+    case FinishReason::kMaxTurns:
+      return "MAX_TURNS";
+    case FinishReason::kMaxTokens:
+      return "MAX_TOKENS";
+    case FinishReason::kNoRequest:
+      break;
+  }
+  return "NO_REQUEST";
+}
+
+const char* NameOf(metrics::CancelPhase phase) {
+  switch (phase) {
+    case metrics::CancelPhase::kQueue:
+      return "queue";
+    case metrics::CancelPhase::kPrefill:
+      return "prefill";
+    case metrics::CancelPhase::kDecode:
+      return "decode";
+    case metrics::CancelPhase::kDiffusion:
+      return "diffusion";
+    case metrics::CancelPhase::kCodec:
+      return "codec";
+    case metrics::CancelPhase::kWrite:
+      break;
+  }
+  return "write";
+}
+
+}  // namespace
+
+Job::Job(Request request, std::unique_ptr<EventSink> sink, Services services,
+         std::function<void()> on_closed)
+    : request(std::move(request)),
+      input_bytes(this->request.input_bytes()),
+      admitted(services.clock->Now()),
+      events(std::make_unique<EventSequencer>(std::move(sink),
+                                              std::move(on_closed))),
+      waiting_since(admitted),
+      services_(std::move(services)) {}
+
+void Job::OnTextDelta(TextDeltaEvent&& delta) {
+  events->Push(std::move(delta));
+}
+
+void Job::OnToken(int turn) {
+  const absl::Time now = services_.clock->Now();
+  if (first_token_ == absl::InfiniteFuture()) {
+    first_token_ = now;
+    services_.metrics->FirstToken(now - admitted);
+  }
+  if (turn == last_token_turn_) services_.metrics->NextToken(now - last_token_);
+  last_token_turn_ = turn;
+  last_token_ = now;
+}
+
+void Job::OnMapStarted(MapStartedEvent&& started) {
+  map_started_ = services_.clock->Now();
+  map_kind_ = started.kind;
+  events->Push(std::move(started));
+}
+
+void Job::OnMapStep(int map_id, int step, int num_steps,
+                    std::optional<image::FloatRgbImage>&& preview) {
+  MapProgressEvent progress{map_id, step, num_steps, std::nullopt};
+  // One preview at a time: where encoding cannot keep up, some are left out.
+  if (!preview.has_value() || previews_under_way_ > 0) {
+    events->Push(std::move(progress));
+    return;
+  }
+  ++previews_under_way_;
+  const EventSequencer::Place place = events->Reserve();
+  services_.encode_pool->Post([job = shared_from_this(), place,
+                               kind = map_kind_, progress = std::move(progress),
+                               picture = *std::move(preview)]() mutable {
+    const absl::Time start = job->services_.clock->Now();
+    progress.preview_png = RenderPreview(kind, std::move(picture));
+    job->codec_ns +=
+        absl::ToInt64Nanoseconds(job->services_.clock->Now() - start);
+    --job->previews_under_way_;
+    std::vector<Event> filled;
+    filled.emplace_back(std::move(progress));
+    job->events->Fill(place, std::move(filled));
+  });
+}
+
+void Job::OnMapDrawn(const std::shared_ptr<const DrawnMap>& map) {
+  services_.metrics->MapDrawn(KindOf(map->kind),
+                              services_.clock->Now() - map_started_);
+  const EventSequencer::Place place = events->Reserve();
+  services_.encode_pool->Post([job = shared_from_this(), place, map] {
+    const Services& services = job->services_;
+    const absl::Time start = services.clock->Now();
+    absl::StatusOr<std::vector<Event>> rendered =
+        RenderMapEvents(*map, job->request.output);
+    const absl::Duration took = services.clock->Now() - start;
+    job->codec_ns += absl::ToInt64Nanoseconds(took);
+    services.metrics->PhaseRun(metrics::Phase::kEncodeImage, took);
+    if (rendered.ok()) {
+      job->events->Fill(place, *std::move(rendered));
+    } else {
+      services.fail(job, rendered.status());
+    }
+  });
+}
+
+metrics::CancelPhase Job::phase() const {
+  switch (state) {
+    case State::kWaiting:
+    case State::kPreparing:
+    case State::kReady:
+      return metrics::CancelPhase::kQueue;
+    case State::kClosing:
+    case State::kEnded:
+      return metrics::CancelPhase::kCodec;
+    case State::kRunning:
+      break;
+  }
+  switch (execution->last_phase()) {
+    case Execution::State::kAppend:
+      return metrics::CancelPhase::kPrefill;
+    case Execution::State::kDecode:
+      return metrics::CancelPhase::kDecode;
+    case Execution::State::kFlowStart:
+    case Execution::State::kFlowStep:
+      return metrics::CancelPhase::kDiffusion;
+    default:
+      return metrics::CancelPhase::kCodec;
+  }
+}
+
+metrics::Kind Job::kind() const {
+  if (std::holds_alternative<ReasonTask>(request.task)) {
+    return metrics::Kind::kReason;
+  }
+  const auto* map = std::get_if<MapTask>(&request.task);
+  return KindOf(map != nullptr ? map->kind : model::MapKind::kImage);
+}
+
+void Job::Release() {
+  if (execution == nullptr) return;
+  totals_ = execution->totals();
+  execution.reset();
+}
+
+void Job::Finish() {
+  totals_ = execution->totals();
+  finish_reason_ = execution->finish().reason;
+  services_.metrics->RequestTokens(totals_.input_tokens, totals_.output_tokens);
+  services_.metrics->Finished(MetricOf(*finish_reason_));
+  if (totals_.turns > 0) services_.metrics->Rounds(totals_.turns);
+  usage.input_tokens = totals_.input_tokens;
+  usage.output_tokens = totals_.output_tokens;
+  usage.maps = totals_.maps;
+  usage.flow_steps = totals_.flow_steps;
+  FinishedEvent finished{execution->finish().reason, execution->finish().answer,
+                         execution->finish().boxed, usage};
+  Release();
+  state = State::kClosing;
+  // The loop keeps the job until the event is sent.
+  events->Finish([this, finished = std::move(finished)]() mutable {
+    finished.usage.codec += absl::Nanoseconds(codec_ns.load());
+    finished.usage.total = services_.clock->Now() - admitted;
+    return std::move(finished);
+  });
+}
+
+void Job::LogEnd() const {
+  std::vector<base::LogField> fields = {
+      {"request_id", request.id},
+      {"code", absl::StatusCodeToString(end.code())},
+      {"reason", !end.ok() ? ReasonName(DetailsOf(end).reason)
+                 : finish_reason_.has_value() ? NameOf(*finish_reason_)
+                                              : ""},
+      {"phase", NameOf(end_phase)},
+      {"input_bytes", input_bytes},
+      {"images", images},
+      {"tokens_in", totals_.input_tokens},
+      {"tokens_out", totals_.output_tokens},
+      {"turns", totals_.turns},
+      {"maps", totals_.maps},
+      {"steps", totals_.flow_steps},
+      {"queue_s", absl::ToDoubleSeconds(usage.queued)},
+      {"prefill_s", absl::ToDoubleSeconds(usage.prefill)},
+      {"decode_s", absl::ToDoubleSeconds(usage.decode)},
+      {"flow_s", absl::ToDoubleSeconds(usage.flow)},
+      {"total_s", absl::ToDoubleSeconds(services_.clock->Now() - admitted)},
+  };
+  if (first_token_ != absl::InfiniteFuture()) {
+    fields.emplace_back("ttft_s",
+                        absl::ToDoubleSeconds(first_token_ - admitted));
+  }
+  if (!request.trace_id.empty()) {
+    fields.emplace_back("trace_id", request.trace_id);
+  }
+  base::Log(end.code() == absl::StatusCode::kInternal ? base::LogLevel::kError
+                                                      : base::LogLevel::kInfo,
+            "request ended", fields);
+}
+
+}  // namespace cooper::engine

@@ -1,0 +1,41 @@
+#include "server/engine/kv_demand.h"
+
+namespace cooper::engine {
+namespace {
+
+int64_t ReasonDemand(const ReasonTask& task, int64_t text,
+                     const PartTokens& parts) {
+  const int64_t start = parts.system + parts.images + parts.texts;
+  // Without an image kNoImage is kCond until the end.
+  const bool apart = parts.images > 0;
+  switch (task.mode) {
+    case Mode::kTextOnly:
+      return start + text;
+    case Mode::kPerceiveThenAnswer: {
+      const int64_t maps = 2 * parts.map + parts.perception;
+      return start + maps + text + (apart ? parts.texts + maps : 0);
+    }
+    case Mode::kInterleaved:
+      break;
+  }
+  const int64_t turns = task.max_turns - 1;
+  const int64_t rounds = turns * (text + parts.map + parts.reflection);
+  return start + rounds + text + (turns > 0 ? text : 0) +
+         (apart ? parts.texts + rounds : 0);
+}
+
+}  // namespace
+
+int64_t KvDemand(const Task& task, int max_think_tokens,
+                 const PartTokens& parts) {
+  const int64_t text = int64_t{max_think_tokens} + 1;  // and eos
+  if (const auto* reason = std::get_if<ReasonTask>(&task)) {
+    return ReasonDemand(*reason, text, parts);
+  }
+  const auto* generate = std::get_if<GenerateTask>(&task);
+  const bool think = generate != nullptr && generate->think;
+  return parts.system + parts.images + parts.texts +
+         (parts.images > 0 ? parts.texts : 0) + (think ? text : 0);
+}
+
+}  // namespace cooper::engine

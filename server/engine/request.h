@@ -1,0 +1,100 @@
+#ifndef COOPER_SERVER_ENGINE_REQUEST_H_
+#define COOPER_SERVER_ENGINE_REQUEST_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "model/image/image.h"
+#include "model/options.h"
+#include "server/metrics/server_metrics.h"
+
+// A request as the engine sees it: checked and complete (every default is
+// filled in), no wire type.
+
+namespace cooper::engine {
+
+// Encoded bytes of an image file, as the caller sent them.
+struct ImageInput {
+  std::string bytes;
+  std::string field;  // path of the wire field, for messages
+};
+struct TextInput {
+  std::string text;  // UTF-8
+};
+using Input = std::variant<ImageInput, TextInput>;
+
+enum class Mode { kInterleaved, kTextOnly, kPerceiveThenAnswer };
+
+struct ReasonTask {
+  Mode mode = Mode::kInterleaved;
+  int max_turns = 3;
+};
+struct MapTask {
+  model::MapKind kind = model::MapKind::kDepth;  // or kSegmentation
+};
+struct GenerateTask {
+  bool think = false;
+  image::Size size;  // 0 x 0: the last image's, or the model's full size
+};
+using Task = std::variant<ReasonTask, MapTask, GenerateTask>;
+
+enum class MapRole { kValues, kDisplay, kAsSeenByModel };
+enum class MapEncoding { kPngRgb8, kPngGrey16, kRawFloat32 };
+
+struct OutputOptions {
+  int preview_every = 0;  // flow steps; 0: none
+  std::vector<MapRole> roles = {MapRole::kValues, MapRole::kDisplay};
+  MapEncoding depth_encoding = MapEncoding::kPngGrey16;
+};
+
+// Why a request was told to stop.
+enum class CancelCause {
+  kNone,
+  kClient,
+  kDeadline,
+  kDisconnect,
+  kStall,
+  kShutdown
+};
+
+// Shared by the RPC that cancels and the engine that looks. Thread-safe; the
+// first cause stays.
+class CancelToken {
+ public:
+  void Cancel(CancelCause cause) {
+    CancelCause none = CancelCause::kNone;
+    cause_.compare_exchange_strong(none, cause, std::memory_order_acq_rel);
+  }
+  CancelCause cause() const { return cause_.load(std::memory_order_acquire); }
+  bool cancelled() const { return cause() != CancelCause::kNone; }
+
+ private:
+  std::atomic<CancelCause> cause_{CancelCause::kNone};
+};
+
+struct Request {
+  std::string id;
+  metrics::Method method = metrics::Method::kReason;
+  Task task;
+  std::vector<Input> inputs;
+  int max_think_tokens = 4096;  // bos counted
+  model::SamplingOptions sampling;
+  model::FlowOptions flow;
+  OutputOptions output;
+  uint64_t seed = 0;
+  std::string trace_id;                          // for logs; may be empty
+  absl::Time deadline = absl::InfiniteFuture();  // of base::Clock
+  std::shared_ptr<CancelToken> cancel = std::make_shared<CancelToken>();
+
+  // Bytes that admission counts: images and texts.
+  int64_t input_bytes() const;
+};
+
+}  // namespace cooper::engine
+
+#endif  // COOPER_SERVER_ENGINE_REQUEST_H_

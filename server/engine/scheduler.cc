@@ -1,0 +1,82 @@
+#include "server/engine/scheduler.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace cooper::engine {
+namespace {
+
+// The order in which kinds other than text take turns.
+constexpr std::array<WaveKind, 3> kTurns = {
+    WaveKind::kAppend, WaveKind::kLatents, WaveKind::kFlow};
+
+}  // namespace
+
+std::optional<Wave> Scheduler::Plan(std::vector<ReadyItem> ready,
+                                    bool flow_under_way) {
+  const auto is_ready = [&](WaveKind kind) {
+    if (kind == WaveKind::kFlow && flow_under_way) return true;
+    return std::any_of(ready.begin(), ready.end(), [&](const ReadyItem& item) {
+      return item.kind == kind;
+    });
+  };
+  std::optional<WaveKind> other;
+  const auto last_turn = std::find(kTurns.begin(), kTurns.end(), last_other_);
+  for (size_t i = 1; i <= kTurns.size() && !other.has_value(); ++i) {
+    const WaveKind kind = kTurns[(last_turn - kTurns.begin() + i) % 3];
+    if (is_ready(kind)) other = kind;
+  }
+
+  Wave wave;
+  if (is_ready(WaveKind::kDecode) &&
+      (last_ != WaveKind::kDecode || !other.has_value())) {
+    wave.kind = WaveKind::kDecode;
+  } else if (other.has_value()) {
+    wave.kind = *other;
+    last_other_ = *other;
+  } else {
+    return std::nullopt;
+  }
+  last_ = wave.kind;
+  if (wave.kind == WaveKind::kFlow && flow_under_way) {
+    wave.continue_flow = true;
+    return wave;
+  }
+
+  std::erase_if(ready,
+                [&](const ReadyItem& item) { return item.kind != wave.kind; });
+  const auto rank = [&](const ReadyItem& item) {
+    return std::pair(
+        item.waiting_since - item.priority * budgets_.priority_head_start,
+        item.request);
+  };
+  std::sort(ready.begin(), ready.end(),
+            [&](const ReadyItem& a, const ReadyItem& b) {
+              return rank(a) < rank(b);
+            });
+  const int64_t budget = wave.kind == WaveKind::kAppend ? budgets_.append_rows
+                                                        : budgets_.flow_rows;
+  if (wave.kind == WaveKind::kAppend) wave.max_rows = budget;
+  int64_t rows = 0;
+  for (const ReadyItem& item : ready) {
+    const bool first = wave.requests.empty();
+    switch (wave.kind) {
+      case WaveKind::kDecode:
+        break;
+      case WaveKind::kLatents:
+        if (!first) return wave;
+        break;
+      case WaveKind::kAppend:
+      case WaveKind::kFlow:
+        // Nobody overtakes one that did not fit: it would wait for ever.
+        if (!first && rows + item.rows > budget) return wave;
+        rows += item.rows;
+        break;
+    }
+    wave.requests.push_back(item.request);
+  }
+  return wave;
+}
+
+}  // namespace cooper::engine

@@ -1,0 +1,63 @@
+#ifndef COOPER_SERVER_ENGINE_SCHEDULER_H_
+#define COOPER_SERVER_ENGINE_SCHEDULER_H_
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace cooper::engine {
+
+// What the device can do for a request next.
+enum class WaveKind { kDecode, kAppend, kFlow, kLatents };
+
+struct ReadyItem {
+  int request = 0;  // the caller's number
+  WaveKind kind = WaveKind::kDecode;
+  int64_t rows = 0;          // kAppend, kFlow
+  absl::Time waiting_since;  // since this piece of work is ready
+  int priority = 0;          // higher goes first
+};
+
+struct Budgets {
+  int64_t append_rows = 8192;
+  int64_t flow_rows = 16384;
+  // What one step of priority is worth in waiting time: low priority is late,
+  // never starved.
+  absl::Duration priority_head_start = absl::Seconds(2);
+};
+
+struct Wave {
+  WaveKind kind = WaveKind::kDecode;
+  // kFlow: go on with the step under way; `requests` is empty.
+  bool continue_flow = false;
+  std::vector<int> requests;  // in the order of the batch
+  int64_t max_rows = 0;       // kAppend: of each request
+};
+
+// Which work goes next. A pure function of its input and of what it planned
+// last; no thread, no clock.
+//
+// Texts go first: all of them in one wave, and between any two waves of other
+// kinds as long as some are in text. The others take turns (appends, latents,
+// flows), so that each ready kind runs within three such waves. Within a kind
+// who waits longest goes first, others join under the budget; a request that
+// alone passes it goes alone. Of latents one map goes at a time.
+class Scheduler {
+ public:
+  explicit Scheduler(Budgets budgets) : budgets_(budgets) {}
+
+  // nullopt: nothing is ready. `flow_under_way`: a step is part done; flows
+  // that are ready join the next one.
+  std::optional<Wave> Plan(std::vector<ReadyItem> ready, bool flow_under_way);
+
+ private:
+  Budgets budgets_;
+  WaveKind last_ = WaveKind::kLatents;
+  WaveKind last_other_ = WaveKind::kFlow;  // the last that was not kDecode
+};
+
+}  // namespace cooper::engine
+
+#endif  // COOPER_SERVER_ENGINE_SCHEDULER_H_

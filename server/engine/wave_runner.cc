@@ -1,0 +1,143 @@
+#include "server/engine/wave_runner.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/base/status_macros.h"
+
+namespace cooper::engine {
+
+absl::Status WaveRunner::Decode(absl::Span<Job* const> jobs) {
+  const absl::Time start = clock_->Now();
+  std::vector<model::DecodeItem> items;
+  items.reserve(jobs.size());
+  for (Job* job : jobs) items.push_back(job->execution->TakeDecode());
+  COOPER_RETURN_IF_ERROR(model_->Decode(absl::MakeSpan(items)));
+  const absl::Duration took = clock_->Now() - start;
+  metrics_->WaveRun(metrics::Wave::kDecode, static_cast<int>(jobs.size()),
+                    took);
+  metrics_->PhaseRun(metrics::Phase::kDecode, took);
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    jobs[i]->usage.decode += took;
+    jobs[i]->execution->OnDecoded(items[i]);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WaveRunner::Append(absl::Span<Job* const> jobs, int64_t max_rows) {
+  const absl::Time start = clock_->Now();
+  std::vector<model::AppendItem> items;
+  std::vector<size_t> ends;  // of each job's items
+  for (Job* job : jobs) {
+    job->execution->TakeAppends(max_rows, &items);
+    ends.push_back(items.size());
+  }
+  COOPER_RETURN_IF_ERROR(model_->Append(absl::MakeSpan(items)));
+  const absl::Duration took = clock_->Now() - start;
+  CountAppend(items, took);
+  size_t begin = 0;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    jobs[i]->usage.prefill += took;
+    jobs[i]->execution->OnAppended(
+        absl::MakeConstSpan(items).subspan(begin, ends[i] - begin));
+    begin = ends[i];
+  }
+  return absl::OkStatus();
+}
+
+// The wave's time counts for the phases by the share of their rows.
+void WaveRunner::CountAppend(absl::Span<const model::AppendItem> items,
+                             absl::Duration took) {
+  const model::ModelInfo& info = model_->info();
+  const auto tiles = [](image::Size size, int side) {
+    return int64_t{size.width / side} * (size.height / side);
+  };
+  int64_t text = 0;
+  int64_t latent = 0;
+  int64_t vision = 0;
+  for (const model::AppendItem& item : items) {
+    if (const auto* t = std::get_if<model::TextSegment>(item.segment)) {
+      text += static_cast<int64_t>(t->ids.size());
+    } else if (const auto* l =
+                   std::get_if<model::LatentImageSegment>(item.segment)) {
+      latent += tiles(l->image->size, info.latent_stride);
+    } else {
+      vision +=
+          tiles(std::get<model::VisionImageSegment>(*item.segment).image->size,
+                info.vit_patch);
+    }
+  }
+  const auto rows = static_cast<double>(text + latent + vision);
+  const auto count = [&](metrics::Phase phase, int64_t share) {
+    if (share == 0) return;
+    metrics_->PhaseRun(phase, took * (static_cast<double>(share) / rows));
+  };
+  count(metrics::Phase::kPrefill, text);
+  count(metrics::Phase::kVaeEncode, latent);
+  count(metrics::Phase::kVit, vision);
+  metrics_->WaveRun(metrics::Wave::kAppend, static_cast<int>(items.size()),
+                    took);
+}
+
+absl::Status WaveRunner::DecodeLatents(absl::Span<Job* const> jobs) {
+  const absl::Time start = clock_->Now();
+  std::vector<model::DecodeLatentsItem> items;
+  for (Job* job : jobs) items.push_back(job->execution->TakeLatents());
+  COOPER_RETURN_IF_ERROR(model_->DecodeLatents(absl::MakeSpan(items)));
+  const absl::Duration took = clock_->Now() - start;
+  metrics_->WaveRun(metrics::Wave::kDecodeLatents,
+                    static_cast<int>(jobs.size()), took);
+  metrics_->PhaseRun(metrics::Phase::kVaeDecode, took);
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    jobs[i]->usage.codec += took;
+    jobs[i]->execution->OnLatents(std::move(items[i]));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WaveRunner::BeginFlowStep(absl::Span<Job* const> jobs) {
+  std::vector<model::Flow*> flows;
+  for (Job* job : jobs) flows.push_back(job->execution->flow());
+  COOPER_ASSIGN_OR_RETURN(step_, model_->BeginFlowStep(flows));
+  step_jobs_.assign(jobs.begin(), jobs.end());
+  step_took_ = absl::ZeroDuration();
+  return absl::OkStatus();
+}
+
+absl::Status WaveRunner::RunFlowSlice(absl::Duration budget,
+                                      std::vector<Job*>* done) {
+  const absl::Time start = clock_->Now();
+  COOPER_ASSIGN_OR_RETURN(const bool complete, step_->RunSlice(budget));
+  const absl::Duration took = clock_->Now() - start;
+  step_took_ += took;
+  for (Job* job : step_jobs_) job->usage.flow += took;
+  if (!complete) return absl::OkStatus();
+  const int flows = static_cast<int>(step_jobs_.size());
+  metrics_->WaveRun(metrics::Wave::kFlow, flows, step_took_);
+  metrics_->PhaseRun(metrics::Phase::kDiffusion, step_took_);
+  metrics_->FlowSteps(flows, step_took_);
+  step_.reset();
+  done->swap(step_jobs_);
+  step_jobs_.clear();
+  for (Job* job : *done) job->execution->OnFlowStep();
+  return absl::OkStatus();
+}
+
+bool WaveRunner::InFlowStep(const Job* job) const {
+  return std::find(step_jobs_.begin(), step_jobs_.end(), job) !=
+         step_jobs_.end();
+}
+
+void WaveRunner::DropFlow(Job* job) {
+  if (!InFlowStep(job)) return;
+  step_->Drop(job->execution->flow());
+  std::erase(step_jobs_, job);
+  if (step_jobs_.empty()) step_.reset();
+}
+
+void WaveRunner::AbandonFlowStep() {
+  step_.reset();
+  step_jobs_.clear();
+}
+
+}  // namespace cooper::engine

@@ -1,0 +1,147 @@
+#ifndef COOPER_SERVER_METRICS_SERVER_METRICS_H_
+#define COOPER_SERVER_METRICS_SERVER_METRICS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+
+namespace prometheus {
+class Registry;
+}
+
+namespace cooper::metrics {
+
+// Label values are closed sets; every series exists from the start, at 0.
+enum class Method {
+  kReason,
+  kEstimateDepth,
+  kSegment,
+  kGenerateImage,
+  kGetModel,
+  kOther
+};
+enum class Kind {
+  kReason,
+  kDepth,
+  kSegmentation,
+  kImage
+};  // of requests, maps
+enum class Phase {
+  kDecodeImage,
+  kVit,
+  kVaeEncode,
+  kPrefill,
+  kDecode,
+  kDiffusion,
+  kVaeDecode,
+  kEncodeImage
+};
+enum class Rejection {
+  kQueueFull,
+  kMemoryPressure,
+  kDraining,
+  kLoading,
+  kInvalidArgument,
+  kUnauthenticated,
+  kNotFound,
+  kUnsupported,
+  kUnimplemented
+};
+// kClient: cancelled or gone; gRPC does not tell which.
+enum class CancelCause { kClient, kDeadline, kStall, kShutdown };
+// kWrite: all work was done, its events waited for the reader.
+enum class CancelPhase {
+  kQueue,
+  kPrefill,
+  kDecode,
+  kDiffusion,
+  kCodec,
+  kWrite
+};
+enum class Error { kEngine, kGpuMemory, kNumeric, kEncode, kInternal };
+enum class FinishReason { kAnswered, kMaxTurns, kMaxTokens, kNoRequest };
+enum class Wave { kAppend, kDecode, kFlow, kDecodeLatents };
+enum class ImageRejection {
+  kFormat,
+  kCorrupt,
+  kPixels,
+  kAspect,
+  kChunk,
+  kScans,
+  kCount
+};
+enum class LoadStage { kLoad, kWarmUp };
+
+// All metrics of the server (names and meanings: docs/metrics.md), built on a
+// given registry; references are kept, nothing is looked up by name later.
+//
+// Accounting identity, exact at rest, per method:
+//   rpc_started = sum over codes of requests + in flight, and
+//   sum over codes but OK of requests = rejections + cancellations + errors.
+//
+// Thread-safe.
+class ServerMetrics {
+ public:
+  explicit ServerMetrics(prometheus::Registry* registry);
+  ~ServerMetrics();
+
+  // An RPC began; one RpcFinished follows. `grpc_code` is one that this server
+  // sends; any other counts as INTERNAL (13).
+  void RpcStarted(Method method);
+  void RpcFinished(Method method, int grpc_code, absl::Duration duration);
+
+  // Why an RPC did not end with OK: exactly one of these per such RPC, called
+  // where the RPC's final status is known (server/rpc).
+  void Rejected(Method method, Rejection reason);
+  void Cancelled(Method method, CancelCause cause, CancelPhase phase);
+  void Failed(Method method, Error reason);
+
+  void ImageRejected(ImageRejection reason);
+  // Raster bytes in use grew (or shrank) by `delta_bytes`.
+  void AddImageDecodeBytes(int64_t delta_bytes);
+
+  // Queue and running set.
+  void SetLoad(int queued, int running);
+  void Queued(Kind kind, absl::Duration waited);
+
+  // Text.
+  void FirstToken(absl::Duration since_admission);
+  void NextToken(absl::Duration since_previous);
+  void RequestTokens(int64_t prompt, int64_t generated);
+  void Rounds(int turns);
+  void Finished(FinishReason reason);
+
+  // Waves of the engine: how many rows or items went together, how long.
+  void WaveRun(Wave wave, int batch_size, absl::Duration duration);
+  void PhaseRun(Phase phase, absl::Duration duration);
+  void FlowSteps(int steps, absl::Duration duration);
+  void MapDrawn(Kind kind, absl::Duration duration);
+  // From CancelToken::Cancel's being seen to the slot's being free.
+  void CancelLatency(absl::Duration duration);
+
+  void SetKv(int64_t used_bytes, int64_t capacity_bytes);
+  void SetEngineUp(bool up);
+  void SetEngineLastStep(absl::Time wall_clock);
+  void SetReady(bool ready);
+  void NonFinite();  // a not-finite logit or latent was seen
+
+  // Slow readers.
+  void StreamStalled();
+  void AddStreamBuffer(int64_t delta_bytes);
+
+  // Facts, once.
+  void ModelLoaded(LoadStage stage, absl::Duration duration);
+  void SetBuildInfo(const std::string& version);
+  void SetModelInfo(const std::string& model, const std::string& device,
+                    const std::string& dtype);
+
+ private:
+  struct Series;
+  std::unique_ptr<Series> series_;
+};
+
+}  // namespace cooper::metrics
+
+#endif  // COOPER_SERVER_METRICS_SERVER_METRICS_H_

@@ -1,0 +1,54 @@
+#include "server/engine/kv_demand.h"
+
+#include <gtest/gtest.h>
+
+namespace cooper::engine {
+namespace {
+
+constexpr PartTokens kParts{.system = 100,
+                            .texts = 20,
+                            .images = 50,
+                            .map = 30,
+                            .reflection = 10,
+                            .perception = 8};
+
+TEST(KvDemandTest, TextOnlyHasOneContextAndItsText) {
+  EXPECT_EQ(KvDemand(ReasonTask{Mode::kTextOnly, 3}, 9, kParts),
+            100 + 50 + 20 + 10);
+}
+
+TEST(KvDemandTest, InterleavedGrowsWithEveryTurnOnBothBranches) {
+  // Two rounds of text, map and reflection on cond and on no_image; a text on
+  // scratch; the last request's text on no_text.
+  const int64_t round = 10 + 30 + 10;
+  EXPECT_EQ(KvDemand(ReasonTask{Mode::kInterleaved, 3}, 9, kParts),
+            170 + 2 * round + 10 + 10 + 20 + 2 * round);
+  EXPECT_EQ(KvDemand(ReasonTask{Mode::kInterleaved, 1}, 9, kParts),
+            170 + 10 + 20);
+}
+
+TEST(KvDemandTest, WithoutAnImageTheBranchesAreOne) {
+  PartTokens parts = kParts;
+  parts.images = 0;
+  EXPECT_EQ(KvDemand(ReasonTask{Mode::kInterleaved, 2}, 9, parts),
+            120 + 50 + 10 + 10);
+}
+
+TEST(KvDemandTest, PerceptionDrawsTwoMaps) {
+  EXPECT_EQ(KvDemand(ReasonTask{Mode::kPerceiveThenAnswer, 3}, 9, kParts),
+            170 + 68 + 10 + 20 + 68);
+}
+
+TEST(KvDemandTest, AMapAloneNeedsItsPromptTwice) {
+  PartTokens parts = kParts;
+  parts.system = 0;
+  EXPECT_EQ(KvDemand(MapTask{}, 4096, parts), 50 + 20 + 20);
+}
+
+TEST(KvDemandTest, APlanCountsOnce) {
+  EXPECT_EQ(KvDemand(GenerateTask{.think = true}, 9, kParts), 170 + 20 + 10);
+  EXPECT_EQ(KvDemand(GenerateTask{.think = false}, 9, kParts), 170 + 20);
+}
+
+}  // namespace
+}  // namespace cooper::engine

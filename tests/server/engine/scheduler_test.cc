@@ -1,0 +1,136 @@
+#include "server/engine/scheduler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace cooper::engine {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr WaveKind kDecode = WaveKind::kDecode;
+constexpr WaveKind kAppend = WaveKind::kAppend;
+constexpr WaveKind kFlow = WaveKind::kFlow;
+constexpr WaveKind kLatents = WaveKind::kLatents;
+
+absl::Time At(int seconds) { return absl::FromUnixSeconds(seconds); }
+
+ReadyItem Item(int request, WaveKind kind, int64_t rows = 1, int since = 0,
+               int priority = 0) {
+  return {request, kind, rows, At(since), priority};
+}
+
+Budgets Small() { return {.append_rows = 100, .flow_rows = 100}; }
+
+// The kinds of the next `count` waves with the same things ready.
+std::vector<WaveKind> Kinds(const std::vector<ReadyItem>& ready, int count,
+                            bool flow_under_way = false) {
+  Scheduler scheduler(Small());
+  std::vector<WaveKind> kinds;
+  kinds.reserve(count);
+  for (int i = 0; i < count; ++i) {
+    kinds.push_back(scheduler.Plan(ready, flow_under_way)->kind);
+  }
+  return kinds;
+}
+
+TEST(SchedulerTest, HasNothingToDoWhenNothingIsReady) {
+  Scheduler scheduler(Small());
+  EXPECT_FALSE(scheduler.Plan({}, false).has_value());
+}
+
+TEST(SchedulerTest, DecodesAllTextsTogether) {
+  Scheduler scheduler(Small());
+  const auto wave = scheduler.Plan(
+      {Item(0, kDecode), Item(1, kDecode), Item(2, kDecode)}, false);
+  EXPECT_EQ(wave->kind, kDecode);
+  EXPECT_THAT(wave->requests, ElementsAre(0, 1, 2));
+}
+
+TEST(SchedulerTest, TextGoesFirstAndBetweenAnyTwoOtherWaves) {
+  EXPECT_THAT(Kinds({Item(0, kDecode)}, 3),
+              ElementsAre(kDecode, kDecode, kDecode));
+  EXPECT_THAT(Kinds({Item(0, kDecode), Item(1, kFlow)}, 4),
+              ElementsAre(kDecode, kFlow, kDecode, kFlow));
+  EXPECT_THAT(Kinds({Item(0, kDecode)}, 4, /*flow_under_way=*/true),
+              ElementsAre(kDecode, kFlow, kDecode, kFlow));
+  EXPECT_THAT(Kinds({Item(0, kDecode), Item(1, kFlow), Item(2, kAppend),
+                     Item(3, kLatents)},
+                    8),
+              ElementsAre(kDecode, kAppend, kDecode, kLatents, kDecode, kFlow,
+                          kDecode, kAppend));
+}
+
+TEST(SchedulerTest, OtherKindsTakeTurns) {
+  EXPECT_THAT(Kinds({Item(0, kFlow), Item(1, kAppend)}, 4),
+              ElementsAre(kAppend, kFlow, kAppend, kFlow));
+  EXPECT_THAT(Kinds({Item(0, kFlow)}, 2), ElementsAre(kFlow, kFlow));
+}
+
+TEST(SchedulerTest, FillsAnAppendWaveUpToItsBudgetOldestFirst) {
+  const struct {
+    const char* name;
+    std::vector<ReadyItem> ready;
+    std::vector<int> requests;
+  } cases[] = {
+      {"all fit", {Item(0, kAppend, 40, 2), Item(1, kAppend, 60, 1)}, {1, 0}},
+      {"one too many", {Item(0, kAppend, 41, 2), Item(1, kAppend, 60, 1)}, {1}},
+      {"too large goes alone",
+       {Item(0, kAppend, 500, 1), Item(1, kAppend, 1, 2)},
+       {0}},
+      {"nobody overtakes",
+       {Item(0, kAppend, 60, 1), Item(1, kAppend, 60, 2),
+        Item(2, kAppend, 10, 3)},
+       {0}},
+  };
+  for (const auto& c : cases) {
+    Scheduler scheduler(Small());
+    const auto wave = scheduler.Plan(c.ready, false);
+    EXPECT_EQ(wave->requests, c.requests) << c.name;
+    EXPECT_EQ(wave->max_rows, 100) << c.name;
+  }
+}
+
+TEST(SchedulerTest, PacksFlowsUnderTheirBudgetWhoWaitsLongestFirst) {
+  Scheduler scheduler(Small());
+  const auto wave = scheduler.Plan(
+      {Item(0, kFlow, 60, 3), Item(1, kFlow, 60, 1), Item(2, kFlow, 40, 2)},
+      false);
+  EXPECT_THAT(wave->requests, ElementsAre(1, 2));
+  EXPECT_FALSE(wave->continue_flow);
+}
+
+TEST(SchedulerTest, GoesOnWithTheStepUnderWayBeforeItBeginsAnother) {
+  Scheduler scheduler(Small());
+  const auto wave = scheduler.Plan({Item(0, kFlow)}, true);
+  EXPECT_EQ(wave->kind, kFlow);
+  EXPECT_TRUE(wave->continue_flow);
+  EXPECT_THAT(wave->requests, IsEmpty());
+}
+
+TEST(SchedulerTest, DecodesTheLatentsOfOneMapAtATime) {
+  Scheduler scheduler(Small());
+  const auto wave =
+      scheduler.Plan({Item(0, kLatents, 1, 2), Item(1, kLatents, 1, 1)}, false);
+  EXPECT_THAT(wave->requests, ElementsAre(1));
+}
+
+TEST(SchedulerTest, PriorityIsAHeadStartNotARight) {
+  Scheduler scheduler(Small());
+  EXPECT_THAT(
+      scheduler
+          .Plan({Item(0, kFlow, 100, 10, 0), Item(1, kFlow, 100, 11, 1)}, false)
+          ->requests,
+      ElementsAre(1));
+  EXPECT_THAT(
+      scheduler
+          .Plan({Item(0, kFlow, 100, 10, 0), Item(1, kFlow, 100, 15, 1)}, false)
+          ->requests,
+      ElementsAre(0));
+}
+
+}  // namespace
+}  // namespace cooper::engine

@@ -1,0 +1,132 @@
+#include "server/metrics/server_metrics.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <string>
+
+#include "tests/server/metrics/scrape.h"
+
+namespace cooper::metrics {
+namespace {
+
+using cooper::testing::IdentityBreaches;
+using cooper::testing::Scrape;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+class ServerMetricsTest : public ::testing::Test {
+ protected:
+  Scrape Collect() {
+    return Scrape::Parse(
+        prometheus::TextSerializer().Serialize(registry_.Collect()));
+  }
+
+  prometheus::Registry registry_;
+  ServerMetrics metrics_{&registry_};
+};
+
+TEST_F(ServerMetricsTest, EverySeriesStartsAtZero) {
+  const Scrape scrape = Collect();
+  EXPECT_GT(scrape.samples.size(), 500u);
+  for (const Scrape::Sample& sample : scrape.samples) {
+    EXPECT_EQ(sample.value, 0) << sample.name;
+  }
+}
+
+TEST_F(ServerMetricsTest, NoSeriesIsAddedByUse) {
+  const size_t before = Collect().samples.size();
+  for (int method = 0; method <= static_cast<int>(Method::kOther); ++method) {
+    for (int code = 0; code <= 16; ++code) {
+      metrics_.RpcStarted(static_cast<Method>(method));
+      metrics_.RpcFinished(static_cast<Method>(method), code, absl::Seconds(1));
+    }
+  }
+  metrics_.Rejected(Method::kReason, Rejection::kUnimplemented);
+  metrics_.Cancelled(Method::kOther, CancelCause::kShutdown,
+                     CancelPhase::kWrite);
+  metrics_.Failed(Method::kSegment, Error::kInternal);
+  metrics_.ImageRejected(ImageRejection::kCount);
+  metrics_.WaveRun(Wave::kDecodeLatents, 3, absl::Seconds(1));
+  metrics_.PhaseRun(Phase::kEncodeImage, absl::Seconds(1));
+  metrics_.MapDrawn(Kind::kImage, absl::Seconds(1));
+  metrics_.Finished(FinishReason::kNoRequest);
+  EXPECT_EQ(Collect().samples.size(), before);
+}
+
+TEST_F(ServerMetricsTest, LabelsFollowTheirEnums) {
+  metrics_.Rejected(Method::kGetModel, Rejection::kUnimplemented);
+  metrics_.Cancelled(Method::kEstimateDepth, CancelCause::kStall,
+                     CancelPhase::kDiffusion);
+  metrics_.Failed(Method::kGenerateImage, Error::kEncode);
+  metrics_.ImageRejected(ImageRejection::kScans);
+  metrics_.Finished(FinishReason::kMaxTokens);
+  metrics_.WaveRun(Wave::kFlow, 7, absl::Milliseconds(20));
+  metrics_.PhaseRun(Phase::kVaeDecode, absl::Seconds(2));
+  metrics_.MapDrawn(Kind::kSegmentation, absl::Seconds(4));
+  metrics_.Queued(Kind::kDepth, absl::Seconds(1));
+  metrics_.ModelLoaded(LoadStage::kWarmUp, absl::Seconds(3));
+  const Scrape scrape = Collect();
+  const auto is_one = [&](const std::string& name,
+                          const Scrape::Labels& labels) {
+    EXPECT_EQ(scrape.Sum(name), scrape.Sum(name, labels)) << name;
+    EXPECT_GT(scrape.Sum(name), 0) << name;
+  };
+  is_one("cooper_rejections_total",
+         {{"method", "GetModel"}, {"reason", "unimplemented"}});
+  is_one("cooper_cancellations_total", {{"method", "EstimateDepth"},
+                                        {"cause", "stall"},
+                                        {"phase", "diffusion"}});
+  is_one("cooper_errors_total",
+         {{"method", "GenerateImage"}, {"reason", "encode"}});
+  is_one("cooper_image_rejections_total", {{"reason", "scans"}});
+  is_one("cooper_finish_reason_total", {{"reason", "max_tokens"}});
+  is_one("cooper_engine_steps_total", {{"phase", "flow"}});
+  is_one("cooper_batch_size_sum", {{"phase", "flow"}});
+  is_one("cooper_phase_duration_seconds_sum", {{"phase", "vae_decode"}});
+  is_one("cooper_images_generated_total", {{"kind", "segmentation"}});
+  is_one("cooper_queue_duration_seconds_sum", {{"kind", "depth"}});
+  is_one("cooper_model_load_duration_seconds", {{"stage", "warm_up"}});
+}
+
+TEST_F(ServerMetricsTest, CodesThatAreNeverSentCountAsInternal) {
+  metrics_.RpcStarted(Method::kReason);
+  metrics_.RpcFinished(Method::kReason, 2, absl::Seconds(1));
+  EXPECT_EQ(Collect().Sum("cooper_requests_total",
+                          {{"method", "Reason"}, {"code", "INTERNAL"}}),
+            1);
+}
+
+TEST_F(ServerMetricsTest, IdentityHoldsWhenEveryEndIsCountedOnce) {
+  metrics_.RpcStarted(Method::kReason);
+  metrics_.RpcFinished(Method::kReason, 0, absl::Seconds(1));
+  metrics_.RpcStarted(Method::kSegment);
+  metrics_.Rejected(Method::kSegment, Rejection::kQueueFull);
+  metrics_.RpcFinished(Method::kSegment, 8, absl::Seconds(1));
+  metrics_.RpcStarted(Method::kReason);
+  EXPECT_THAT(IdentityBreaches(Collect()), IsEmpty());
+}
+
+TEST_F(ServerMetricsTest, IdentityCheckSeesAnEndThatWasNotCounted) {
+  metrics_.RpcStarted(Method::kReason);
+  metrics_.RpcFinished(Method::kReason, 13, absl::Seconds(1));
+  EXPECT_THAT(IdentityBreaches(Collect()), Not(IsEmpty()));
+}
+
+TEST_F(ServerMetricsTest, KvUsageIsAPartOfItsCapacity) {
+  metrics_.SetKv(25, 100);
+  EXPECT_EQ(Collect().Sum("cooper_kv_cache_usage_ratio"), 0.25);
+  metrics_.SetKv(0, 0);
+  EXPECT_EQ(Collect().Sum("cooper_kv_cache_usage_ratio"), 0);
+}
+
+TEST_F(ServerMetricsTest, StreamBufferFollowsItsDeltas) {
+  metrics_.AddStreamBuffer(100);
+  metrics_.AddStreamBuffer(-40);
+  EXPECT_EQ(Collect().Sum("cooper_stream_buffer_bytes"), 60);
+}
+
+}  // namespace
+}  // namespace cooper::metrics
