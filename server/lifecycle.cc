@@ -1,0 +1,208 @@
+#include "server/lifecycle.h"
+
+#include <prometheus/registry.h>
+#include <pthread.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "server/base/clock.h"
+#include "server/base/logging.h"
+#include "server/base/mutex.h"
+#include "server/base/status_macros.h"
+#include "server/metrics/process_collector.h"
+#include "server/metrics/server_metrics.h"
+#include "server/rpc/engine_slot.h"
+#include "server/rpc/metrics_listener.h"
+#include "server/signals.h"
+
+namespace cooper {
+namespace {
+
+// For the statuses and last events of ended requests to reach their readers.
+constexpr absl::Duration kFlushTime = absl::Seconds(5);
+
+enum class Happening { kStopSignal, kLoaded, kEngineFailed, kDrained };
+
+// What the main thread waits for. Thread-safe.
+class Happenings {
+ public:
+  void Post(Happening happening) ABSL_LOCKS_EXCLUDED(mutex_) {
+    base::MutexLock lock(&mutex_);
+    queue_.push_back(happening);
+  }
+  Happening Wait() ABSL_LOCKS_EXCLUDED(mutex_) {
+    base::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(
+        +[](std::deque<Happening>* queue) { return !queue->empty(); },
+        &queue_));
+    const Happening happening = queue_.front();
+    queue_.pop_front();
+    return happening;
+  }
+
+ private:
+  base::Mutex mutex_;
+  std::deque<Happening> queue_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Ends the process without waiting for its threads.
+[[noreturn]] void StopAtOnce() {
+  base::Log(base::LogLevel::kWarning, "stopping at once");
+  std::fflush(nullptr);
+  std::_Exit(static_cast<int>(ExitCode::kStopped));
+}
+
+ExitCode StartFailed(const absl::Status& status) {
+  std::fprintf(stderr, "cooper_server: %s\n",
+               std::string(status.message()).c_str());
+  return ExitCode::kStartFailed;
+}
+
+std::thread NamedThread(const char* name, std::function<void()> body) {
+  return std::thread([name, body = std::move(body)] {
+    pthread_setname_np(pthread_self(), name);
+    body();
+  });
+}
+
+// One server process. Members in the order of their making: what comes first
+// outlives the rest.
+class Process {
+ public:
+  explicit Process(const LifecycleOptions& options) : options_(options) {}
+
+  ExitCode Run() {
+    const absl::Status listening = Listen();
+    if (!listening.ok()) return StartFailed(listening);
+    std::thread loader = NamedThread("load", [this] {
+      loaded_ = Load();
+      happenings_.Post(Happening::kLoaded);
+    });
+    // Nothing but a signal can come before kLoaded, and a load cannot be
+    // interrupted.
+    if (happenings_.Wait() == Happening::kStopSignal) {
+      server_->SetReady(false);
+      server_->Shutdown(absl::ZeroDuration());
+      StopAtOnce();
+    }
+    loader.join();
+    if (!loaded_.ok()) return StartFailed(loaded_.status());
+    Serve();
+    const Happening end = happenings_.Wait();
+    return end == Happening::kEngineFailed ? EndFailed() : Drain();
+  }
+
+ private:
+  absl::Status Listen() {
+    COOPER_ASSIGN_OR_RETURN(
+        metrics_listener_,
+        Annotated(
+            "metrics_listen",
+            rpc::MetricsListener::Start(
+                options_.metrics_listen,
+                {registry_, std::make_shared<metrics::ProcessCollector>()})));
+    metrics_.SetBuildInfo(options_.rpc.version);
+    COOPER_ASSIGN_OR_RETURN(
+        server_,
+        rpc::Server::Start(options_.rpc, &slot_, &metrics_, clock_, [this] {
+          happenings_.Post(Happening::kEngineFailed);
+        }));
+    base::Log(base::LogLevel::kInfo, "listening",
+              {{"grpc", server_->address().ToString()},
+               {"metrics", metrics_listener_->address().ToString()}});
+    return absl::OkStatus();
+  }
+
+  template <typename T>
+  static absl::StatusOr<T> Annotated(absl::string_view prefix,
+                                     absl::StatusOr<T> value) {
+    if (value.ok()) return value;
+    return base::Annotate(value.status(), prefix);
+  }
+
+  absl::StatusOr<std::unique_ptr<model::UnifiedModel>> Load() {
+    const absl::Time start = clock_->Now();
+    COOPER_ASSIGN_OR_RETURN(auto model, options_.load());
+    const absl::Time loaded = clock_->Now();
+    metrics_.ModelLoaded(metrics::LoadStage::kLoad, loaded - start);
+    COOPER_RETURN_IF_ERROR(model->WarmUp());
+    metrics_.ModelLoaded(metrics::LoadStage::kWarmUp, clock_->Now() - loaded);
+    return model;
+  }
+
+  void Serve() {
+    model_ = *std::move(loaded_);
+    engine_ = std::make_unique<engine::Engine>(model_.get(), &metrics_, clock_,
+                                               options_.engine);
+    const model::ModelInfo& info = model_->info();
+    metrics_.SetModelInfo(info.name, info.device, info.dtype);
+    metrics_.SetEngineUp(true);
+    slot_.Fill({engine_.get(), &info, options_.engine.max_running,
+                options_.engine.max_queue});
+    server_->SetReady(true);
+    std::printf("cooper_server ready grpc=%s metrics=%s model=%s device=%s\n",
+                server_->address().ToString().c_str(),
+                metrics_listener_->address().ToString().c_str(),
+                info.name.c_str(), info.device.c_str());
+    std::fflush(stdout);
+  }
+
+  ExitCode Drain() {
+    base::Log(base::LogLevel::kInfo, "draining",
+              {{"running", engine_->load().running},
+               {"queued", engine_->load().queued}});
+    server_->SetReady(false);
+    engine_->BeginDrain();
+    std::thread drain = NamedThread("drain", [this] {
+      engine_->Shutdown(clock_->Now() + options_.drain_timeout);
+      server_->Shutdown(kFlushTime);
+      happenings_.Post(Happening::kDrained);
+    });
+    Happening end = happenings_.Wait();
+    bool failed = false;
+    while (end != Happening::kDrained) {
+      if (end == Happening::kStopSignal) StopAtOnce();
+      failed = true;
+      end = happenings_.Wait();
+    }
+    drain.join();
+    base::Log(base::LogLevel::kInfo, "stopped");
+    return failed ? ExitCode::kEngineFailed : ExitCode::kStopped;
+  }
+
+  // The engine has ended everything with UNAVAILABLE.
+  ExitCode EndFailed() {
+    base::Log(base::LogLevel::kError, "the engine failed");
+    server_->Shutdown(kFlushTime);
+    return ExitCode::kEngineFailed;
+  }
+
+  const LifecycleOptions& options_;
+  const base::Clock* const clock_ = base::Clock::Real();
+  const std::shared_ptr<prometheus::Registry> registry_ =
+      std::make_shared<prometheus::Registry>();
+  metrics::ServerMetrics metrics_{registry_.get()};
+  Happenings happenings_;
+  SignalThread signals_{
+      [this](int) { happenings_.Post(Happening::kStopSignal); }};
+  absl::StatusOr<std::unique_ptr<model::UnifiedModel>> loaded_;
+  std::unique_ptr<rpc::MetricsListener> metrics_listener_;
+  std::unique_ptr<model::UnifiedModel> model_;
+  std::unique_ptr<engine::Engine> engine_;
+  rpc::EngineSlot slot_;
+  std::unique_ptr<rpc::Server> server_;
+};
+
+}  // namespace
+
+ExitCode RunServer(const LifecycleOptions& options) {
+  return Process(options).Run();
+}
+
+}  // namespace cooper

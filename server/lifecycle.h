@@ -1,0 +1,45 @@
+#ifndef COOPER_SERVER_LIFECYCLE_H_
+#define COOPER_SERVER_LIFECYCLE_H_
+
+#include <functional>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "model/unified_model.h"
+#include "server/engine/engine.h"
+#include "server/rpc/listen_address.h"
+#include "server/rpc/server.h"
+
+namespace cooper {
+
+// How the process ends; docs/life-of-a-request.md and the README say so too.
+enum class ExitCode {
+  kStopped = 0,       // by a signal; everything admitted had its end
+  kStartFailed = 1,   // a port, a file, the model
+  kUsage = 2,         // a flag
+  kEngineFailed = 3,  // the device failed; restart the process
+};
+
+struct LifecycleOptions {
+  rpc::ServerOptions rpc;
+  engine::EngineOptions engine;
+  rpc::ListenAddress metrics_listen{"0.0.0.0", 8002};
+  // Time for requests under way after the signal to stop. At least 0.
+  absl::Duration drain_timeout = absl::Seconds(30);
+  // Makes the model; runs on a thread of its own while the server already
+  // answers health checks.
+  std::function<absl::StatusOr<std::unique_ptr<model::UnifiedModel>>()> load;
+};
+
+// The whole life of a server process: listen, load, warm up, say so on stdout,
+// serve, and on SIGTERM or SIGINT drain. A second signal ends the process at
+// once; so does a signal while the model is being loaded.
+//
+// Blocks; call from main, after BlockSignals and before any thread. Prints one
+// line to stderr where it fails.
+ExitCode RunServer(const LifecycleOptions& options);
+
+}  // namespace cooper
+
+#endif  // COOPER_SERVER_LIFECYCLE_H_

@@ -1,0 +1,203 @@
+// cooper_server: reads the flags and runs a server process.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/time.h"
+#include "server/base/logging.h"
+#include "server/base/status_macros.h"
+#include "server/lifecycle.h"
+#include "server/model_loader.h"
+#include "server/signals.h"
+
+ABSL_FLAG(std::string, checkpoint, "",
+          "Directory of the checkpoint, or two (base and fine-tune), "
+          "comma-separated; empty: the demo checkpoint.");
+ABSL_FLAG(std::string, device, "auto", "auto, cpu or cuda:N.");
+ABSL_FLAG(std::string, dtype, "auto", "auto, float32 or bfloat16.");
+ABSL_FLAG(int64_t, kv_cache_mib, 0,
+          "Memory of all contexts, MiB; 0: chosen from what is free.");
+ABSL_FLAG(std::string, fake_model, "",
+          "JSON script of a fake model, for tests; instead of a checkpoint.");
+
+ABSL_FLAG(std::string, listen, "0.0.0.0:8001",
+          "HOST:PORT of gRPC; port 0 picks a free one.");
+ABSL_FLAG(std::string, metrics_listen, "0.0.0.0:8002",
+          "HOST:PORT of GET /metrics; port 0 picks a free one.");
+ABSL_FLAG(std::string, tls_cert, "", "PEM file: TLS certificate chain.");
+ABSL_FLAG(std::string, tls_key, "", "PEM file: key of the certificate.");
+ABSL_FLAG(std::string, tls_client_ca, "",
+          "PEM file: callers must present a certificate of this CA.");
+ABSL_FLAG(std::string, auth_token_file, "",
+          "File of bearer tokens, one a line; callers must bring one.");
+ABSL_FLAG(bool, reflection, false, "Serve gRPC reflection.");
+ABSL_FLAG(int, max_message_mib, 32, "Largest request message, MiB. [1, 1024].");
+ABSL_FLAG(absl::Duration, stall_timeout, absl::Seconds(30),
+          "A reader that takes nothing for longer is ended.");
+ABSL_FLAG(absl::Duration, max_deadline, absl::Minutes(15),
+          "Deadline of calls that bring none, and the latest of all.");
+ABSL_FLAG(absl::Duration, max_connection_age, absl::InfiniteDuration(),
+          "Connections are closed after this age, once their calls have "
+          "ended; inf: never.");
+
+ABSL_FLAG(int, max_running, 16, "Requests that run at once. [1, 1024].");
+ABSL_FLAG(int, max_queue, 256, "Requests that wait beside them. [0, 65536].");
+ABSL_FLAG(
+    int, slice_ms, 50,
+    "Longest time of a map's layers before text goes on, ms. [1, 10000].");
+ABSL_FLAG(int, prepare_threads, 2,
+          "Threads that decode and resize images. [1, 64].");
+ABSL_FLAG(int, encode_threads, 1, "Threads that encode maps. [1, 64].");
+ABSL_FLAG(absl::Duration, drain_timeout, absl::Seconds(30),
+          "Time for requests under way after SIGTERM.");
+ABSL_FLAG(std::string, log_format, "text", "text or json.");
+
+namespace cooper {
+namespace {
+
+constexpr char kUsage[] =
+    "Serves the COOPER model over gRPC (cooper.v1.SpatialReasoningService).\n"
+    "Flags can also come from --flagfile=FILE. Exit codes: 0 stopped by a\n"
+    "signal, 1 start failed, 2 bad flag, 3 the device failed.";
+
+// Calls between those that the engine admits and the streams' cap, for health
+// checks and for refusals.
+constexpr int kStreamMargin = 256;
+
+absl::Status CheckFlag(absl::string_view name, int64_t value, int64_t low,
+                       int64_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(name, ": must be in [", low, ", ", high, "], not ", value));
+}
+
+absl::Status ReadListen(absl::string_view name, const std::string& value,
+                        rpc::ListenAddress* address) {
+  auto parsed = rpc::ListenAddress::Parse(value);
+  if (!parsed.ok()) return base::Annotate(parsed.status(), name);
+  *address = *std::move(parsed);
+  return absl::OkStatus();
+}
+
+absl::Status ReadServerFlags(rpc::ServerOptions* rpc) {
+  COOPER_RETURN_IF_ERROR(
+      ReadListen("listen", absl::GetFlag(FLAGS_listen), &rpc->listen));
+  rpc->tls.cert = absl::GetFlag(FLAGS_tls_cert);
+  rpc->tls.key = absl::GetFlag(FLAGS_tls_key);
+  rpc->tls.client_ca = absl::GetFlag(FLAGS_tls_client_ca);
+  rpc->auth_token_file = absl::GetFlag(FLAGS_auth_token_file);
+  rpc->reflection = absl::GetFlag(FLAGS_reflection);
+  COOPER_RETURN_IF_ERROR(CheckFlag(
+      "max_message_mib", absl::GetFlag(FLAGS_max_message_mib), 1, 1024));
+  rpc->limits.max_message_bytes = int64_t{absl::GetFlag(FLAGS_max_message_mib)}
+                                  << 20;
+  rpc->stall_timeout = absl::GetFlag(FLAGS_stall_timeout);
+  rpc->max_deadline = absl::GetFlag(FLAGS_max_deadline);
+  rpc->max_connection_age = absl::GetFlag(FLAGS_max_connection_age);
+  rpc->version = COOPER_VERSION;
+  return rpc->Validate();
+}
+
+absl::Status ReadEngineFlags(engine::EngineOptions* engine) {
+  engine->max_running = absl::GetFlag(FLAGS_max_running);
+  engine->max_queue = absl::GetFlag(FLAGS_max_queue);
+  COOPER_RETURN_IF_ERROR(
+      CheckFlag("slice_ms", absl::GetFlag(FLAGS_slice_ms), 1, 10000));
+  engine->slice = absl::Milliseconds(absl::GetFlag(FLAGS_slice_ms));
+  engine->prepare_threads = absl::GetFlag(FLAGS_prepare_threads);
+  engine->encode_threads = absl::GetFlag(FLAGS_encode_threads);
+  return engine->Validate();
+}
+
+absl::Status ReadModelFlags(ModelSource* source) {
+  source->fake_script = absl::GetFlag(FLAGS_fake_model);
+  source->checkpoint_dirs = absl::StrSplit(absl::GetFlag(FLAGS_checkpoint), ',',
+                                           absl::SkipWhitespace());
+  source->device = absl::GetFlag(FLAGS_device);
+  source->dtype = absl::GetFlag(FLAGS_dtype);
+  source->kv_cache_mib = absl::GetFlag(FLAGS_kv_cache_mib);
+  return source->Validate();
+}
+
+absl::Status ReadFlags(LifecycleOptions* options) {
+  const std::string format = absl::GetFlag(FLAGS_log_format);
+  if (format != "text" && format != "json") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("log_format: must be text or json, not \"",
+                     base::Printable(format), "\""));
+  }
+  base::SetLogFormat(format == "json" ? base::LogFormat::kJson
+                                      : base::LogFormat::kText);
+  COOPER_RETURN_IF_ERROR(ReadListen("metrics_listen",
+                                    absl::GetFlag(FLAGS_metrics_listen),
+                                    &options->metrics_listen));
+  COOPER_RETURN_IF_ERROR(ReadEngineFlags(&options->engine));
+  COOPER_RETURN_IF_ERROR(ReadServerFlags(&options->rpc));
+  options->rpc.limits.image = options->engine.image_limits;
+  options->rpc.max_concurrent_streams =
+      options->engine.max_running + options->engine.max_queue + kStreamMargin;
+  options->drain_timeout = absl::GetFlag(FLAGS_drain_timeout);
+  if (options->drain_timeout < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("drain_timeout: must not be negative");
+  }
+  ModelSource source;
+  COOPER_RETURN_IF_ERROR(ReadModelFlags(&source));
+  options->load = [source] { return LoadModel(source); };
+  return absl::OkStatus();
+}
+
+// The flag library ends the process with 1 for a flag that it cannot parse;
+// ours is 2 (and 0 for --help).
+int g_exit_code_of_parsing = static_cast<int>(ExitCode::kUsage);
+bool g_parsing = true;
+
+std::vector<char*> ParseFlags(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (std::strncmp(argv[i], "--help", 6) == 0) g_exit_code_of_parsing = 0;
+  }
+  std::atexit([] {
+    if (!g_parsing) return;
+    std::cout.flush();
+    std::fflush(nullptr);
+    std::_Exit(g_exit_code_of_parsing);
+  });
+  std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
+  g_parsing = false;
+  return rest;
+}
+
+int Main(int argc, char** argv) {
+  absl::SetProgramUsageMessage(kUsage);
+  const std::vector<char*> rest = ParseFlags(argc, argv);
+  LifecycleOptions options;
+  absl::Status flags = ReadFlags(&options);
+  if (flags.ok() && rest.size() > 1) {
+    flags = absl::InvalidArgumentError(
+        absl::StrCat("unexpected argument \"", base::Printable(rest[1]), "\""));
+  }
+  if (!flags.ok()) {
+    std::fprintf(stderr, "cooper_server: --%s\n",
+                 std::string(flags.message()).c_str());
+    return static_cast<int>(ExitCode::kUsage);
+  }
+  BlockSignals();
+  return static_cast<int>(RunServer(options));
+}
+
+}  // namespace
+}  // namespace cooper
+
+int main(int argc, char** argv) {
+  cooper::PrepareProcess(argv);
+  return cooper::Main(argc, argv);
+}

@@ -1,0 +1,33 @@
+#ifndef COOPER_SERVER_RPC_CALL_DEADLINE_H_
+#define COOPER_SERVER_RPC_CALL_DEADLINE_H_
+
+#include <chrono>
+
+#include "absl/time/time.h"
+#include "server/base/clock.h"
+
+namespace cooper::rpc {
+
+// A call's deadline on our monotonic clock.
+//
+// gRPC reports a passed deadline as a cancel, and a client whose own deadline
+// passes cancels too, a little before the server's: the wire rounds timeouts
+// up, by at most 1 %. `Passed` allows for that.
+class CallDeadline {
+ public:
+  // `wire` is ServerContext::deadline(): the system clock's maximum where the
+  // call has none. A later one than `max_timeout` from now is capped.
+  CallDeadline(std::chrono::system_clock::time_point wire,
+               const base::Clock& clock, absl::Duration max_timeout);
+
+  absl::Time time() const { return time_; }
+  bool Passed(absl::Time now) const { return now >= time_ - slack_; }
+
+ private:
+  absl::Time time_;
+  absl::Duration slack_ = absl::ZeroDuration();
+};
+
+}  // namespace cooper::rpc
+
+#endif  // COOPER_SERVER_RPC_CALL_DEADLINE_H_

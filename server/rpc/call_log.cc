@@ -1,0 +1,81 @@
+#include "server/rpc/call_log.h"
+
+#include <vector>
+
+#include "server/base/logging.h"
+#include "server/engine/error.h"
+#include "server/rpc/status.h"
+
+namespace cooper::rpc {
+namespace {
+
+const char* PhaseName(metrics::CancelPhase phase) {
+  switch (phase) {
+    case metrics::CancelPhase::kQueue:
+      return "queue";
+    case metrics::CancelPhase::kPrefill:
+      return "prefill";
+    case metrics::CancelPhase::kDecode:
+      return "decode";
+    case metrics::CancelPhase::kDiffusion:
+      return "diffusion";
+    case metrics::CancelPhase::kCodec:
+      return "codec";
+    case metrics::CancelPhase::kWrite:
+      return "write";
+  }
+  return "queue";
+}
+
+base::LogLevel LevelOf(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+      return base::LogLevel::kError;
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kResourceExhausted:
+      return base::LogLevel::kWarning;
+    default:
+      return base::LogLevel::kInfo;
+  }
+}
+
+}  // namespace
+
+const char* MethodName(metrics::Method method) {
+  switch (method) {
+    case metrics::Method::kReason:
+      return "Reason";
+    case metrics::Method::kEstimateDepth:
+      return "EstimateDepth";
+    case metrics::Method::kSegment:
+      return "Segment";
+    case metrics::Method::kGenerateImage:
+      return "GenerateImage";
+    case metrics::Method::kGetModel:
+      return "GetModel";
+    case metrics::Method::kOther:
+      return "other";
+  }
+  return "other";
+}
+
+void LogCall(metrics::Method method, const absl::Status& end,
+             const std::string& request_id, const std::string& trace_id,
+             absl::Duration duration) {
+  std::vector<base::LogField> fields = {
+      {"method", MethodName(method)},
+      {"code", absl::StatusCodeToString(end.code())},
+      {"seconds", absl::ToDoubleSeconds(duration)}};
+  if (!request_id.empty()) fields.push_back({"request_id", request_id});
+  if (!trace_id.empty()) fields.push_back({"trace_id", trace_id});
+  if (!end.ok()) {
+    fields.push_back({"reason", ReasonOf(end)});
+    if (const auto phase = engine::DetailsOf(end).phase) {
+      fields.push_back({"phase", PhaseName(*phase)});
+    }
+  }
+  base::Log(LevelOf(end.code()), "request", fields);
+}
+
+}  // namespace cooper::rpc

@@ -1,0 +1,42 @@
+#ifndef COOPER_SERVER_RPC_ENGINE_SLOT_H_
+#define COOPER_SERVER_RPC_ENGINE_SLOT_H_
+
+#include <atomic>
+#include <utility>
+
+#include "model/unified_model.h"
+#include "server/base/check.h"
+#include "server/engine/engine.h"
+
+namespace cooper::rpc {
+
+// What the services serve. The server listens before the model is loaded; until
+// then the slot is empty and inference is refused with LOADING.
+//
+// Thread-safe. `Fill` once; what it is given must outlive every call.
+class EngineSlot {
+ public:
+  struct Serving {
+    engine::Engine* engine = nullptr;
+    const model::ModelInfo* info = nullptr;
+    int max_running = 0;
+    int max_queue = 0;
+  };
+
+  void Fill(const Serving& serving) {
+    COOPER_CHECK(get() == nullptr && serving.engine != nullptr);
+    serving_ = serving;
+    filled_.store(&serving_, std::memory_order_release);
+  }
+
+  // Null while loading.
+  const Serving* get() const { return filled_.load(std::memory_order_acquire); }
+
+ private:
+  Serving serving_;  // written once, before filled_
+  std::atomic<const Serving*> filled_{nullptr};
+};
+
+}  // namespace cooper::rpc
+
+#endif  // COOPER_SERVER_RPC_ENGINE_SLOT_H_

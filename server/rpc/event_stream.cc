@@ -1,0 +1,219 @@
+#include "server/rpc/event_stream.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/check.h"
+#include "server/base/logging.h"
+#include "server/rpc/call_log.h"
+#include "server/rpc/status.h"
+
+namespace cooper::rpc {
+
+// The engine owns it; it dies before its stream does.
+class EventStream::Sink final : public engine::EventSink {
+ public:
+  explicit Sink(EventStream* stream) : stream_(stream) {}
+  void OnEvent(engine::Event event) override {
+    stream_->OnEvent(std::move(event));
+  }
+  void OnDone(const absl::Status& status) override {
+    stream_->OnEngineDone(status);
+  }
+
+ private:
+  EventStream* const stream_;
+};
+
+EventStream::EventStream(const StreamEnvironment& environment,
+                         grpc::CallbackServerContext* context,
+                         metrics::Method method)
+    : environment_(environment),
+      context_(context),
+      method_(method),
+      started_(environment.clock->Now()),
+      deadline_(context->deadline(), *environment.clock,
+                environment.max_deadline),
+      outbox_(environment.max_outbox_bytes) {
+  environment_.metrics->RpcStarted(method_);
+  environment_.stalls->Add(this);
+}
+
+void EventStream::Run(engine::Request request, engine::Engine* engine,
+                      const std::string& model_name) {
+  {
+    base::MutexLock lock(&mutex_);
+    engine_ = engine;
+    cancel_ = request.cancel;
+    request_id_ = request.id;
+    trace_id_ = request.trace_id;
+    model_name_ = model_name;
+    admitted_ = true;
+  }
+  const absl::Status admitted =
+      engine->Submit(std::move(request), std::make_unique<Sink>(this));
+  if (admitted.ok()) return;
+  {
+    base::MutexLock lock(&mutex_);
+    admitted_ = false;
+  }
+  Reject(admitted);
+}
+
+void EventStream::Reject(const absl::Status& status) {
+  COOPER_CHECK(!status.ok());
+  OnEngineDone(status);
+}
+
+void EventStream::OnEvent(engine::Event event) {
+  bool overfull = false;
+  {
+    base::MutexLock lock(&mutex_);
+    if (reader_gone_) return;
+    outbox_.Push(std::move(event));
+    overfull = outbox_.overfull();
+    if (overfull) {
+      environment_.metrics->StreamStalled();
+      DropReaderLocked(engine::CancelCause::kStall);
+    }
+    AdvanceLocked();
+    UpdateBufferLocked();
+  }
+  // The engine has not said its last word, so the stream is still there.
+  if (overfull) SendAway();
+}
+
+void EventStream::OnEngineDone(const absl::Status& status) {
+  base::MutexLock lock(&mutex_);
+  engine_end_ = status;
+  // Events that came before an error are partial but true: they go out first.
+  AdvanceLocked();
+  UpdateBufferLocked();
+}
+
+void EventStream::WriteDone(bool ok) {
+  bool wake = false;
+  {
+    base::MutexLock lock(&mutex_);
+    write_in_flight_ = false;
+    if (!ok && !reader_gone_) {
+      DropReaderLocked(deadline_.Passed(environment_.clock->Now())
+                           ? engine::CancelCause::kDeadline
+                           : engine::CancelCause::kClient);
+      wake = !engine_end_.has_value();
+    }
+    // An unfinished engine keeps the stream alive past the lock.
+    AdvanceLocked();
+    UpdateBufferLocked();
+  }
+  if (wake) engine_->Wake();
+}
+
+void EventStream::CallCancelled() {
+  bool wake = false;
+  {
+    base::MutexLock lock(&mutex_);
+    if (finish_started_) return;
+    if (!reader_gone_) {
+      DropReaderLocked(deadline_.Passed(environment_.clock->Now())
+                           ? engine::CancelCause::kDeadline
+                           : engine::CancelCause::kClient);
+    }
+    wake = !engine_end_.has_value() && engine_ != nullptr;
+    AdvanceLocked();
+    UpdateBufferLocked();
+  }
+  // CallDone comes after this reaction, so the stream is still there.
+  if (wake) engine_->Wake();
+}
+
+void EventStream::EndIfStalled(absl::Time now) {
+  {
+    base::MutexLock lock(&mutex_);
+    if (!write_in_flight_ || reader_gone_ || finish_started_) return;
+    if (now - write_started_ <= environment_.stall_timeout) return;
+    environment_.metrics->StreamStalled();
+    DropReaderLocked(engine::CancelCause::kStall);
+    UpdateBufferLocked();
+  }
+  // The watch's own lock keeps the stream alive.
+  SendAway();
+}
+
+void EventStream::SendAway() {
+  // The write in flight fails at once, which lets Finish follow: trailers
+  // would only queue up behind it.
+  context_->TryCancel();
+  engine_->Wake();
+}
+
+void EventStream::CallDone() {
+  environment_.stalls->Remove(this);
+  base::MutexLock lock(&mutex_);
+  outbox_.Clear();
+  writer_.reset();
+  UpdateBufferLocked();
+  // The engine logs how what it admitted ended; here is the rest.
+  if (!admitted_ || end_.code() != engine_end_->code()) {
+    LogCall(method_, end_, request_id_, trace_id_,
+            environment_.clock->Now() - started_);
+  }
+}
+
+void EventStream::AdvanceLocked() {
+  if (write_in_flight_ || finish_started_) return;
+  if (!reader_gone_) {
+    while (writer_.has_value() || !outbox_.empty()) {
+      if (!writer_.has_value()) writer_.emplace(outbox_.Pop(), model_name_);
+      // Set first: the reaction may come before the start returns.
+      write_in_flight_ = true;
+      write_started_ = environment_.clock->Now();
+      if (StartNextWrite(&*writer_)) return;
+      write_in_flight_ = false;
+      writer_.reset();
+    }
+  }
+  if (engine_end_.has_value()) FinishLocked();
+}
+
+void EventStream::FinishLocked() {
+  finish_started_ = true;
+  end_ = EndStatusLocked();
+  if (const auto pushback = RetryPushbackMs(end_)) {
+    context_->AddTrailingMetadata("grpc-retry-pushback-ms",
+                                  absl::StrCat(*pushback));
+  }
+  const grpc::Status status = ToGrpcStatus(end_);
+  CountEnd(end_, method_, environment_.metrics);
+  environment_.metrics->RpcFinished(method_, status.error_code(),
+                                    environment_.clock->Now() - started_);
+  StartFinish(status);
+}
+
+absl::Status EventStream::EndStatusLocked() const {
+  const engine::CancelCause cause =
+      cancel_ == nullptr ? engine::CancelCause::kNone : cancel_->cause();
+  if (!engine_end_->ok()) return EndOfCancelled(*engine_end_, cause);
+  if (!reader_gone_) return absl::OkStatus();
+  // All work was done, but the reader did not get all of it.
+  return CancelledError(cause, metrics::CancelPhase::kWrite);
+}
+
+void EventStream::DropReaderLocked(engine::CancelCause cause) {
+  reader_gone_ = true;
+  if (cancel_ != nullptr) cancel_->Cancel(cause);
+  outbox_.Clear();
+  // The message in flight is the reactor's own; what follows it goes.
+  writer_.reset();
+}
+
+void EventStream::UpdateBufferLocked() {
+  const int64_t bytes =
+      outbox_.bytes() + (writer_.has_value() ? writer_->bytes() : 0);
+  if (bytes == counted_buffer_bytes_) return;
+  environment_.metrics->AddStreamBuffer(bytes - counted_buffer_bytes_);
+  counted_buffer_bytes_ = bytes;
+}
+
+}  // namespace cooper::rpc

@@ -1,0 +1,131 @@
+#ifndef COOPER_SERVER_RPC_EVENT_STREAM_H_
+#define COOPER_SERVER_RPC_EVENT_STREAM_H_
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/status.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "server/base/clock.h"
+#include "server/base/mutex.h"
+#include "server/engine/engine.h"
+#include "server/engine/event.h"
+#include "server/engine/request.h"
+#include "server/metrics/server_metrics.h"
+#include "server/rpc/call_deadline.h"
+#include "server/rpc/event_writer.h"
+#include "server/rpc/outbox.h"
+#include "server/rpc/stall_watch.h"
+
+namespace cooper::rpc {
+
+// What every stream of a server shares. All must outlive the streams.
+struct StreamEnvironment {
+  metrics::ServerMetrics* metrics = nullptr;
+  const base::Clock* clock = nullptr;
+  StallWatch* stalls = nullptr;
+  // A reader that takes nothing for longer is ended. Above 0.
+  absl::Duration stall_timeout = absl::Seconds(30);
+  // Deadline of calls that bring none, and the latest of all. Above 0.
+  absl::Duration max_deadline = absl::Minutes(15);
+  // Bytes of events that may wait for one reader.
+  int64_t max_outbox_bytes = int64_t{64} << 20;
+};
+
+// One streaming call, between the engine's events and gRPC's writer: all that
+// does not depend on the type of the responses. `StreamReactor` adds the rest.
+//
+// Threads: the engine's and its pools' (events), gRPC's (reactions), the
+// watchdog's (EndIfStalled); `mutex_` is taken before every operation that is
+// started and first in every reaction.
+//
+// Invariants:
+//   - At most one write is in flight.
+//   - The engine's end, if it was given the request, is awaited before Finish.
+//   - Finish is called exactly once, counted just before.
+//   - After the caller went, nothing waits and nothing more is written.
+class EventStream : public StallWatch::Stream {
+ public:
+  EventStream(const StreamEnvironment& environment,
+              grpc::CallbackServerContext* context, metrics::Method method);
+  ~EventStream() override = default;
+  EventStream(const EventStream&) = delete;
+  EventStream& operator=(const EventStream&) = delete;
+
+  // Exactly one of these begins the call's work. `engine` and must outlive the
+  // stream.
+  void Run(engine::Request request, engine::Engine* engine,
+           const std::string& model_name) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Reject(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const CallDeadline& deadline() const { return deadline_; }
+
+  void EndIfStalled(absl::Time now) override ABSL_LOCKS_EXCLUDED(mutex_);
+
+ protected:
+  // Starts to write the writer's next message; false where it has none.
+  virtual bool StartNextWrite(EventWriter* writer)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
+  virtual void StartFinish(const grpc::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
+
+  // gRPC's reactions. The object may be destroyed after CallDone.
+  void WriteDone(bool ok) ABSL_LOCKS_EXCLUDED(mutex_);
+  void CallCancelled() ABSL_LOCKS_EXCLUDED(mutex_);
+  void CallDone() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  base::Mutex mutex_;
+
+ private:
+  class Sink;
+
+  void OnEvent(engine::Event event) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnEngineDone(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Starts the next write, or finishes, or does nothing yet.
+  void AdvanceLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FinishLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The reader is gone or is sent away: stops the engine and forgets what
+  // waits. Wake the engine after the lock.
+  void DropReaderLocked(engine::CancelCause cause)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status EndStatusLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void UpdateBufferLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends the call for a reader that does not read. Not under the lock.
+  void SendAway() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Constant after construction.
+  const StreamEnvironment environment_;
+  grpc::CallbackServerContext* const context_;
+  const metrics::Method method_;
+  const absl::Time started_;
+  const CallDeadline deadline_;
+  // Constant after Run.
+  engine::Engine* engine_ = nullptr;
+  std::shared_ptr<engine::CancelToken> cancel_;
+  std::string request_id_;
+  std::string trace_id_;
+  std::string model_name_;
+
+  Outbox outbox_ ABSL_GUARDED_BY(mutex_);
+  // What is being written, with the parts of it that follow.
+  std::optional<EventWriter> writer_ ABSL_GUARDED_BY(mutex_);
+  bool write_in_flight_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Time write_started_ ABSL_GUARDED_BY(mutex_);
+  bool reader_gone_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finish_started_ ABSL_GUARDED_BY(mutex_) = false;
+  bool admitted_ ABSL_GUARDED_BY(mutex_) = false;
+  // Set once the engine (or a refusal) has said how it ended.
+  std::optional<absl::Status> engine_end_ ABSL_GUARDED_BY(mutex_);
+  absl::Status end_ ABSL_GUARDED_BY(mutex_);
+  int64_t counted_buffer_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace cooper::rpc
+
+#endif  // COOPER_SERVER_RPC_EVENT_STREAM_H_

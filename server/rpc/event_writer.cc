@@ -1,0 +1,181 @@
+#include "server/rpc/event_writer.h"
+
+#include <algorithm>
+
+#include "absl/time/time.h"
+
+namespace cooper::rpc {
+namespace {
+
+constexpr int64_t kFixedEventBytes = 64;
+
+v1::MapKind ToWire(model::MapKind kind) {
+  switch (kind) {
+    case model::MapKind::kDepth:
+      return v1::MAP_KIND_DEPTH;
+    case model::MapKind::kSegmentation:
+      return v1::MAP_KIND_SEGMENTATION;
+    case model::MapKind::kImage:
+      return v1::MAP_KIND_IMAGE;
+  }
+  return v1::MAP_KIND_UNSPECIFIED;
+}
+
+v1::MapRole ToWire(engine::MapRole role) {
+  switch (role) {
+    case engine::MapRole::kValues:
+      return v1::MAP_ROLE_VALUES;
+    case engine::MapRole::kDisplay:
+      return v1::MAP_ROLE_DISPLAY;
+    case engine::MapRole::kAsSeenByModel:
+      return v1::MAP_ROLE_AS_SEEN_BY_MODEL;
+  }
+  return v1::MAP_ROLE_UNSPECIFIED;
+}
+
+v1::MapEncoding ToWire(engine::MapEncoding encoding) {
+  switch (encoding) {
+    case engine::MapEncoding::kPngRgb8:
+      return v1::MAP_ENCODING_PNG_RGB8;
+    case engine::MapEncoding::kPngGrey16:
+      return v1::MAP_ENCODING_PNG_GREY16;
+    case engine::MapEncoding::kRawFloat32:
+      return v1::MAP_ENCODING_RAW_FLOAT32;
+  }
+  return v1::MAP_ENCODING_UNSPECIFIED;
+}
+
+v1::TextChannel ToWire(engine::TextChannel channel) {
+  switch (channel) {
+    case engine::TextChannel::kThink:
+      return v1::TEXT_CHANNEL_THINK;
+    case engine::TextChannel::kPerceptionRequest:
+      return v1::TEXT_CHANNEL_PERCEPTION_REQUEST;
+    case engine::TextChannel::kAnswer:
+      return v1::TEXT_CHANNEL_ANSWER;
+    case engine::TextChannel::kPlain:
+      return v1::TEXT_CHANNEL_PLAIN;
+  }
+  return v1::TEXT_CHANNEL_UNSPECIFIED;
+}
+
+v1::FinishReason ToWire(engine::FinishReason reason) {
+  switch (reason) {
+    case engine::FinishReason::kAnswered:
+      return v1::FINISH_REASON_ANSWERED;
+    case engine::FinishReason::kMaxTurns:
+      return v1::FINISH_REASON_MAX_TURNS;
+    case engine::FinishReason::kMaxTokens:
+      return v1::FINISH_REASON_MAX_TOKENS;
+    case engine::FinishReason::kNoRequest:
+      return v1::FINISH_REASON_NO_REQUEST;
+  }
+  return v1::FINISH_REASON_UNSPECIFIED;
+}
+
+void Fill(const engine::Usage& usage, v1::Usage* wire) {
+  wire->set_input_tokens(usage.input_tokens);
+  wire->set_output_tokens(usage.output_tokens);
+  wire->set_maps(usage.maps);
+  wire->set_flow_steps(usage.flow_steps);
+  wire->set_queued_ms(absl::ToDoubleMilliseconds(usage.queued));
+  wire->set_prefill_ms(absl::ToDoubleMilliseconds(usage.prefill));
+  wire->set_decode_ms(absl::ToDoubleMilliseconds(usage.decode));
+  wire->set_flow_ms(absl::ToDoubleMilliseconds(usage.flow));
+  wire->set_codec_ms(absl::ToDoubleMilliseconds(usage.codec));
+  wire->set_total_ms(absl::ToDoubleMilliseconds(usage.total));
+}
+
+void Fill(const image::Region& region, v1::Region* wire) {
+  wire->set_colour(uint32_t{region.colour[0]} << 16 |
+                   uint32_t{region.colour[1]} << 8 | region.colour[2]);
+  wire->set_area(region.area);
+  wire->set_left(region.left);
+  wire->set_top(region.top);
+  wire->set_right(region.right);
+  wire->set_bottom(region.bottom);
+}
+
+}  // namespace
+
+int64_t EventBytes(const engine::Event& event) {
+  int64_t bytes = kFixedEventBytes;
+  if (const auto* text = std::get_if<engine::TextDeltaEvent>(&event)) {
+    bytes += static_cast<int64_t>(text->text.size());
+  } else if (const auto* step = std::get_if<engine::MapProgressEvent>(&event)) {
+    if (step->preview_png.has_value()) {
+      bytes += static_cast<int64_t>(step->preview_png->size());
+    }
+  } else if (const auto* map = std::get_if<engine::MapEvent>(&event)) {
+    if (map->data != nullptr) bytes += static_cast<int64_t>(map->data->size());
+  } else if (const auto* end = std::get_if<engine::FinishedEvent>(&event)) {
+    bytes += static_cast<int64_t>(end->answer.size());
+  }
+  return bytes;
+}
+
+void EventWriter::Fill(const engine::StartedEvent& event,
+                       v1::Started* wire) const {
+  wire->set_request_id(event.request_id);
+  wire->set_model(model_name_);
+  wire->set_seed(event.seed);
+}
+
+void EventWriter::Fill(const engine::TextDeltaEvent& event,
+                       v1::TextDelta* wire) {
+  wire->set_turn(event.turn);
+  wire->set_channel(ToWire(event.channel));
+  wire->set_text(event.text);
+}
+
+void EventWriter::Fill(const engine::MapStartedEvent& event,
+                       v1::MapStarted* wire) {
+  wire->set_map_id(event.map_id);
+  wire->set_kind(ToWire(event.kind));
+  wire->set_width(event.size.width);
+  wire->set_height(event.size.height);
+  wire->set_num_steps(event.num_steps);
+  wire->set_request_text(event.request_text);
+}
+
+void EventWriter::Fill(const engine::MapProgressEvent& event,
+                       v1::MapProgress* wire) {
+  wire->set_map_id(event.map_id);
+  wire->set_step(event.step);
+  wire->set_num_steps(event.num_steps);
+  if (event.preview_png.has_value()) wire->set_preview(*event.preview_png);
+}
+
+void EventWriter::Fill(const engine::FinishedEvent& event, v1::Finished* wire) {
+  wire->set_reason(ToWire(event.reason));
+  wire->set_answer(event.answer);
+  if (event.boxed.has_value()) wire->set_boxed(*event.boxed);
+  rpc::Fill(event.usage, wire->mutable_usage());
+}
+
+bool EventWriter::FillPart(const engine::MapEvent& event, v1::MapResult* wire) {
+  const auto total =
+      event.data == nullptr ? 0 : static_cast<int64_t>(event.data->size());
+  const int64_t length = std::min(max_part_bytes_, total - offset_bytes_);
+  wire->set_map_id(event.map_id);
+  wire->set_kind(ToWire(event.kind));
+  wire->set_role(ToWire(event.role));
+  wire->set_encoding(ToWire(event.encoding));
+  wire->set_width(event.size.width);
+  wire->set_height(event.size.height);
+  if (length > 0) {
+    wire->set_data(event.data->data() + offset_bytes_,
+                   static_cast<size_t>(length));
+  }
+  wire->set_offset_bytes(offset_bytes_);
+  wire->set_total_bytes(total);
+  if (offset_bytes_ == 0) {
+    for (const image::Region& region : event.regions) {
+      rpc::Fill(region, wire->add_regions());
+    }
+  }
+  offset_bytes_ += length;
+  return offset_bytes_ >= total;
+}
+
+}  // namespace cooper::rpc

@@ -1,0 +1,25 @@
+#ifndef COOPER_SERVER_RPC_HEALTH_H_
+#define COOPER_SERVER_RPC_HEALTH_H_
+
+#include "absl/time/time.h"
+#include "server/rpc/engine_slot.h"
+
+namespace cooper::rpc {
+
+// What the health service says.
+struct Health {
+  bool serving = false;  // "", the service's name and "readiness"
+  bool live = true;      // "liveness"
+  bool failed = false;   // the engine will never work again
+  friend bool operator==(const Health&, const Health&) = default;
+};
+
+// `ready`: loaded and not draining. Loading and draining are alive. Not alive
+// is a failed engine, and one that has work but has not stepped for
+// `stuck_after`.
+Health HealthOf(bool ready, const EngineSlot::Serving* serving, absl::Time now,
+                absl::Duration stuck_after);
+
+}  // namespace cooper::rpc
+
+#endif  // COOPER_SERVER_RPC_HEALTH_H_

@@ -1,0 +1,38 @@
+#include "server/rpc/listen_address.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "server/base/logging.h"
+
+namespace cooper::rpc {
+
+absl::StatusOr<ListenAddress> ListenAddress::Parse(absl::string_view text) {
+  const auto bad = [&] {
+    return absl::InvalidArgumentError(
+        absl::StrCat("must be HOST:PORT with a port in [0, 65535], not \"",
+                     base::Printable(text), "\""));
+  };
+  const size_t colon = text.rfind(':');
+  if (colon == absl::string_view::npos || colon == 0) return bad();
+  ListenAddress address;
+  address.host = std::string(text.substr(0, colon));
+  const bool bracketed =
+      address.host.front() == '[' && address.host.back() == ']';
+  if (!bracketed && address.host.find(':') != std::string::npos) return bad();
+  const absl::string_view port = text.substr(colon + 1);
+  if (port.empty() ||
+      !std::all_of(port.begin(), port.end(), absl::ascii_isdigit) ||
+      !absl::SimpleAtoi(port, &address.port) || address.port > 65535) {
+    return bad();
+  }
+  return address;
+}
+
+std::string ListenAddress::ToString() const {
+  return absl::StrCat(host, ":", port);
+}
+
+}  // namespace cooper::rpc

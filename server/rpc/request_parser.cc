@@ -1,0 +1,322 @@
+#include "server/rpc/request_parser.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "model/image/codec.h"
+#include "server/base/logging.h"
+#include "server/base/status_macros.h"
+#include "server/engine/error.h"
+#include "server/rpc/option_parser.h"
+
+namespace cooper::rpc {
+namespace {
+
+using engine::ErrorReason;
+using metrics::ImageRejection;
+
+constexpr int kMaxTurns = 16;
+
+// Whether the bytes are the name of an image instead of the image.
+bool LooksLikeReference(absl::string_view bytes) {
+  constexpr size_t kLongestReference = 4096;
+  if (bytes.empty() || bytes.size() > kLongestReference) return false;
+  if (!std::all_of(bytes.begin(), bytes.end(), absl::ascii_isprint)) {
+    return false;
+  }
+  constexpr std::array kPathStarts = {"/", "./", "../", "~/", "data:", "file:"};
+  return absl::StrContains(bytes, "://") ||
+         std::any_of(kPathStarts.begin(), kPathStarts.end(),
+                     [&](const char* start) {
+                       return absl::StartsWithIgnoreCase(bytes, start);
+                     });
+}
+
+ImageRejection ToMetric(image::Rejection rejection) {
+  switch (rejection) {
+    case image::Rejection::kFormat:
+      return ImageRejection::kFormat;
+    case image::Rejection::kCorrupt:
+      return ImageRejection::kCorrupt;
+    case image::Rejection::kPixels:
+      return ImageRejection::kPixels;
+    case image::Rejection::kAspect:
+      return ImageRejection::kAspect;
+    case image::Rejection::kChunk:
+      return ImageRejection::kChunk;
+    case image::Rejection::kScans:
+      return ImageRejection::kScans;
+  }
+  return ImageRejection::kCorrupt;
+}
+
+bool IsBlank(absl::string_view text) {
+  return std::all_of(text.begin(), text.end(), absl::ascii_isspace);
+}
+
+// Takes the inputs of one request in their order and checks them alone and
+// together.
+class InputReader {
+ public:
+  InputReader(const RpcLimits& limits, metrics::ServerMetrics* metrics)
+      : limits_(limits), metrics_(*metrics) {}
+
+  absl::Status AddImage(const std::string& bytes, std::string field) {
+    if (LooksLikeReference(bytes)) {
+      return Refuse(ImageRejection::kFormat, field,
+                    "an image must be the inline bytes of a PNG, JPEG or WebP "
+                    "file, never a path or a URL");
+    }
+    if (++images_ > limits_.max_images) {
+      return Refuse(ImageRejection::kCount, field,
+                    absl::StrCat("more than ", limits_.max_images,
+                                 " images in one request"));
+    }
+    const absl::StatusOr<image::ImageHeader> header =
+        image::ProbeImage(bytes, limits_.image);
+    if (!header.ok()) {
+      return Refuse(ToMetric(image::RejectionOf(header.status())), field,
+                    header.status().message());
+    }
+    pixels_ += int64_t{header->size.width} * header->size.height;
+    if (pixels_ > limits_.image.max_pixels) {
+      return Refuse(ImageRejection::kPixels, field,
+                    absl::StrCat("the request's images have ", pixels_,
+                                 " pixels together, at most ",
+                                 limits_.image.max_pixels, " are allowed"));
+    }
+    inputs_.push_back(engine::ImageInput{bytes, std::move(field)});
+    return absl::OkStatus();
+  }
+
+  absl::Status AddText(const std::string& text, absl::string_view field) {
+    text_bytes_ += static_cast<int64_t>(text.size());
+    if (text_bytes_ > limits_.max_text_bytes) {
+      return engine::InvalidField(
+          field, absl::StrCat("the request's texts have ", text_bytes_,
+                              " bytes together, at most ",
+                              limits_.max_text_bytes, " are allowed"));
+    }
+    has_text_ = has_text_ || !IsBlank(text);
+    inputs_.push_back(engine::TextInput{text});
+    return absl::OkStatus();
+  }
+
+  // An ordered list with at least one text that says something.
+  absl::Status AddAll(
+      const google::protobuf::RepeatedPtrField<v1::Input>& wire) {
+    if (wire.empty()) {
+      return engine::InvalidField("inputs", "required: at least one text");
+    }
+    if (wire.size() > limits_.max_inputs) {
+      return engine::InvalidField(
+          "inputs", absl::StrCat("has ", wire.size(), " inputs, at most ",
+                                 limits_.max_inputs, " are allowed"));
+    }
+    for (int i = 0; i < wire.size(); ++i) {
+      const std::string field = absl::StrCat("inputs[", i, "]");
+      switch (wire[i].input_case()) {
+        case v1::Input::kImage:
+          COOPER_RETURN_IF_ERROR(
+              AddImage(wire[i].image(), absl::StrCat(field, ".image")));
+          break;
+        case v1::Input::kText:
+          COOPER_RETURN_IF_ERROR(
+              AddText(wire[i].text(), absl::StrCat(field, ".text")));
+          break;
+        case v1::Input::INPUT_NOT_SET:
+          return engine::InvalidField(field, "required: one of image and text");
+      }
+    }
+    if (!has_text_) {
+      return engine::InvalidField(
+          "inputs", "required: at least one text that is not blank");
+    }
+    return absl::OkStatus();
+  }
+
+  std::vector<engine::Input> Take() { return std::move(inputs_); }
+
+ private:
+  absl::Status Refuse(ImageRejection reason, absl::string_view field,
+                      absl::string_view message) {
+    metrics_.ImageRejected(reason);
+    engine::ErrorDetails details;
+    details.reason = ErrorReason::kInvalidImage;
+    details.field = std::string(field);
+    return engine::MakeError(details, absl::StrCat(field, ": ", message));
+  }
+
+  const RpcLimits& limits_;
+  metrics::ServerMetrics& metrics_;
+  std::vector<engine::Input> inputs_;
+  int images_ = 0;
+  int64_t pixels_ = 0;
+  int64_t text_bytes_ = 0;
+  bool has_text_ = false;
+};
+
+// What all requests have. `Wire` has the fields flow, seed, output,
+// request_id.
+template <typename Wire>
+absl::Status ParseCommon(const Wire& wire, const model::ModelInfo& info,
+                         engine::Request* request) {
+  COOPER_ASSIGN_OR_RETURN(request->id, ParseRequestId(wire.request_id()));
+  COOPER_ASSIGN_OR_RETURN(request->flow,
+                          ParseFlow(wire.flow(), info.defaults.flow));
+  COOPER_ASSIGN_OR_RETURN(request->output, ParseOutput(wire.output()));
+  request->sampling = info.defaults.sampling;
+  request->seed = wire.has_seed() ? wire.seed() : DrawSeed();
+  return absl::OkStatus();
+}
+
+// Writing requests have max_think_tokens.
+template <typename Wire>
+absl::Status ParseThinkTokens(const Wire& wire, int default_tokens,
+                              const RpcLimits& limits,
+                              engine::Request* request) {
+  request->max_think_tokens = std::min(default_tokens, limits.max_think_tokens);
+  if (!wire.has_max_think_tokens()) return absl::OkStatus();
+  request->max_think_tokens = wire.max_think_tokens();
+  return CheckRange("max_think_tokens", wire.max_think_tokens(), 2,
+                    limits.max_think_tokens);
+}
+
+absl::StatusOr<engine::Mode> ParseMode(v1::Mode wire) {
+  switch (wire) {
+    case v1::MODE_UNSPECIFIED:
+    case v1::MODE_INTERLEAVED:
+      return engine::Mode::kInterleaved;
+    case v1::MODE_TEXT_ONLY:
+      return engine::Mode::kTextOnly;
+    case v1::MODE_PERCEIVE_THEN_ANSWER:
+      return engine::Mode::kPerceiveThenAnswer;
+    default:
+      return engine::InvalidField("mode", absl::StrCat("unknown value ", wire));
+  }
+}
+
+absl::StatusOr<image::Size> ParseSize(const v1::GenerateImageRequest& wire,
+                                      const model::ModelInfo& info) {
+  image::Size size;
+  if (wire.has_width() != wire.has_height()) {
+    return engine::InvalidField(wire.has_width() ? "height" : "width",
+                                "width and height go together");
+  }
+  if (!wire.has_width()) return size;
+  const int stride = info.latent_stride;
+  const int max_side = stride * info.max_latent_side;
+  const auto check = [&](absl::string_view field, int value) -> absl::Status {
+    COOPER_RETURN_IF_ERROR(CheckRange(field, value, stride, max_side));
+    if (value % stride == 0) return absl::OkStatus();
+    return engine::InvalidField(
+        field,
+        absl::StrCat("must be a multiple of ", stride, " px, not ", value));
+  };
+  COOPER_RETURN_IF_ERROR(check("width", wire.width()));
+  COOPER_RETURN_IF_ERROR(check("height", wire.height()));
+  return image::Size{wire.width(), wire.height()};
+}
+
+}  // namespace
+
+absl::Status RequestParser::CheckModel(absl::string_view name) const {
+  if (name.empty() || name == info_.name) return absl::OkStatus();
+  engine::ErrorDetails details;
+  details.reason = ErrorReason::kModelNotFound;
+  details.field = "model";
+  return engine::MakeError(
+      details, absl::StrCat("model: no model \"", base::Printable(name),
+                            "\"; served is \"", info_.name, "\""));
+}
+
+absl::StatusOr<engine::Request> RequestParser::Parse(
+    const v1::ReasonRequest& wire) const {
+  COOPER_RETURN_IF_ERROR(CheckModel(wire.model()));
+  engine::Request request;
+  request.method = metrics::Method::kReason;
+  engine::ReasonTask task;
+  COOPER_ASSIGN_OR_RETURN(task.mode, ParseMode(wire.mode()));
+  task.max_turns = info_.defaults.max_turns;
+  if (wire.has_max_turns()) {
+    COOPER_RETURN_IF_ERROR(
+        CheckRange("max_turns", wire.max_turns(), 1, kMaxTurns));
+    task.max_turns = wire.max_turns();
+  }
+  const int default_tokens = task.mode == engine::Mode::kPerceiveThenAnswer
+                                 ? info_.defaults.max_answer_tokens
+                                 : info_.defaults.max_think_tokens;
+  request.task = task;
+  COOPER_RETURN_IF_ERROR(ParseCommon(wire, info_, &request));
+  COOPER_RETURN_IF_ERROR(
+      ParseThinkTokens(wire, default_tokens, limits_, &request));
+  COOPER_ASSIGN_OR_RETURN(
+      request.sampling,
+      ParseSampling(wire.sampling(), info_.defaults.sampling));
+  InputReader reader(limits_, &metrics_);
+  COOPER_RETURN_IF_ERROR(reader.AddAll(wire.inputs()));
+  request.inputs = reader.Take();
+  return request;
+}
+
+template <typename Wire>
+absl::StatusOr<engine::Request> RequestParser::ParseMap(
+    const Wire& wire, metrics::Method method, model::MapKind kind) const {
+  COOPER_RETURN_IF_ERROR(CheckModel(wire.model()));
+  engine::Request request;
+  request.method = method;
+  request.task = engine::MapTask{kind};
+  COOPER_RETURN_IF_ERROR(ParseCommon(wire, info_, &request));
+  if (wire.image().empty()) {
+    metrics_.ImageRejected(ImageRejection::kFormat);
+    engine::ErrorDetails details;
+    details.reason = ErrorReason::kInvalidImage;
+    details.field = "image";
+    return engine::MakeError(details, "image: required, but it is empty");
+  }
+  InputReader reader(limits_, &metrics_);
+  COOPER_RETURN_IF_ERROR(reader.AddImage(wire.image(), "image"));
+  request.inputs = reader.Take();
+  return request;
+}
+
+absl::StatusOr<engine::Request> RequestParser::Parse(
+    const v1::EstimateDepthRequest& wire) const {
+  return ParseMap(wire, metrics::Method::kEstimateDepth,
+                  model::MapKind::kDepth);
+}
+
+absl::StatusOr<engine::Request> RequestParser::Parse(
+    const v1::SegmentRequest& wire) const {
+  return ParseMap(wire, metrics::Method::kSegment,
+                  model::MapKind::kSegmentation);
+}
+
+absl::StatusOr<engine::Request> RequestParser::Parse(
+    const v1::GenerateImageRequest& wire) const {
+  COOPER_RETURN_IF_ERROR(CheckModel(wire.model()));
+  engine::Request request;
+  request.method = metrics::Method::kGenerateImage;
+  engine::GenerateTask task;
+  task.think = wire.think();
+  COOPER_ASSIGN_OR_RETURN(task.size, ParseSize(wire, info_));
+  request.task = task;
+  COOPER_RETURN_IF_ERROR(ParseCommon(wire, info_, &request));
+  COOPER_RETURN_IF_ERROR(ParseThinkTokens(wire, info_.defaults.max_think_tokens,
+                                          limits_, &request));
+  COOPER_ASSIGN_OR_RETURN(
+      request.sampling,
+      ParseSampling(wire.sampling(), info_.defaults.sampling));
+  InputReader reader(limits_, &metrics_);
+  COOPER_RETURN_IF_ERROR(reader.AddAll(wire.inputs()));
+  request.inputs = reader.Take();
+  return request;
+}
+
+}  // namespace cooper::rpc

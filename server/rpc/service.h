@@ -1,0 +1,86 @@
+#ifndef COOPER_SERVER_RPC_SERVICE_H_
+#define COOPER_SERVER_RPC_SERVICE_H_
+
+#include <grpcpp/generic/async_generic_service.h>
+#include <grpcpp/server_context.h>
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "cooper/v1/spatial_reasoning.grpc.pb.h"
+#include "server/rpc/engine_slot.h"
+#include "server/rpc/event_stream.h"
+#include "server/rpc/limits.h"
+#include "server/rpc/token_file.h"
+
+namespace cooper::rpc {
+
+// cooper.v1.SpatialReasoningService: checks the caller, parses, hands over to
+// the engine. Handlers never block. What it is given must outlive it.
+class SpatialReasoningService final
+    : public v1::SpatialReasoningService::CallbackService {
+ public:
+  // `tokens` may be null: everyone may call.
+  SpatialReasoningService(const EngineSlot* slot, const RpcLimits& limits,
+                          const StreamEnvironment& environment,
+                          TokenFile* tokens, std::string server_version)
+      : slot_(*slot),
+        limits_(limits),
+        environment_(environment),
+        tokens_(tokens),
+        server_version_(std::move(server_version)) {}
+
+  grpc::ServerWriteReactor<v1::ReasonResponse>* Reason(
+      grpc::CallbackServerContext* context,
+      const v1::ReasonRequest* request) override;
+  grpc::ServerWriteReactor<v1::EstimateDepthResponse>* EstimateDepth(
+      grpc::CallbackServerContext* context,
+      const v1::EstimateDepthRequest* request) override;
+  grpc::ServerWriteReactor<v1::SegmentResponse>* Segment(
+      grpc::CallbackServerContext* context,
+      const v1::SegmentRequest* request) override;
+  grpc::ServerWriteReactor<v1::GenerateImageResponse>* GenerateImage(
+      grpc::CallbackServerContext* context,
+      const v1::GenerateImageRequest* request) override;
+  grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* context,
+                                     const v1::GetModelRequest* request,
+                                     v1::GetModelResponse* response) override;
+
+ private:
+  template <typename Response, typename Request>
+  grpc::ServerWriteReactor<Response>* Stream(
+      grpc::CallbackServerContext* context, const Request& request,
+      metrics::Method method);
+  // Parses and runs the request, or says why not.
+  template <typename Request>
+  absl::Status Begin(const grpc::CallbackServerContext& context,
+                     const Request& request, EventStream* stream);
+  absl::Status AnswerGetModel(const grpc::CallbackServerContext& context,
+                              const v1::GetModelRequest& request,
+                              v1::GetModelResponse* response);
+  // UNAUTHENTICATED, without a hint which part failed.
+  absl::Status CheckCaller(const grpc::CallbackServerContext& context);
+
+  const EngineSlot& slot_;
+  const RpcLimits limits_;
+  const StreamEnvironment environment_;
+  TokenFile* const tokens_;
+  const std::string server_version_;
+};
+
+// Answers calls of methods that nobody serves with UNIMPLEMENTED and counts
+// them under one label.
+class UnknownMethods final : public grpc::CallbackGenericService {
+ public:
+  explicit UnknownMethods(const StreamEnvironment& environment)
+      : environment_(environment) {}
+  grpc::ServerGenericBidiReactor* CreateReactor(
+      grpc::GenericCallbackServerContext* context) override;
+
+ private:
+  const StreamEnvironment environment_;
+};
+
+}  // namespace cooper::rpc
+
+#endif  // COOPER_SERVER_RPC_SERVICE_H_

@@ -1,0 +1,42 @@
+#ifndef COOPER_SERVER_RPC_STREAM_REACTOR_H_
+#define COOPER_SERVER_RPC_STREAM_REACTOR_H_
+
+#include <grpcpp/support/server_callback.h>
+
+#include "server/rpc/event_stream.h"
+
+namespace cooper::rpc {
+
+// One server-streaming call with responses of type `Response`. Lives from the
+// handler to OnDone, where it deletes itself.
+template <typename Response>
+class StreamReactor final : public grpc::ServerWriteReactor<Response>,
+                            public EventStream {
+ public:
+  using EventStream::EventStream;
+
+ private:
+  bool StartNextWrite(EventWriter* writer) override
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!writer->Next(&message_)) return false;
+    this->StartWrite(&message_);
+    return true;
+  }
+  void StartFinish(const grpc::Status& status) override
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    this->Finish(status);
+  }
+
+  void OnWriteDone(bool ok) override { WriteDone(ok); }
+  void OnCancel() override { CallCancelled(); }
+  void OnDone() override {
+    CallDone();
+    delete this;
+  }
+
+  Response message_;  // belongs to gRPC while a write is in flight
+};
+
+}  // namespace cooper::rpc
+
+#endif  // COOPER_SERVER_RPC_STREAM_REACTOR_H_

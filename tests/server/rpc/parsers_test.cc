@@ -1,0 +1,182 @@
+// Small parsers: traceparent, listen addresses, deadlines, token files.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <string>
+
+#include "absl/time/clock.h"
+#include "server/rpc/call_deadline.h"
+#include "server/rpc/credentials.h"
+#include "server/rpc/listen_address.h"
+#include "server/rpc/token_file.h"
+#include "server/rpc/trace_context.h"
+#include "tests/testing/status_matchers.h"
+
+namespace cooper::rpc {
+namespace {
+
+using cooper::testing::StatusIs;
+using ::testing::HasSubstr;
+
+class ManualClock : public base::Clock {
+ public:
+  absl::Time Now() const override { return now; }
+  absl::Time now = absl::UnixEpoch() + absl::Hours(1);
+};
+
+TEST(TraceContextTest, TakesTheTraceIdOfAWellFormedHeader) {
+  EXPECT_EQ(
+      TraceIdOf("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+      "0af7651916cd43dd8448eb211c80319c");
+  EXPECT_EQ(
+      TraceIdOf("cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-new"),
+      "0af7651916cd43dd8448eb211c80319c");
+}
+
+TEST(TraceContextTest, IgnoresAMalformedHeader) {
+  const char* const kBad[] = {
+      "",
+      "00",
+      "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0",
+      "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-extra",
+      "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+      "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+      "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+      "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+      "00_0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+      "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0g",
+      "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01x"};
+  for (const char* header : kBad) EXPECT_EQ(TraceIdOf(header), "") << header;
+}
+
+TEST(ListenAddressTest, ReadsHostAndPort) {
+  ASSERT_OK_AND_ASSIGN(const auto any, ListenAddress::Parse("0.0.0.0:0"));
+  EXPECT_EQ(any.host, "0.0.0.0");
+  EXPECT_EQ(any.port, 0);
+  ASSERT_OK_AND_ASSIGN(const auto six, ListenAddress::Parse("[::1]:65535"));
+  EXPECT_EQ(six.ToString(), "[::1]:65535");
+}
+
+TEST(ListenAddressTest, RefusesAnythingElse) {
+  for (const char* text : {"", "8001", ":8001", "host:", "host:65536",
+                           "host:-1", "host:80x", "::1:80", "host: 80"}) {
+    EXPECT_THAT(
+        ListenAddress::Parse(text),
+        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("HOST:PORT")))
+        << text;
+  }
+}
+
+TEST(CallDeadlineTest, AbsentAndFarDeadlinesAreCapped) {
+  const ManualClock clock;
+  const CallDeadline absent(std::chrono::system_clock::time_point::max(), clock,
+                            absl::Minutes(15));
+  EXPECT_EQ(absent.time(), clock.now + absl::Minutes(15));
+  EXPECT_FALSE(absent.Passed(absent.time() - absl::Nanoseconds(1)));
+  EXPECT_TRUE(absent.Passed(absent.time()));
+  const CallDeadline far(
+      std::chrono::system_clock::now() + std::chrono::hours(87600), clock,
+      absl::Minutes(15));
+  EXPECT_EQ(far.time(), clock.now + absl::Minutes(15));
+}
+
+TEST(CallDeadlineTest, PassesALittleEarlyForTheWiresRounding) {
+  const ManualClock clock;
+  const CallDeadline deadline(
+      std::chrono::system_clock::now() + std::chrono::seconds(100), clock,
+      absl::Minutes(15));
+  EXPECT_GT(deadline.time(), clock.now + absl::Seconds(90));
+  EXPECT_LE(deadline.time(), clock.now + absl::Seconds(100));
+  EXPECT_TRUE(deadline.Passed(deadline.time() - absl::Milliseconds(900)));
+  EXPECT_FALSE(deadline.Passed(deadline.time() - absl::Seconds(2)));
+}
+
+TEST(CallDeadlineTest, APastDeadlineIsPassedAtOnce) {
+  const ManualClock clock;
+  const CallDeadline deadline(
+      std::chrono::system_clock::now() - std::chrono::hours(1), clock,
+      absl::Minutes(15));
+  EXPECT_LT(deadline.time(), clock.now);
+  EXPECT_TRUE(deadline.Passed(clock.now));
+}
+
+class TokenFileTest : public ::testing::Test {
+ protected:
+  void Write(const std::string& content) {
+    // A new file each time, as a mounted secret is exchanged.
+    const std::string fresh = path_ + ".new";
+    std::ofstream(fresh) << content;
+    std::rename(fresh.c_str(), path_.c_str());
+  }
+
+  const std::string path_ =
+      ::testing::TempDir() + "/tokens-" + std::to_string(getpid()) + "-" +
+      ::testing::UnitTest::GetInstance()->current_test_info()->name();
+  ManualClock clock_;
+};
+
+TEST_F(TokenFileTest, AllowsEachTokenOfTheFile) {
+  Write("alpha\n\n  beta  \n");
+  ASSERT_OK_AND_ASSIGN(const auto tokens, TokenFile::Open(path_, &clock_));
+  EXPECT_TRUE(tokens->Allows("Bearer alpha"));
+  EXPECT_TRUE(tokens->Allows("bearer beta"));
+}
+
+TEST_F(TokenFileTest, RefusesEverythingElse) {
+  Write("alpha\n");
+  ASSERT_OK_AND_ASSIGN(const auto tokens, TokenFile::Open(path_, &clock_));
+  for (const char* header :
+       {"", "alpha", "Bearer", "Bearer ", "Bearer alph", "Bearer alphaa",
+        "Bearer alphaalpha", "Bearer ALPHA", "Basic alpha"}) {
+    EXPECT_FALSE(tokens->Allows(header)) << header;
+  }
+}
+
+TEST_F(TokenFileTest, TakesExchangedTokensAfterASecond) {
+  Write("alpha\n");
+  ASSERT_OK_AND_ASSIGN(const auto tokens, TokenFile::Open(path_, &clock_));
+  Write("gamma\n");
+  EXPECT_FALSE(tokens->Allows("Bearer gamma"));
+  clock_.now += absl::Seconds(1);
+  EXPECT_TRUE(tokens->Allows("Bearer gamma"));
+  EXPECT_FALSE(tokens->Allows("Bearer alpha"));
+}
+
+TEST_F(TokenFileTest, KeepsTheLastGoodTokensWhereTheFileIsGone) {
+  Write("alpha\n");
+  ASSERT_OK_AND_ASSIGN(const auto tokens, TokenFile::Open(path_, &clock_));
+  std::remove(path_.c_str());
+  clock_.now += absl::Seconds(5);
+  EXPECT_TRUE(tokens->Allows("Bearer alpha"));
+}
+
+TEST_F(TokenFileTest, AFileWithoutTokensCannotBeOpened) {
+  EXPECT_THAT(TokenFile::Open(path_ + ".absent", &clock_),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr(".absent")));
+  Write("\n  \n");
+  EXPECT_THAT(
+      TokenFile::Open(path_, &clock_),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no token")));
+}
+
+TEST(CredentialsTest, FilesThatNeedOthersAreRefusedAlone) {
+  EXPECT_OK(TlsFiles{}.Validate());
+  EXPECT_THAT(
+      (TlsFiles{.cert = "c"}).Validate(),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("tls_key")));
+  EXPECT_THAT(
+      (TlsFiles{.client_ca = "c"}).Validate(),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("tls_client_ca")));
+}
+
+TEST(CredentialsTest, AMissingFileIsNamed) {
+  EXPECT_THAT(MakeCredentials({.cert = "/nowhere.pem", .key = "k"}),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("/nowhere.pem")));
+}
+
+}  // namespace
+}  // namespace cooper::rpc

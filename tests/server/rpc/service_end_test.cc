@@ -1,0 +1,230 @@
+// How calls end early, over real sockets with a fake model: cancels, deadlines,
+// slow readers, draining, a failed device; and that the counters tell it.
+#include <grpcpp/client_context.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "server/base/clock.h"
+#include "server/rpc/health.h"
+#include "tests/server/rpc/test_server.h"
+
+namespace cooper::rpc {
+namespace {
+
+using cooper::testing::Answer;
+using cooper::testing::Ask;
+using cooper::testing::ErrorInfoOf;
+using cooper::testing::ExpectIdentity;
+using cooper::testing::Question;
+using cooper::testing::Scrape;
+using cooper::testing::TestServer;
+using cooper::testing::WithMaps;
+using Call = fake::FakeModel::Call;
+
+TEST(ServiceEndTest, CancelDuringAMapEndsItThere) {
+  TestServer::Options options = WithMaps();
+  options.script.delays.flow_layer = absl::Microseconds(100);
+  TestServer server(options);
+  const auto stub = server.NewStub();
+  grpc::ClientContext context;
+  v1::ReasonRequest request = Question("How far?");
+  request.mutable_flow()->set_num_timesteps(1000);
+  const auto reader = stub->Reason(&context, request);
+  v1::ReasonResponse event;
+  while (reader->Read(&event) && !event.has_map_progress()) continue;
+  context.TryCancel();
+  while (reader->Read(&event)) continue;
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  const Scrape scrape = server.CollectAtRest();
+  EXPECT_EQ(scrape.Sum("cooper_cancellations_total", {{"method", "Reason"},
+                                                      {"cause", "client"},
+                                                      {"phase", "diffusion"}}),
+            1);
+  EXPECT_LT(scrape.Sum("cooper_diffusion_steps_total"), 999);
+  ExpectIdentity(server);
+}
+
+TEST(ServiceEndTest, DeadlineDuringTextCountsAsDeadline) {
+  TestServer::Options options;
+  options.script.texts = {std::string(3000, 'a')};
+  options.script.delays.decode = absl::Milliseconds(1);
+  TestServer server(options);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() +
+                       std::chrono::milliseconds(200));
+  const Answer answer =
+      Ask(server.NewStub().get(), Question("How far?"), &context);
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_FALSE(answer.events.empty());
+  const Scrape scrape = server.CollectAtRest();
+  EXPECT_EQ(scrape.Sum("cooper_cancellations_total",
+                       {{"cause", "deadline"}, {"phase", "decode"}}),
+            1);
+  EXPECT_EQ(
+      scrape.Sum("cooper_requests_total", {{"code", "DEADLINE_EXCEEDED"}}), 1);
+  ExpectIdentity(server);
+}
+
+TEST(ServiceEndTest, CallsWithoutADeadlineGetTheServersOwn) {
+  TestServer::Options options;
+  options.script.texts = {std::string(3000, 'a')};
+  options.script.delays.decode = absl::Milliseconds(1);
+  options.rpc.max_deadline = absl::Milliseconds(100);
+  TestServer server(options);
+  const Answer answer = Ask(server.NewStub().get(), Question("How far?"));
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(ErrorInfoOf(answer.status).reason(), "DEADLINE");
+  ExpectIdentity(server);
+}
+
+TEST(ServiceEndTest, ReaderThatStallsIsEndedAndItsNeighbourIsNot) {
+  TestServer::Options options = WithMaps();
+  options.script.vae_rule = {512, 512, 16, 1 << 20};
+  options.rpc.stall_timeout = absl::Milliseconds(50);
+  TestServer server(options);
+  v1::ReasonRequest request = Question("How far?");
+  request.mutable_output()->add_roles(v1::MAP_ROLE_VALUES);
+  // A megabyte, far past any window that an idle reader leaves open.
+  request.mutable_output()->set_depth_encoding(v1::MAP_ENCODING_RAW_FLOAT32);
+  const auto stub = v1::SpatialReasoningService::NewStub(
+      server.NewChannel(/*fixed_window=*/true));
+  grpc::ClientContext context;
+  const auto idle = stub->Reason(&context, request);
+  EXPECT_TRUE(Ask(server.NewStub().get(), request).status.ok());
+
+  const absl::Time give_up = absl::Now() + absl::Seconds(10);
+  while (server.Collect().Sum("cooper_stream_stalls_total") == 0 &&
+         absl::Now() < give_up) {
+    continue;
+  }
+  const Scrape scrape = server.CollectAtRest();
+  EXPECT_EQ(scrape.Sum("cooper_stream_stalls_total"), 1);
+  EXPECT_EQ(scrape.Sum("cooper_cancellations_total", {{"cause", "stall"}}), 1);
+  v1::ReasonResponse event;
+  while (idle->Read(&event)) EXPECT_FALSE(event.has_finished());
+  EXPECT_EQ(idle->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  ExpectIdentity(server);
+}
+
+TEST(ServiceEndTest, DrainingRefusesNewCallsAndLetsOthersEnd) {
+  TestServer server(WithMaps());
+  server.gate().CloseFor(Call::kDecode);
+  const auto stub = server.NewStub();
+  grpc::ClientContext first;
+  const auto reader = stub->Reason(&first, Question("First?"));
+  server.gate().AwaitArrival();
+  server.server().SetReady(false);
+  server.engine().BeginDrain();
+  EXPECT_EQ(server.HealthOf("readiness"), "NOT_SERVING");
+  EXPECT_EQ(server.HealthOf("liveness"), "SERVING");
+  const Answer refused = Ask(stub.get(), Question("Second?"));
+  EXPECT_EQ(refused.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ErrorInfoOf(refused.status).reason(), "DRAINING");
+  server.gate().Open();
+  v1::ReasonResponse event;
+  while (reader->Read(&event)) continue;
+  EXPECT_TRUE(reader->Finish().ok());
+  ExpectIdentity(server);
+}
+
+TEST(ServiceEndTest, WorkLeftAtTheEndOfADrainIsUnavailable) {
+  TestServer::Options options;
+  options.script.texts = {std::string(3000, 'a')};
+  options.script.delays.decode = absl::Milliseconds(1);
+  TestServer server(options);
+  const auto stub = server.NewStub();
+  grpc::ClientContext context;
+  const auto reader = stub->Reason(&context, Question("First?"));
+  v1::ReasonResponse event;
+  ASSERT_TRUE(reader->Read(&event));
+  server.engine().Shutdown(absl::InfinitePast());
+  while (reader->Read(&event)) EXPECT_FALSE(event.has_finished());
+  const grpc::Status status = reader->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ErrorInfoOf(status).reason(), "DRAINING");
+  EXPECT_EQ(server.CollectAtRest().Sum("cooper_cancellations_total",
+                                       {{"cause", "shutdown"}}),
+            1);
+  ExpectIdentity(server);
+}
+
+TEST(ServiceEndTest, FailedDeviceEndsAllCallsAndHealth) {
+  TestServer::Options options = WithMaps();
+  options.script.faults.push_back({.call = Call::kDecode, .nth = 3});
+  TestServer server(options);
+  const auto stub = server.NewStub();
+  const Answer answer = Ask(stub.get(), Question("How far?"));
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ErrorInfoOf(answer.status).reason(), "ENGINE_FAILED");
+  server.engine_failed().WaitForNotification();
+  EXPECT_EQ(server.HealthOf("readiness"), "NOT_SERVING");
+  EXPECT_EQ(server.HealthOf("liveness"), "NOT_SERVING");
+  EXPECT_EQ(Ask(stub.get(), Question("And now?")).status.error_code(),
+            grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(server.CollectAtRest().Sum("cooper_engine_up"), 0);
+  ExpectIdentity(server);
+}
+
+TEST(ServiceEndTest, EngineThatMakesNoStepIsNotLive) {
+  TestServer server(WithMaps());
+  server.gate().CloseFor(Call::kDecode);
+  const auto stub = server.NewStub();
+  grpc::ClientContext context;
+  const auto reader = stub->Reason(&context, Question("First?"));
+  server.gate().AwaitArrival();
+  const absl::Time now = base::Clock::Real()->Now();
+  const auto* serving = server.slot().get();
+  EXPECT_TRUE(HealthOf(true, serving, now, absl::Minutes(5)).live);
+  const Health stuck =
+      HealthOf(true, serving, now + absl::Minutes(6), absl::Minutes(5));
+  EXPECT_FALSE(stuck.live);
+  EXPECT_FALSE(stuck.serving);
+  EXPECT_FALSE(stuck.failed);
+  server.gate().Open();
+  v1::ReasonResponse event;
+  while (reader->Read(&event)) continue;
+  server.CollectAtRest();
+  EXPECT_TRUE(
+      HealthOf(true, serving, now + absl::Minutes(6), absl::Minutes(5)).live);
+}
+
+TEST(ServiceEndTest, TwoHundredRandomCancelsAreAllAccountedFor) {
+  TestServer::Options options = WithMaps();
+  options.script.delays.decode = absl::Microseconds(50);
+  options.script.delays.flow_layer = absl::Microseconds(50);
+  TestServer server(options);
+  std::vector<std::thread> threads;
+  threads.reserve(8);
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&server, t] {
+      std::mt19937 random(t);
+      const auto stub = server.NewStub();
+      for (int i = 0; i < 25; ++i) {
+        grpc::ClientContext context;
+        const auto reader = stub->Reason(&context, Question("How far?"));
+        v1::ReasonResponse event;
+        for (int left = static_cast<int>(random() % 60);
+             left > 0 && reader->Read(&event); --left) {
+          continue;
+        }
+        context.TryCancel();
+        while (reader->Read(&event)) continue;
+        reader->Finish();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const Scrape scrape = server.CollectAtRest();
+  EXPECT_GT(scrape.Sum("cooper_cancellations_total"), 20);
+  ExpectIdentity(server);
+  EXPECT_TRUE(Ask(server.NewStub().get(), Question("Fine?")).status.ok());
+}
+
+}  // namespace
+}  // namespace cooper::rpc

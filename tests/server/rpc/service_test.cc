@@ -1,0 +1,264 @@
+// The service over real sockets, with a fake model: what callers see, and that
+// the counters tell the same.
+#include <gmock/gmock.h>
+#include <grpcpp/client_context.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/server/rpc/test_server.h"
+
+namespace cooper::rpc {
+namespace {
+
+using cooper::testing::Answer;
+using cooper::testing::Ask;
+using cooper::testing::ErrorInfoOf;
+using cooper::testing::ExpectIdentity;
+using cooper::testing::Question;
+using cooper::testing::Scrape;
+using cooper::testing::TestPng;
+using cooper::testing::TestServer;
+using cooper::testing::WithMaps;
+using ::testing::HasSubstr;
+using Call = fake::FakeModel::Call;
+
+std::string Pushback(const grpc::ClientContext& context) {
+  const auto& trailers = context.GetServerTrailingMetadata();
+  const auto it = trailers.find("grpc-retry-pushback-ms");
+  if (it == trailers.end()) return "none";
+  return std::string(it->second.data(), it->second.size());
+}
+
+TEST(ServiceTest, AnswerComesAsStartedEventsAndFinished) {
+  TestServer server(WithMaps());
+  v1::ReasonRequest request = Question("How far?");
+  request.set_request_id("mine");
+  request.set_seed(7);
+  const Answer answer = Ask(server.NewStub().get(), request);
+  EXPECT_TRUE(answer.status.ok()) << answer.status.error_message();
+  ASSERT_GE(answer.events.size(), 5u);
+  EXPECT_EQ(answer.events.front().started().request_id(), "mine");
+  EXPECT_EQ(answer.events.front().started().model(), "fake");
+  EXPECT_EQ(answer.events.front().started().seed(), 7u);
+  std::string written;
+  int finished = 0, maps = 0;
+  for (const auto& event : answer.events) {
+    written += event.text_delta().text();
+    finished += event.has_finished() ? 1 : 0;
+    maps += event.has_map() ? 1 : 0;
+  }
+  EXPECT_THAT(written, HasSubstr("\\boxed{b}"));
+  EXPECT_EQ(finished, 1);
+  EXPECT_EQ(maps, 2);
+  EXPECT_EQ(answer.events.back().finished().boxed(), "b");
+  const Scrape scrape = server.CollectAtRest();
+  EXPECT_EQ(scrape.Sum("cooper_requests_total",
+                       {{"method", "Reason"}, {"code", "OK"}}),
+            1);
+  ExpectIdentity(server);
+}
+
+TEST(ServiceTest, EightMixedCallsAtOnceAllEndWell) {
+  TestServer server(WithMaps());
+  std::vector<std::thread> threads;
+  threads.reserve(8);
+  std::vector<grpc::Status> ends(8);
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&server, &ends, i] {
+      const auto stub = server.NewStub();
+      grpc::ClientContext context;
+      if (i % 4 == 0) {
+        ends[i] = Ask(stub.get(), Question("Where?"), &context).status;
+      } else if (i % 4 == 1) {
+        v1::EstimateDepthRequest request;
+        request.set_image(TestPng());
+        request.mutable_flow()->set_num_timesteps(5);
+        const auto reader = stub->EstimateDepth(&context, request);
+        v1::EstimateDepthResponse event;
+        while (reader->Read(&event)) continue;
+        ends[i] = reader->Finish();
+      } else if (i % 4 == 2) {
+        v1::SegmentRequest request;
+        request.set_image(TestPng());
+        request.mutable_flow()->set_num_timesteps(5);
+        const auto reader = stub->Segment(&context, request);
+        v1::SegmentResponse event;
+        while (reader->Read(&event)) continue;
+        ends[i] = reader->Finish();
+      } else {
+        v1::GenerateImageRequest request;
+        request.add_inputs()->set_text("A cat.");
+        request.mutable_flow()->set_num_timesteps(5);
+        const auto reader = stub->GenerateImage(&context, request);
+        v1::GenerateImageResponse event;
+        while (reader->Read(&event)) continue;
+        ends[i] = reader->Finish();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const grpc::Status& end : ends) {
+    EXPECT_TRUE(end.ok()) << end.error_message();
+  }
+  EXPECT_EQ(
+      server.CollectAtRest().Sum("cooper_requests_total", {{"code", "OK"}}), 8);
+  ExpectIdentity(server);
+}
+
+TEST(ServiceTest, GetModelTellsLimitsAndDefaults) {
+  TestServer server;
+  grpc::ClientContext context;
+  v1::GetModelResponse model;
+  const auto stub = server.NewStub();
+  EXPECT_TRUE(stub->GetModel(&context, v1::GetModelRequest(), &model).ok());
+  EXPECT_EQ(model.name(), "fake");
+  EXPECT_EQ(model.server_version(), "1.2.3");
+  EXPECT_EQ(model.limits().max_running(), 16);
+  EXPECT_EQ(model.limits().max_message_bytes(), 32 << 20);
+  EXPECT_EQ(model.defaults().flow().num_timesteps(), 50);
+  EXPECT_EQ(model.modes_size(), 3);
+
+  grpc::ClientContext other;
+  v1::GetModelRequest wrong;
+  wrong.set_model("other");
+  const grpc::Status status = stub->GetModel(&other, wrong, &model);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(ErrorInfoOf(status).reason(), "MODEL_NOT_FOUND");
+  ExpectIdentity(server);
+}
+
+TEST(ServiceTest, WhileLoadingOnlyLivenessServes) {
+  TestServer::Options options;
+  options.loaded = false;
+  TestServer server(options);
+  for (const char* name :
+       {"", "cooper.v1.SpatialReasoningService", "readiness"}) {
+    EXPECT_EQ(server.HealthOf(name), "NOT_SERVING") << name;
+  }
+  EXPECT_EQ(server.HealthOf("liveness"), "SERVING");
+  EXPECT_EQ(server.HealthOf("nobody"), "NOT_FOUND");
+
+  const auto stub = server.NewStub();
+  grpc::ClientContext context;
+  const Answer answer = Ask(stub.get(), Question("Now?"), &context);
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ErrorInfoOf(answer.status).reason(), "LOADING");
+  EXPECT_EQ(ErrorInfoOf(answer.status).domain(), "cooper.v1");
+  EXPECT_EQ(Pushback(context), "1000");
+  grpc::ClientContext model_context;
+  v1::GetModelResponse model;
+  EXPECT_EQ(stub->GetModel(&model_context, v1::GetModelRequest(), &model)
+                .error_code(),
+            grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(server.CollectAtRest().Sum("cooper_rejections_total",
+                                       {{"reason", "loading"}}),
+            2);
+
+  server.Load();
+  EXPECT_EQ(server.HealthOf("readiness"), "SERVING");
+  EXPECT_EQ(server.HealthOf(""), "SERVING");
+  EXPECT_TRUE(Ask(stub.get(), Question("Now?")).status.ok());
+  ExpectIdentity(server);
+}
+
+TEST(ServiceTest, BadFieldIsRefusedBeforeTheEngineSeesIt) {
+  TestServer server;
+  v1::ReasonRequest request = Question("How?");
+  request.mutable_flow()->set_num_timesteps(1);
+  const Answer answer = Ask(server.NewStub().get(), request);
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(answer.status.error_message(), HasSubstr("flow.num_timesteps"));
+  EXPECT_TRUE(answer.events.empty());
+  const Scrape scrape = server.CollectAtRest();
+  EXPECT_EQ(scrape.Sum("cooper_rejections_total",
+                       {{"method", "Reason"}, {"reason", "invalid_argument"}}),
+            1);
+  EXPECT_EQ(scrape.Sum("cooper_engine_steps_total"), 0);
+  ExpectIdentity(server);
+}
+
+TEST(ServiceTest, ImageThatOnlyDecodingFindsCorruptIsRefused) {
+  TestServer server;
+  v1::EstimateDepthRequest request;
+  std::string png = TestPng();
+  png.resize(png.size() - 20);
+  request.set_image(png);
+  grpc::ClientContext context;
+  const auto reader = server.NewStub()->EstimateDepth(&context, request);
+  v1::EstimateDepthResponse event;
+  while (reader->Read(&event)) EXPECT_FALSE(event.has_finished());
+  const grpc::Status status = reader->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(ErrorInfoOf(status).reason(), "INVALID_IMAGE");
+  EXPECT_EQ(server.CollectAtRest().Sum("cooper_image_rejections_total"), 1);
+  ExpectIdentity(server);
+}
+
+TEST(ServiceTest, UnknownMethodsAreUnimplementedUnderOneLabel) {
+  TestServer server;
+  const size_t before = server.Collect().samples.size();
+  for (const char* method :
+       {"/cooper.v1.SpatialReasoningService/Converse", "/x.Y/Z",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        "/grpc.channelz.v1.Channelz/GetServers"}) {
+    EXPECT_EQ(server.CallMethod(method), grpc::StatusCode::UNIMPLEMENTED)
+        << method;
+  }
+  const Scrape scrape = server.CollectAtRest();
+  EXPECT_EQ(scrape.Sum("cooper_requests_total",
+                       {{"method", "other"}, {"code", "UNIMPLEMENTED"}}),
+            4);
+  EXPECT_EQ(scrape.samples.size(), before);
+  ExpectIdentity(server);
+}
+
+TEST(ServiceTest, MessagesThatGrpcRefusesAreNotCounted) {
+  TestServer::Options options;
+  options.rpc.limits.max_message_bytes = 1 << 20;
+  TestServer server(options);
+  const auto stub = server.NewStub();
+  v1::ReasonRequest request = Question("How?");
+  request.mutable_inputs(1)->set_text(std::string(1 << 20, 'a'));
+  const Answer large = Ask(stub.get(), request);
+  EXPECT_EQ(large.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(large.status.error_message(), HasSubstr("larger than max"));
+
+  grpc::ClientContext compressed;
+  compressed.set_compression_algorithm(GRPC_COMPRESS_GZIP);
+  const Answer packed = Ask(stub.get(), Question("How?"), &compressed);
+  EXPECT_EQ(packed.status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(server.CollectAtRest().Sum("cooper_rpc_started_total"), 0);
+  EXPECT_TRUE(Ask(stub.get(), Question("How?")).status.ok());
+  ExpectIdentity(server);
+}
+
+TEST(ServiceTest, FullQueueIsRefusedWithAPushback) {
+  TestServer::Options options = WithMaps();
+  options.engine.max_running = 1;
+  options.engine.max_queue = 0;
+  TestServer server(options);
+  server.gate().CloseFor(Call::kDecode);
+  const auto stub = server.NewStub();
+  grpc::ClientContext first;
+  const auto reader = stub->Reason(&first, Question("First?"));
+  server.gate().AwaitArrival();
+  grpc::ClientContext second;
+  const Answer refused = Ask(stub.get(), Question("Second?"), &second);
+  EXPECT_EQ(refused.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(ErrorInfoOf(refused.status).reason(), "QUEUE_FULL");
+  EXPECT_NE(Pushback(second), "none");
+  server.gate().Open();
+  v1::ReasonResponse event;
+  while (reader->Read(&event)) continue;
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(server.CollectAtRest().Sum("cooper_rejections_total",
+                                       {{"reason", "queue_full"}}),
+            1);
+  ExpectIdentity(server);
+}
+
+}  // namespace
+}  // namespace cooper::rpc
