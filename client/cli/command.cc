@@ -1,0 +1,23 @@
+#include "client/cli/command.h"
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/exit_code.h"
+
+namespace cooper::client {
+
+FlagNames Flags(std::initializer_list<FlagNames> groups) {
+  FlagNames all;
+  for (const FlagNames& group : groups) {
+    all.insert(all.end(), group.begin(), group.end());
+  }
+  return all;
+}
+
+int UsageError(const CommandContext& context, const std::string& command,
+               const std::string& message) {
+  context.console->Problem(absl::StrCat("cooper ", command, ": ", message));
+  context.console->Notice(absl::StrCat("see \"cooper ", command, " --help\""));
+  return kUsage;
+}
+
+}  // namespace cooper::client

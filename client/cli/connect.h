@@ -1,0 +1,21 @@
+#ifndef COOPER_CLIENT_CLI_CONNECT_H_
+#define COOPER_CLIENT_CLI_CONNECT_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "client/cli/command.h"
+#include "client/client.h"
+
+namespace cooper::client {
+
+// Connects as the connection flags say and reads how calls are to run. An error
+// has been told to the user, and *exit_code is set.
+absl::StatusOr<std::unique_ptr<Client>> ConnectByFlags(
+    const CommandContext& context, const std::string& command,
+    CallOptions* call_options, int* exit_code);
+
+}  // namespace cooper::client
+
+#endif  // COOPER_CLIENT_CLI_CONNECT_H_

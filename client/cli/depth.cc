@@ -1,0 +1,15 @@
+// cooper depth IMAGE
+#include "client/cli/map_command.h"
+
+namespace cooper::client {
+
+Command DepthCommand() {
+  return {"depth", "IMAGE", "draw the depth map of an image",
+          Flags({StreamFlags(), FlowFlags(), ConnectionFlags()}),
+          [](const CommandContext& context) {
+            return RunMapCommand<v1::EstimateDepthRequest>(
+                context, "depth", &Client::EstimateDepth);
+          }};
+}
+
+}  // namespace cooper::client

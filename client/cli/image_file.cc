@@ -1,0 +1,39 @@
+#include "client/cli/image_file.h"
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/report/html.h"
+
+namespace cooper::client {
+
+absl::StatusOr<ReportRequest::Image> ReadImage(const std::string& path,
+                                               size_t index) {
+  errno = 0;
+  std::error_code error;
+  const bool folder = std::filesystem::is_directory(path, error);
+  std::ifstream file;
+  if (!folder) file.open(path, std::ios::binary);
+  std::stringstream content;
+  // Inserting an empty file's buffer would count as a failure.
+  if (file.is_open() && file.peek() != std::ifstream::traits_type::eof()) {
+    content << file.rdbuf();
+  }
+  if (!file.is_open() || file.bad()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "cannot read the image ", path, ": ",
+        folder ? "it is a folder" : std::generic_category().message(errno)));
+  }
+  ReportRequest::Image image;
+  image.name = std::filesystem::path(path).filename().string();
+  image.bytes = std::move(content).str();
+  image.file = absl::StrCat("input", index, ImageExtension(image.bytes));
+  return image;
+}
+
+}  // namespace cooper::client

@@ -1,0 +1,15 @@
+// cooper segment IMAGE
+#include "client/cli/map_command.h"
+
+namespace cooper::client {
+
+Command SegmentCommand() {
+  return {"segment", "IMAGE", "draw the segmentation of an image, list regions",
+          Flags({StreamFlags(), FlowFlags(), ConnectionFlags()}),
+          [](const CommandContext& context) {
+            return RunMapCommand<v1::SegmentRequest>(context, "segment",
+                                                     &Client::Segment);
+          }};
+}
+
+}  // namespace cooper::client
