@@ -1,0 +1,86 @@
+"""Shared by the checks of deploy/: paths, tools, and the metrics they name."""
+
+import functools
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import promql_parser
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+RULES = DEPLOY / "prometheus/rules/cooper.rules.yml"
+DASHBOARD = DEPLOY / "grafana/cooper.json"
+
+
+def tool(name):
+    """Path of a program of the test environment or of the machine."""
+    beside = pathlib.Path(sys.executable).with_name(name)
+    path = str(beside) if beside.exists() else shutil.which(name)
+    assert path, f"no {name} here; run scripts/setup"
+    return path
+
+
+def run(*command):
+    """Runs a tool from the root; its output when it succeeds."""
+    done = subprocess.run([tool(command[0]), *map(str, command[1:])], cwd=ROOT,
+                          text=True, capture_output=True, check=False)
+    assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@functools.cache
+def render(folder):
+    """A folder of deploy/kubernetes as kubectl would apply it."""
+    return run("kubectl", "kustomize", DEPLOY / "kubernetes" / folder)
+
+
+def rules(kind):
+    """Rules of the rule file of one kind: `alert` or `record`."""
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"] if kind in rule]
+
+
+def panels():
+    """Panels of the dashboard that show data."""
+    board = json.loads(DASHBOARD.read_text())
+    return [panel for panel in board["panels"] if panel["type"] != "row"]
+
+
+def panel_expressions():
+    """Queries of the dashboard, with Grafana's variables filled in."""
+    return [target["expr"].replace("$__rate_interval", "1m")
+            .replace("$job", ".+").replace("$instance", ".+")
+            for panel in panels() for target in panel["targets"]]
+
+
+def metrics(expression):
+    """Names of the metrics that a PromQL expression reads."""
+    names = set()
+
+    def visit(node):
+        if isinstance(node, promql_parser.VectorSelector):
+            names.add(node.name)
+        elif isinstance(node, promql_parser.MatrixSelector):
+            visit(node.vector_selector)
+        else:
+            for attribute in ("expr", "lhs", "rhs"):
+                child = getattr(node, attribute, None)
+                if child is not None:
+                    visit(child)
+            for argument in getattr(node, "args", []):
+                visit(argument)
+
+    visit(promql_parser.parse(expression))
+    return names
+
+
+@pytest.fixture(scope="session")
+def bin_folder():
+    """Folder of the built programs."""
+    return pathlib.Path(os.environ.get("COOPER_BIN", ROOT / "build/release/bin"))

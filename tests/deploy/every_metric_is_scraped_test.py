@@ -1,0 +1,105 @@
+"""What dashboard and alerts read, the real server really exports."""
+
+import os
+import re
+import select
+import signal
+import subprocess
+import time
+import urllib.request
+
+import pytest
+import yaml
+
+from conftest import ROOT, metrics, panel_expressions, render, rules
+
+START_SECONDS = 60
+SUFFIXES = ("_bucket", "_sum", "_count")
+
+
+def ready_line(process):
+    """The line with which the server says where it listens."""
+    deadline = time.monotonic() + START_SECONDS
+    output = b""
+    while b"cooper_server ready " not in output or not output.endswith(b"\n"):
+        left = deadline - time.monotonic()
+        readable, _, _ = select.select([process.stdout], [], [], max(left, 0))
+        assert readable, f"no ready line within {START_SECONDS} s: {output!r}"
+        chunk = os.read(process.stdout.fileno(), 65536)
+        assert chunk, f"the server ended before it was ready: {output!r}"
+        output += chunk
+    return re.search(r"cooper_server ready .*", output.decode()).group()
+
+
+def manifest_flags():
+    """Flags that the demo's pods give the server."""
+    (pod,) = [item["spec"]["template"]["spec"]
+              for item in yaml.safe_load_all(render("overlays/cpu-demo"))
+              if item["kind"] == "Deployment"]
+    return pod["containers"][0]["args"]
+
+
+@pytest.fixture(scope="module")
+def scrape(bin_folder):
+    """Text of /metrics of a server that has just become ready, started as in
+    the cluster, but with the scripted model and on free ports."""
+    process = subprocess.Popen(
+        [bin_folder / "cooper_server", *manifest_flags(),
+         f"--fake_model={ROOT / 'tests/data/fake/script.json'}",
+         "--listen=127.0.0.1:0", "--metrics_listen=127.0.0.1:0"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        (address,) = re.findall(r"metrics=(\S+)", ready_line(process))
+        with urllib.request.urlopen(f"http://{address}/metrics",
+                                    timeout=10) as answer:
+            yield answer.read().decode()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+
+
+def exported(scrape_text):
+    """Names of the time series in a scrape."""
+    return set(re.findall(r"^([a-z_]\w*)[ {]", scrape_text, re.M))
+
+
+def test_the_dashboard_reads_nothing_that_is_not_exported(scrape):
+    names = set().union(*map(metrics, panel_expressions()))
+    assert len(names) > 30
+    assert names - exported(scrape) == set()
+
+
+def test_the_rules_read_nothing_that_is_not_exported(scrape):
+    recorded = {rule["record"] for rule in rules("record")}
+    names = set().union(*(metrics(rule["expr"])
+                          for rule in rules("alert") + rules("record")))
+    assert names - recorded - {"up"} - exported(scrape) == set()
+
+
+def test_labels_that_rules_select_exist(scrape):
+    for rule in rules("alert") + rules("record"):
+        for metric, label, values in re.findall(
+                r'(cooper_\w+)\{(\w+)=~"([^"]+)"\}', rule["expr"]):
+            for value in values.split("|"):
+                assert re.search(rf'^{metric}{{.*{label}="{value}"', scrape,
+                                 re.M), (metric, label, value)
+
+
+def test_every_exported_series_is_on_the_dashboard_or_in_the_manual(scrape):
+    shown = set().union(*map(metrics, panel_expressions()))
+    families = {name[:-len(suffix)] if name.endswith(suffix) else name
+                for name in exported(scrape) if name.startswith("cooper_")
+                for suffix in [next(filter(name.endswith, SUFFIXES), "-")]}
+    manual = (ROOT / "docs/metrics.md").read_text()
+    for family in families:
+        on_board = {family, *(family + suffix for suffix in SUFFIXES)} & shown
+        assert on_board or family in manual, family
+
+
+def test_promtool_finds_no_fault_in_the_exported_metrics(scrape, tmp_path):
+    page = tmp_path / "metrics"
+    page.write_text(scrape)
+    with page.open() as text:
+        done = subprocess.run(["promtool", "check", "metrics"], stdin=text,
+                              text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
