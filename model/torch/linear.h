@@ -2,20 +2,20 @@
 #define COOPER_MODEL_TORCH_LINEAR_H_
 
 #include <ATen/core/Tensor.h>
-#include <ATen/core/ivalue.h>
 
 #include <cstdint>
+#include <memory>
 
 #include "model/torch/device.h"
+#include "model/torch/packed_weight.h"
 
 namespace cooper::torch_model {
 
 // y = x W^T + b with the weights held in the form that is fastest to read.
 //
-// On a CPU a matrix whose values are (nearly) all float16 values, as every
-// bf16 checkpoint's are, is packed to two bytes a weight and multiplied in
-// float32 arithmetic: one token then costs little more than reading the matrix
-// once. Others stay float32. On a card it is a matrix of the device's dtype.
+// On a CPU in float32 the weights keep the bytes they have in the checkpoint
+// (see packed_gemm.h): one token costs little more than reading them once. On a
+// card, and in bfloat16, it is a matrix of the device's dtype.
 //
 // Immutable after construction; may be called from one thread at a time.
 class Linear {
@@ -30,19 +30,17 @@ class Linear {
   at::Tensor operator()(const at::Tensor& x) const;
 
   int64_t weight_bytes() const { return weight_bytes_; }
-  bool packed() const { return !packed_.isNone(); }
+  // The packed weights; null on a card.
+  const PackedWeight* packed() const { return packed_.get(); }
+  const at::Tensor& bias() const { return bias_; }
 
  private:
-  at::Tensor weight_;   // undefined when packed
-  at::Tensor bias_;     // undefined: none, or packed with the weight
-  c10::IValue packed_;  // None: not packed
+  at::Tensor weight_;  // undefined when packed
+  at::Tensor bias_;    // undefined: none
+  std::shared_ptr<const PackedWeight> packed_;
   int64_t out_ = 0;
   int64_t weight_bytes_ = 0;
 };
-
-// Whether `weight` may be held as float16 without loss that float32 arithmetic
-// would show.
-bool FitsHalf(const at::Tensor& weight);
 
 }  // namespace cooper::torch_model
 

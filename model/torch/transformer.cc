@@ -99,19 +99,17 @@ Transformer::Expert Transformer::ReadExpert(WeightReader& weights,
   for (const auto& [letter, rows] : projections) {
     const std::string name =
         absl::StrCat("self_attn.", letter, "_proj", suffix);
-    qkv_weights.push_back(matrix(name, rows, hidden).to(at::kFloat));
-    qkv_biases.push_back(
-        weights.Take(prefix + name + ".bias", {rows}).to(at::kFloat));
+    qkv_weights.push_back(matrix(name, rows, hidden));
+    qkv_biases.push_back(weights.Take(prefix + name + ".bias", {rows}));
   }
   expert.qkv = Linear(at::cat(qkv_weights), at::cat(qkv_biases), device_);
   expert.out =
       Linear(matrix(absl::StrCat("self_attn.o_proj", suffix), hidden, q),
              at::Tensor(), device_);
   const std::string mlp = absl::StrCat("mlp", suffix, ".");
-  expert.gate_up =
-      Linear(at::cat({matrix(mlp + "gate_proj", middle, hidden).to(at::kFloat),
-                      matrix(mlp + "up_proj", middle, hidden).to(at::kFloat)}),
-             at::Tensor(), device_);
+  expert.gate_up = Linear(at::cat({matrix(mlp + "gate_proj", middle, hidden),
+                                   matrix(mlp + "up_proj", middle, hidden)}),
+                          at::Tensor(), device_);
   expert.down =
       Linear(matrix(mlp + "down_proj", hidden, middle), at::Tensor(), device_);
   return expert;

@@ -54,10 +54,8 @@ VisionEncoder::VisionEncoder(WeightReader& weights,
     for (const char* letter : {"q", "k", "v"}) {
       const std::string name =
           absl::StrCat(prefix, "self_attn.", letter, "_proj");
-      qkv_weights.push_back(
-          weights.Take(name + ".weight", {width, width}).to(at::kFloat));
-      qkv_biases.push_back(
-          weights.Take(name + ".bias", {width}).to(at::kFloat));
+      qkv_weights.push_back(weights.Take(name + ".weight", {width, width}));
+      qkv_biases.push_back(weights.Take(name + ".bias", {width}));
     }
     layer.qkv = Linear(at::cat(qkv_weights), at::cat(qkv_biases), device);
     layer.out = linear(prefix + "self_attn.out_proj", width, width);
