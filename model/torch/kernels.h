@@ -9,6 +9,7 @@
 
 #include "model/torch/device.h"
 #include "model/torch/kv_cache.h"
+#include "model/torch/linear.h"
 
 // What a transformer layer does between its matrix products, behind one
 // interface: fused float32 on a CPU (kernels_cpu.cc), ATen's operators anywhere
@@ -51,6 +52,13 @@ struct Rows {
   at::Tensor gen;  // [gen rows, width]
 };
 
+// One expert's part of a layer.
+struct Expert {
+  at::Tensor input_norm, post_norm;  // [hidden]
+  at::Tensor q_norm, k_norm;         // [dim]; undefined without qk_norm
+  Linear qkv, out, gate_up, down;
+};
+
 class Kernels {
  public:
   virtual ~Kernels() = default;
@@ -79,6 +87,19 @@ class Kernels {
   virtual Rows Attend(int layer, const HeadShape& shape,
                       const std::vector<Segment>& segments,
                       const Rows& qkv) = 0;
+
+  // A whole layer in one go where that is faster, for understanding rows that
+  // are each the next token of a context of their own (row i is segment i):
+  // x += delta (undefined: nothing), the layer, and `delta` is what its MLP
+  // gives. Returns false, having done nothing, where the caller must compose
+  // the layer of the parts above.
+  virtual bool DecodeLayer(int layer, const HeadShape& shape,
+                           const Expert& expert,
+                           const std::vector<Segment>& segments,
+                           const at::Tensor& cos, const at::Tensor& sin,
+                           double eps, at::Tensor& x, at::Tensor& delta) {
+    return false;
+  }
 };
 
 std::unique_ptr<Kernels> MakeGenericKernels();

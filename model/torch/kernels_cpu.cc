@@ -11,7 +11,9 @@
 #include <optional>
 #include <tuple>
 
+#include "model/torch/decode_layer.h"
 #include "model/torch/kernels.h"
+#include "model/torch/paged_attention.h"
 #include "model/torch/row_math.h"
 #include "server/base/check.h"
 
@@ -130,6 +132,15 @@ class CpuKernels final : public Kernels {
     return out;
   }
 
+  bool DecodeLayer(int layer, const HeadShape& shape, const Expert& expert,
+                   const std::vector<Segment>& segments, const at::Tensor& cos,
+                   const at::Tensor& sin, double eps, at::Tensor& x,
+                   at::Tensor& delta) override {
+    if (!DecodeLayerRunner::Suits(expert, x.size(0))) return false;
+    decode_layer_.Run(layer, shape, expert, segments, cos, sin, eps, x, delta);
+    return true;
+  }
+
  private:
   static bool IsSingle(const Segment& segment) {
     return segment.write && segment.tokens() == 1;
@@ -184,11 +195,12 @@ class CpuKernels final : public Kernels {
     const int64_t tasks = static_cast<int64_t>(singles.size()) * shape.kv_heads;
     at::parallel_for(0, tasks, 1, [&](int64_t begin, int64_t end) {
       thread_local std::vector<float> scores;
-      scores.resize(std::max<size_t>(scores.size(), group * longest));
+      scores.resize(std::max<size_t>(
+          scores.size(), paged_attention::ScratchFloats(group, longest)));
       for (int64_t task = begin; task < end; ++task) {
         const Segment& segment = *singles[task / shape.kv_heads];
         const int64_t kv_head = task % shape.kv_heads;
-        row_math::PagedHead head;
+        paged_attention::Head head;
         head.query =
             q + segment.und_begin * width + kv_head * group * shape.dim;
         head.heads = group;
@@ -200,7 +212,7 @@ class CpuKernels final : public Kernels {
         head.page_tokens = KvPool::kPageTokens;
         head.token_stride = shape.kv_heads * shape.dim;
         head.tokens = segment.kv_before + 1;
-        row_math::AttendPaged(
+        paged_attention::Attend(
             head, scores.data(),
             o + (segment.und_begin * shape.heads + kv_head * group) *
                     shape.dim);
@@ -307,6 +319,7 @@ class CpuKernels final : public Kernels {
     *buffer = at::empty({floats + floats / 4}, at::kFloat);
   }
 
+  DecodeLayerRunner decode_layer_;
   at::Tensor keys_, values_;  // workspace
   at::Tensor mask_;           // of the last causal segment
 };

@@ -25,25 +25,6 @@ void NormRope(float* head, const float* weight, const float* cos,
 // out[i] = silu(gate[i]) * up[i].
 void SiluMul(const float* gate, const float* up, float* out, int64_t n);
 
-// Attention of the `heads` query heads of one token that share a key/value
-// head, over a paged cache.
-struct PagedHead {
-  const float* query;  // [heads, dim]
-  int64_t heads;
-  int64_t dim;
-  float scale;
-  // Base of the layer's keys and values; token t is at
-  // (pages[t / page_tokens] * page_tokens + t % page_tokens) * token_stride.
-  const float* keys;
-  const float* values;
-  const int32_t* pages;
-  int64_t page_tokens;
-  int64_t token_stride;  // floats
-  int64_t tokens;        // >= 1
-};
-// `scores` is scratch, [heads, tokens]; `out` is [heads, dim].
-void AttendPaged(const PagedHead& head, float* scores, float* out);
-
 }  // namespace cooper::torch_model::row_math
 
 #endif  // COOPER_MODEL_TORCH_ROW_MATH_H_

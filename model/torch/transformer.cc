@@ -12,6 +12,7 @@
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -27,6 +28,17 @@ constexpr int64_t kMlpRows = 2048;
 
 at::Tensor IdTensor(const std::vector<int64_t>& values, const Device& device) {
   return at::tensor(values, at::kLong).to(device.device);
+}
+
+// Whether the rows are the next tokens of different contexts.
+bool OnlyDecodes(const PassInput& input) {
+  if (input.hidden.gen.size(0) > 0 || !input.need_und) return false;
+  std::set<const PagedContext*> contexts;
+  return std::all_of(input.segments.begin(), input.segments.end(),
+                     [&](const Segment& segment) {
+                       return segment.write && segment.und_count == 1 &&
+                              contexts.insert(segment.context).second;
+                     });
 }
 
 }  // namespace
@@ -69,10 +81,8 @@ Transformer::Transformer(WeightReader& weights,
   }
 }
 
-Transformer::Expert Transformer::ReadExpert(WeightReader& weights,
-                                            const std::string& prefix,
-                                            const std::string& suffix,
-                                            bool qk_norm) {
+Expert Transformer::ReadExpert(WeightReader& weights, const std::string& prefix,
+                               const std::string& suffix, bool qk_norm) {
   const int64_t hidden = hidden_size_;
   const int64_t middle = config_.intermediate_size;
   const int64_t q = shape_.heads * shape_.dim;
@@ -145,6 +155,7 @@ int64_t Transformer::weight_bytes() const {
 
 Pass::Pass(const Transformer* transformer, PassInput input)
     : transformer_(transformer), input_(std::move(input)) {
+  only_decodes_ = OnlyDecodes(input_);
   SetPositions();
 }
 
@@ -167,11 +178,18 @@ void Pass::RunLayer() {
   const Transformer::Layer& layer = t.layers_[layer_];
   const double eps = t.config_.rms_norm_eps;
   const bool last = layer_ + 1 == t.layers();
+  if (only_decodes_ &&
+      t.kernels_->DecodeLayer(layer_, t.shape_, layer.und, input_.segments,
+                              und_cos_, und_sin_, eps, input_.hidden.und,
+                              delta_.und)) {
+    ++layer_;
+    return;
+  }
   const bool und = input_.hidden.und.size(0) > 0;
   const bool gen = input_.hidden.gen.size(0) > 0;
-  const auto project = [&](bool present, const Transformer::Expert& expert,
-                           at::Tensor& x, const at::Tensor& delta,
-                           const at::Tensor& cos, const at::Tensor& sin) {
+  const auto project = [&](bool present, const Expert& expert, at::Tensor& x,
+                           const at::Tensor& delta, const at::Tensor& cos,
+                           const at::Tensor& sin) {
     if (!present) return expert.qkv(x);
     const at::Tensor normed =
         delta.defined() ? t.kernels_->AddNorm(x, delta, expert.input_norm, eps)
@@ -200,7 +218,7 @@ void Pass::RunLayer() {
   }
 }
 
-at::Tensor Pass::Mlp(const Transformer::Expert& expert, at::Tensor& x,
+at::Tensor Pass::Mlp(const Expert& expert, at::Tensor& x,
                      const at::Tensor& attention) const {
   Kernels& kernels = *transformer_->kernels_;
   const at::Tensor normed =

@@ -55,12 +55,6 @@ class Transformer {
  private:
   friend class Pass;
 
-  // One expert's part of a layer.
-  struct Expert {
-    at::Tensor input_norm, post_norm;  // [hidden]
-    at::Tensor q_norm, k_norm;         // [dim]; undefined without qk_norm
-    Linear qkv, out, gate_up, down;
-  };
   struct Layer {
     Expert und, gen;
   };
@@ -103,13 +97,14 @@ class Pass {
 
  private:
   void SetPositions();
-  at::Tensor Mlp(const Transformer::Expert& expert, at::Tensor& x,
+  at::Tensor Mlp(const Expert& expert, at::Tensor& x,
                  const at::Tensor& attention) const;
 
   const Transformer* transformer_;
   PassInput input_;
   Rows delta_;  // of the last MLP, not yet added to hidden
   at::Tensor und_cos_, und_sin_, gen_cos_, gen_sin_;  // [rows, dim / 2]
+  bool only_decodes_ = false;  // rows are next tokens of different contexts
   int layer_ = 0;
 };
 

@@ -1,0 +1,45 @@
+#include "model/torch/paged_attention.h"
+
+namespace cooper::torch_model::paged_attention {
+
+// Each defined by one build of paged_attention_kernels.cc.
+void AttendBaseline(const Head& head, float* scratch, float* out);
+#if defined(__x86_64__)
+void AttendAvx2(const Head& head, float* scratch, float* out);
+void AttendAvx512(const Head& head, float* scratch, float* out);
+#endif
+
+// Scores are written by whole vectors.
+int64_t ScratchFloats(int64_t heads, int64_t tokens) {
+  constexpr int64_t kWidest = 16;
+  return heads * ((tokens + kWidest - 1) / kWidest * kWidest);
+}
+
+Function Baseline() { return &AttendBaseline; }
+
+Function Avx2() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    return &AttendAvx2;
+  }
+#endif
+  return nullptr;
+}
+
+Function Avx512() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma")) {
+    return &AttendAvx512;
+  }
+#endif
+  return nullptr;
+}
+
+void Attend(const Head& head, float* scratch, float* out) {
+  static const Function kBest = Avx512() != nullptr ? Avx512()
+                                : Avx2() != nullptr ? Avx2()
+                                                    : Baseline();
+  kBest(head, scratch, out);
+}
+
+}  // namespace cooper::torch_model::paged_attention
