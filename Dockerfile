@@ -53,7 +53,6 @@ RUN apt-get update \
       libpcre2-8-0 \
       libpng16-16 \
       libprometheus-cpp-core1.0 \
-      libprometheus-cpp-pull1.0 \
       libprotobuf32 \
       libspdlog1.10 \
       libutf8proc2 \

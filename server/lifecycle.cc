@@ -15,10 +15,10 @@
 #include "server/base/logging.h"
 #include "server/base/mutex.h"
 #include "server/base/status_macros.h"
+#include "server/metrics/metrics_listener.h"
 #include "server/metrics/process_collector.h"
 #include "server/metrics/server_metrics.h"
 #include "server/rpc/engine_slot.h"
-#include "server/rpc/metrics_listener.h"
 #include "server/signals.h"
 
 namespace cooper {
@@ -104,7 +104,7 @@ class Process {
         metrics_listener_,
         Annotated(
             "metrics_listen",
-            rpc::MetricsListener::Start(
+            metrics::MetricsListener::Start(
                 options_.metrics_listen,
                 {registry_, std::make_shared<metrics::ProcessCollector>()})));
     metrics_.SetBuildInfo(options_.rpc.version);
@@ -192,7 +192,7 @@ class Process {
   SignalThread signals_{
       [this](int) { happenings_.Post(Happening::kStopSignal); }};
   absl::StatusOr<std::unique_ptr<model::UnifiedModel>> loaded_;
-  std::unique_ptr<rpc::MetricsListener> metrics_listener_;
+  std::unique_ptr<metrics::MetricsListener> metrics_listener_;
   std::unique_ptr<model::UnifiedModel> model_;
   std::unique_ptr<engine::Engine> engine_;
   rpc::EngineSlot slot_;

@@ -7,8 +7,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "model/unified_model.h"
+#include "server/base/listen_address.h"
 #include "server/engine/engine.h"
-#include "server/rpc/listen_address.h"
 #include "server/rpc/server.h"
 
 namespace cooper {
@@ -24,7 +24,7 @@ enum class ExitCode {
 struct LifecycleOptions {
   rpc::ServerOptions rpc;
   engine::EngineOptions engine;
-  rpc::ListenAddress metrics_listen{"0.0.0.0", 8002};
+  base::ListenAddress metrics_listen{"0.0.0.0", 8002};
   // Time for requests under way after the signal to stop. At least 0.
   absl::Duration drain_timeout = absl::Seconds(30);
   // Makes the model; runs on a thread of its own while the server already

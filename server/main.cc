@@ -82,8 +82,8 @@ absl::Status CheckFlag(absl::string_view name, int64_t value, int64_t low,
 }
 
 absl::Status ReadListen(absl::string_view name, const std::string& value,
-                        rpc::ListenAddress* address) {
-  auto parsed = rpc::ListenAddress::Parse(value);
+                        base::ListenAddress* address) {
+  auto parsed = base::ListenAddress::Parse(value);
   if (!parsed.ok()) return base::Annotate(parsed.status(), name);
   *address = *std::move(parsed);
   return absl::OkStatus();

@@ -176,20 +176,46 @@ absl::StatusOr<std::unique_ptr<const Checkpoint>> Checkpoint::Open(
   COOPER_ASSIGN_OR_RETURN(checkpoint->network_, OpenNetwork(directories));
   const auto autoencoder = FindFile(directories, "ae.safetensors");
   if (!autoencoder) return NotFound("ae.safetensors", directories);
-  COOPER_ASSIGN_OR_RETURN(checkpoint->autoencoder_,
+  COOPER_ASSIGN_OR_RETURN(auto autoencoder_file,
                           SafetensorsFile::Open(*autoencoder));
+  checkpoint->autoencoder_.push_back(std::move(autoencoder_file));
   return checkpoint;
 }
 
-const TensorView* Checkpoint::FindNetwork(const std::string& name) const {
-  for (const auto& file : network_) {
-    if (const TensorView* view = file->Find(name)) return view;
+const StoredTensor* Checkpoint::Find(const Files& files,
+                                     const std::string& name) {
+  for (const auto& file : files) {
+    if (const StoredTensor* tensor = file->Find(name)) return tensor;
   }
   return nullptr;
 }
 
-const TensorView* Checkpoint::FindAutoencoder(const std::string& name) const {
-  return autoencoder_->Find(name);
+absl::Status Checkpoint::Read(const Files& files, const std::string& name,
+                              void* destination) {
+  for (const auto& file : files) {
+    if (const StoredTensor* tensor = file->Find(name)) {
+      return file->Read(*tensor, destination);
+    }
+  }
+  return absl::NotFoundError(absl::StrCat("no tensor \"", name, "\""));
+}
+
+const StoredTensor* Checkpoint::FindNetwork(const std::string& name) const {
+  return Find(network_, name);
+}
+
+const StoredTensor* Checkpoint::FindAutoencoder(const std::string& name) const {
+  return Find(autoencoder_, name);
+}
+
+absl::Status Checkpoint::ReadNetwork(const std::string& name,
+                                     void* destination) const {
+  return Read(network_, name, destination);
+}
+
+absl::Status Checkpoint::ReadAutoencoder(const std::string& name,
+                                         void* destination) const {
+  return Read(autoencoder_, name, destination);
 }
 
 }  // namespace cooper::checkpoint

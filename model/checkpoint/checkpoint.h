@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/checkpoint/config.h"
 #include "model/checkpoint/safetensors.h"
@@ -13,7 +14,7 @@ namespace cooper::checkpoint {
 
 // A checkpoint on disk, from one directory or from two (BAGEL's configs,
 // autoencoder and tokenizer; the fine-tune's weights): configs parsed, weight
-// files mapped, not copied.
+// files open and their headers checked.
 //
 // Weights are `ema.safetensors` or `model.safetensors` (or their
 // `*.safetensors.index.json` with shards); where several are there, a
@@ -32,20 +33,29 @@ class Checkpoint {
   const VitConfig& vit() const { return vit_; }
   const CooperConfig& cooper() const { return cooper_; }
   // Tensors of ema/model.safetensors and of ae.safetensors; null: absent.
-  const TensorView* FindNetwork(const std::string& name) const;
-  const TensorView* FindAutoencoder(const std::string& name) const;
+  const StoredTensor* FindNetwork(const std::string& name) const;
+  const StoredTensor* FindAutoencoder(const std::string& name) const;
+  // Reads a tensor's bytes; as SafetensorsFile::Read. NOT_FOUND: absent.
+  absl::Status ReadNetwork(const std::string& name, void* destination) const;
+  absl::Status ReadAutoencoder(const std::string& name,
+                               void* destination) const;
   // Directory that holds vocab.json and merges.txt, or tokenizer.json.
   const std::string& tokenizer_dir() const { return tokenizer_dir_; }
 
  private:
+  using Files = std::vector<std::shared_ptr<const SafetensorsFile>>;
+
   Checkpoint() = default;
+  static const StoredTensor* Find(const Files& files, const std::string& name);
+  static absl::Status Read(const Files& files, const std::string& name,
+                           void* destination);
 
   LlmConfig llm_;
   VitConfig vit_;
   CooperConfig cooper_;
   std::string tokenizer_dir_;
-  std::vector<std::shared_ptr<const SafetensorsFile>> network_;
-  std::shared_ptr<const SafetensorsFile> autoencoder_;
+  Files network_;
+  Files autoencoder_;  // one
 };
 
 }  // namespace cooper::checkpoint

@@ -1,17 +1,41 @@
 #include "model/checkpoint/safetensors.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint/safetensors_header.h"
+#include "server/base/logging.h"
 #include "server/base/status_macros.h"
 
 namespace cooper::checkpoint {
+
+namespace {
+
+// DATA_LOSS where the file ends before.
+absl::Status ReadAt(int fd, size_t offset, size_t bytes, void* destination) {
+  auto* to = static_cast<uint8_t*>(destination);
+  size_t done = 0;
+  while (done < bytes) {
+    const ssize_t got =
+        ::pread(fd, to + done, bytes - done, static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return absl::ErrnoToStatus(errno, "read");
+    if (got == 0) {
+      return absl::DataLossError(absl::StrCat(
+          "the file ends at ", offset + done, ", ", bytes - done,
+          " bytes too early: it was changed while it was being read"));
+    }
+    done += static_cast<size_t>(got);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 const char* DTypeName(DType dtype) {
   switch (dtype) {
@@ -64,42 +88,38 @@ absl::StatusOr<std::shared_ptr<const SafetensorsFile>> SafetensorsFile::Open(
   // O_NONBLOCK: a FIFO in place of the file is an error, not a hang.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return absl::ErrnoToStatus(errno, path);
-  std::shared_ptr<SafetensorsFile> file(new SafetensorsFile());
-  file->path_ = path;
-  absl::Status status;
-  struct stat info;
-  if (::fstat(fd, &info) != 0) {
-    status = absl::ErrnoToStatus(errno, path);
-  } else if (!S_ISREG(info.st_mode)) {
-    status = absl::DataLossError(absl::StrCat(path, ": not a regular file"));
-  } else if (info.st_size > 0) {  // an empty mapping is an error of mmap's
-    void* mapped = ::mmap(nullptr, info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (mapped == MAP_FAILED) {
-      status = absl::ErrnoToStatus(errno, absl::StrCat(path, ": mmap"));
-    } else {
-      file->mapped_ = static_cast<const uint8_t*>(mapped);
-      file->mapped_bytes_ = info.st_size;
-    }
-  }
-  ::close(fd);
-  COOPER_RETURN_IF_ERROR(status);
+  std::shared_ptr<SafetensorsFile> file(new SafetensorsFile(path, fd));
   COOPER_RETURN_IF_ERROR(base::Annotate(file->Parse(), path));
   return file;
 }
 
-SafetensorsFile::~SafetensorsFile() {
-  if (mapped_ != nullptr) {
-    ::munmap(const_cast<uint8_t*>(mapped_), mapped_bytes_);
-  }
-}
+SafetensorsFile::~SafetensorsFile() { ::close(fd_); }
 
 absl::Status SafetensorsFile::Parse() {
-  COOPER_ASSIGN_OR_RETURN(
-      tensors_, ParseSafetensors(absl::MakeConstSpan(mapped_, mapped_bytes_)));
+  struct stat info;
+  if (::fstat(fd_, &info) != 0) return absl::ErrnoToStatus(errno, "fstat");
+  if (!S_ISREG(info.st_mode)) {
+    return absl::DataLossError("not a regular file");
+  }
+  const auto file_bytes = static_cast<size_t>(info.st_size);
+  std::vector<uint8_t> start(std::min(file_bytes, kLengthBytes));
+  COOPER_RETURN_IF_ERROR(ReadAt(fd_, 0, start.size(), start.data()));
+  COOPER_ASSIGN_OR_RETURN(const size_t header_bytes,
+                          HeaderBytes(start, file_bytes));
+  start.resize(kLengthBytes + header_bytes);
+  COOPER_RETURN_IF_ERROR(ReadAt(fd_, 0, start.size(), start.data()));
+  COOPER_ASSIGN_OR_RETURN(tensors_, ParseSafetensors(start, file_bytes));
   return absl::OkStatus();
 }
 
-const TensorView* SafetensorsFile::Find(const std::string& name) const {
+absl::Status SafetensorsFile::Read(const StoredTensor& tensor,
+                                   void* destination) const {
+  return base::Annotate(
+      ReadAt(fd_, tensor.offset_bytes, tensor.bytes, destination),
+      absl::StrCat(path_, ": tensor \"", base::Printable(tensor.name), "\""));
+}
+
+const StoredTensor* SafetensorsFile::Find(const std::string& name) const {
   const auto found = tensors_.find(name);
   return found == tensors_.end() ? nullptr : &found->second;
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -28,23 +29,25 @@ enum class DType {
 const char* DTypeName(DType dtype);  // "F32", "BF16", ...
 int64_t DTypeBytes(DType dtype);
 
-// A tensor inside a mapped file; row-major, little-endian. Alignment is only
-// what the file gives (often 1 to 8 bytes).
-struct TensorView {
+// A tensor inside a file; row-major, little-endian.
+struct StoredTensor {
   std::string name;
   DType dtype = DType::kFloat32;
   std::vector<int64_t> shape;
-  const uint8_t* data = nullptr;  // lives as long as its file
+  size_t offset_bytes = 0;  // from the begin of the file
   size_t bytes = 0;
 };
 
-// One memory-mapped *.safetensors file, wholly checked against the format
+// One open *.safetensors file, wholly checked against the format
 // before any tensor is given out: header length, JSON, dtypes, shapes
 // (products without overflow), offsets (in range, contiguous, no overlap, no
 // gap, nothing after the last).
 //
+// Tensors are read, not mapped: a file that shrinks, or storage that fails,
+// while weights are being loaded would end the process by a signal.
+//
 // Immutable after Open, thread-safe. Errors name file, tensor and rule:
-// NOT_FOUND no such file; DATA_LOSS truncated or malformed.
+// NOT_FOUND no such file; DATA_LOSS truncated or malformed; what read() says.
 class SafetensorsFile {
  public:
   static absl::StatusOr<std::shared_ptr<const SafetensorsFile>> Open(
@@ -53,18 +56,24 @@ class SafetensorsFile {
   SafetensorsFile(const SafetensorsFile&) = delete;
   SafetensorsFile& operator=(const SafetensorsFile&) = delete;
 
-  const std::map<std::string, TensorView>& tensors() const { return tensors_; }
-  const TensorView* Find(const std::string& name) const;  // null: absent
+  const std::map<std::string, StoredTensor>& tensors() const {
+    return tensors_;
+  }
+  const StoredTensor* Find(const std::string& name) const;  // null: absent
+  // Reads the `tensor.bytes` bytes of one of the file's tensors into
+  // `destination`. Blocks while the storage does. DATA_LOSS: the file is
+  // shorter than it was when it was opened.
+  absl::Status Read(const StoredTensor& tensor, void* destination) const;
   const std::string& path() const { return path_; }
 
  private:
-  SafetensorsFile() = default;
+  SafetensorsFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  // Checks the file, whose header it reads, and fills tensors_.
   absl::Status Parse();
 
-  std::string path_;
-  const uint8_t* mapped_ = nullptr;
-  size_t mapped_bytes_ = 0;
-  std::map<std::string, TensorView> tensors_;
+  const std::string path_;
+  const int fd_;  // owned
+  std::map<std::string, StoredTensor> tensors_;
 };
 
 // Writes tensors one after the other into one file; the header is known first,

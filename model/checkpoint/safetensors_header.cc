@@ -9,7 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "server/base/check.h"
 #include "server/base/logging.h"
 #include "server/base/status_macros.h"
 
@@ -115,6 +118,9 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     if (place_ == Place::kTop) return TopKey(key);
     if (place_ == Place::kMetadata) {
       place_ = Place::kMetadataValue;
+      if (metadata_keys_.size() == kMaxMetadataKeys) {
+        return Fail(absl::StrCat("more than ", kMaxMetadataKeys, " keys"));
+      }
       return metadata_keys_.insert(key).second ||
              Fail(absl::StrCat("__metadata__: key \"", base::Printable(key),
                                "\" repeated"));
@@ -242,12 +248,26 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   absl::Status status_;
 };
 
-// dtype, shape and the byte range's size; `base` is where offsets count from.
-absl::StatusOr<TensorView> CheckEntry(const std::string& name,
-                                      const Entry& entry, const uint8_t* base) {
-  TensorView view;
-  view.name = name;
-  if (!DTypeByName(entry.dtype, &view.dtype)) {
+// Strings and numbers of many megabytes cost the JSON reader seconds. The
+// padding at the end may be long.
+bool HasLongToken(absl::string_view header) {
+  header = absl::StripTrailingAsciiWhitespace(header);
+  size_t begin = 0;
+  while (begin < header.size()) {
+    const size_t end = std::min(header.find('"', begin), header.size());
+    if (end - begin > kMaxTokenBytes) return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
+// dtype, shape and the byte range's size; `base` is the offset in the file from
+// which offsets count.
+absl::StatusOr<StoredTensor> CheckEntry(const std::string& name,
+                                        const Entry& entry, size_t base) {
+  StoredTensor tensor;
+  tensor.name = name;
+  if (!DTypeByName(entry.dtype, &tensor.dtype)) {
     return Malformed(name, absl::StrCat("unknown dtype \"",
                                         base::Printable(entry.dtype), "\""));
   }
@@ -261,7 +281,8 @@ absl::StatusOr<TensorView> CheckEntry(const std::string& name,
     if (size > 0) overflow |= __builtin_mul_overflow(elements, size, &elements);
   }
   int64_t bytes = 0;
-  overflow |= __builtin_mul_overflow(elements, DTypeBytes(view.dtype), &bytes);
+  overflow |=
+      __builtin_mul_overflow(elements, DTypeBytes(tensor.dtype), &bytes);
   if (overflow) return Malformed(name, "shape: size overflows 64 bits");
   if (empty) bytes = 0;
   const int64_t begin = entry.offsets[0];
@@ -275,10 +296,10 @@ absl::StatusOr<TensorView> CheckEntry(const std::string& name,
                      absl::StrCat("data_offsets span ", end - begin,
                                   " bytes, shape and dtype need ", bytes));
   }
-  view.shape = entry.shape;
-  view.data = base + begin;
-  view.bytes = static_cast<size_t>(bytes);
-  return view;
+  tensor.shape = entry.shape;
+  tensor.offset_bytes = base + static_cast<size_t>(begin);
+  tensor.bytes = static_cast<size_t>(bytes);
+  return tensor;
 }
 
 // The byte ranges must tile the data section.
@@ -315,24 +336,34 @@ absl::Status CheckLayout(const std::map<std::string, Entry>& entries,
 
 }  // namespace
 
-absl::StatusOr<std::map<std::string, TensorView>> ParseSafetensors(
-    absl::Span<const uint8_t> file) {
-  if (file.size() < 8) {
-    return Malformed(absl::StrCat("header length: file has ", file.size(),
-                                  " bytes, needs 8"));
+absl::StatusOr<size_t> HeaderBytes(absl::Span<const uint8_t> start,
+                                   size_t file_bytes) {
+  if (file_bytes < kLengthBytes || start.size() < kLengthBytes) {
+    return Malformed(absl::StrCat("header length: file has ", file_bytes,
+                                  " bytes, needs ", kLengthBytes));
   }
   uint64_t header_bytes = 0;
-  for (int i = 7; i >= 0; --i) header_bytes = header_bytes << 8 | file[i];
+  for (size_t i = kLengthBytes; i-- > 0;) {
+    header_bytes = header_bytes << 8 | start[i];
+  }
   if (header_bytes > kMaxHeaderBytes) {
     return Malformed(absl::StrCat("header length ", header_bytes,
                                   " is above the limit ", kMaxHeaderBytes));
   }
-  if (header_bytes > file.size() - 8) {
+  if (header_bytes > file_bytes - kLengthBytes) {
     return Malformed(absl::StrCat("header length ", header_bytes,
                                   " is more than the file holds (",
-                                  file.size() - 8, "): truncated"));
+                                  file_bytes - kLengthBytes, "): truncated"));
   }
-  const uint8_t* header = file.data() + 8;
+  return static_cast<size_t>(header_bytes);
+}
+
+absl::StatusOr<std::map<std::string, StoredTensor>> ParseSafetensors(
+    absl::Span<const uint8_t> start, size_t file_bytes) {
+  COOPER_ASSIGN_OR_RETURN(const size_t header_bytes,
+                          HeaderBytes(start, file_bytes));
+  COOPER_CHECK(start.size() >= kLengthBytes + header_bytes);
+  const uint8_t* header = start.data() + kLengthBytes;
   if (header_bytes == 0 || header[0] != '{') {
     return Malformed("header does not begin with '{'");
   }
@@ -340,16 +371,22 @@ absl::StatusOr<std::map<std::string, TensorView>> ParseSafetensors(
   if (std::memchr(header, 0, header_bytes) != nullptr) {
     return Malformed("header is not JSON: NUL byte");
   }
+  if (HasLongToken(absl::string_view(reinterpret_cast<const char*>(header),
+                                     header_bytes))) {
+    return Malformed(
+        absl::StrCat("header: a string, number or gap of more than ",
+                     kMaxTokenBytes, " bytes"));
+  }
   HeaderReader reader;
   if (!nlohmann::json::sax_parse(header, header + header_bytes, &reader)) {
     return reader.status();
   }
-  const uint8_t* data = header + header_bytes;
-  const size_t data_bytes = file.size() - 8 - header_bytes;
-  std::map<std::string, TensorView> tensors;
+  const size_t data = kLengthBytes + header_bytes;
+  const size_t data_bytes = file_bytes - data;
+  std::map<std::string, StoredTensor> tensors;
   for (const auto& [name, entry] : reader.entries()) {
-    COOPER_ASSIGN_OR_RETURN(TensorView view, CheckEntry(name, entry, data));
-    tensors.emplace_hint(tensors.end(), name, std::move(view));
+    COOPER_ASSIGN_OR_RETURN(StoredTensor tensor, CheckEntry(name, entry, data));
+    tensors.emplace_hint(tensors.end(), name, std::move(tensor));
   }
   COOPER_RETURN_IF_ERROR(
       CheckLayout(reader.entries(), static_cast<int64_t>(data_bytes)));

@@ -56,7 +56,7 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
   autoencoder_ = std::make_unique<Autoencoder>(codec, cooper_, device_);
   COOPER_RETURN_IF_ERROR(codec.status());
   const int vit_patch = checkpoint->vit().patch_size;
-  // The weights are held in our own form from here on: the mapped files, and
+  // The weights are held in our own form from here on: the open files, and
   // what reading them left on the heap, go back to the system.
   checkpoint.reset();
   malloc_trim(0);

@@ -7,14 +7,13 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
 namespace cooper::torch_model {
 
-const checkpoint::TensorView* WeightReader::Find(
+const checkpoint::StoredTensor* WeightReader::Find(
     const std::string& name) const {
   return part_ == Part::kNetwork ? checkpoint_.FindNetwork(name)
                                  : checkpoint_.FindAutoencoder(name);
@@ -25,21 +24,21 @@ bool WeightReader::Has(const std::string& name) const {
 }
 
 at::Tensor WeightReader::Take(const std::string& name, at::IntArrayRef shape) {
-  const checkpoint::TensorView* view = Find(name);
+  const checkpoint::StoredTensor* stored = Find(name);
   const std::string wanted = absl::StrCat("[", absl::StrJoin(shape, ","), "]");
-  if (view == nullptr) {
+  if (stored == nullptr) {
     differences_.push_back(absl::StrCat(name, " ", wanted, " is missing"));
     return at::zeros(shape);
   }
-  if (!std::equal(view->shape.begin(), view->shape.end(), shape.begin(),
+  if (!std::equal(stored->shape.begin(), stored->shape.end(), shape.begin(),
                   shape.end())) {
     differences_.push_back(absl::StrCat(name, " is [",
-                                        absl::StrJoin(view->shape, ","),
+                                        absl::StrJoin(stored->shape, ","),
                                         "] and should be ", wanted));
     return at::zeros(shape);
   }
   at::ScalarType type;
-  switch (view->dtype) {
+  switch (stored->dtype) {
     case checkpoint::DType::kFloat32:
       type = at::kFloat;
       break;
@@ -51,13 +50,19 @@ at::Tensor WeightReader::Take(const std::string& name, at::IntArrayRef shape) {
       break;
     default:
       differences_.push_back(absl::StrCat(name, " is ",
-                                          checkpoint::DTypeName(view->dtype),
+                                          checkpoint::DTypeName(stored->dtype),
                                           " and should be a float"));
       return at::zeros(shape);
   }
   at::Tensor tensor = at::empty(shape, type);
-  // The file's data may be unaligned, so it is copied rather than wrapped.
-  std::memcpy(tensor.data_ptr(), view->data, view->bytes);
+  const absl::Status read =
+      part_ == Part::kNetwork
+          ? checkpoint_.ReadNetwork(name, tensor.data_ptr())
+          : checkpoint_.ReadAutoencoder(name, tensor.data_ptr());
+  if (!read.ok()) {
+    read_status_.Update(read);
+    return at::zeros(shape);
+  }
   parameters_ += tensor.numel();
   if (!at::isfinite(tensor).all().item<bool>()) {
     differences_.push_back(
@@ -67,6 +72,7 @@ at::Tensor WeightReader::Take(const std::string& name, at::IntArrayRef shape) {
 }
 
 absl::Status WeightReader::status() const {
+  if (!read_status_.ok()) return read_status_;
   if (differences_.empty()) return absl::OkStatus();
   const auto shown = std::min<std::ptrdiff_t>(
       static_cast<std::ptrdiff_t>(differences_.size()), 5);

@@ -29,15 +29,17 @@ class WeightReader {
   at::Tensor Take(const std::string& name, at::IntArrayRef shape);
   bool Has(const std::string& name) const;
 
-  // DATA_LOSS naming the first five differences and how many there are.
+  // DATA_LOSS naming the first five differences and how many there are; or the
+  // first failure of reading, with file and tensor.
   absl::Status status() const;
   int64_t parameters() const { return parameters_; }
 
  private:
-  const checkpoint::TensorView* Find(const std::string& name) const;
+  const checkpoint::StoredTensor* Find(const std::string& name) const;
 
   const checkpoint::Checkpoint& checkpoint_;
   const Part part_;
+  absl::Status read_status_;  // the first failure
   std::vector<std::string> differences_;
   int64_t parameters_ = 0;
 };

@@ -11,13 +11,13 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/base/clock.h"
+#include "server/base/listen_address.h"
 #include "server/base/mutex.h"
 #include "server/metrics/server_metrics.h"
 #include "server/rpc/credentials.h"
 #include "server/rpc/engine_slot.h"
 #include "server/rpc/health.h"
 #include "server/rpc/limits.h"
-#include "server/rpc/listen_address.h"
 
 namespace grpc {
 class Server;
@@ -26,7 +26,7 @@ class Server;
 namespace cooper::rpc {
 
 struct ServerOptions {
-  ListenAddress listen{"0.0.0.0", 8001};
+  base::ListenAddress listen{"0.0.0.0", 8001};
   RpcLimits limits;
   TlsFiles tls;
   std::string auth_token_file;  // empty: everyone may call
@@ -69,7 +69,7 @@ class Server {
   ~Server();
 
   // With the port that was bound.
-  const ListenAddress& address() const { return address_; }
+  const base::ListenAddress& address() const { return address_; }
 
   // Whether the health service says SERVING (while the engine is well).
   void SetReady(bool ready) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -86,8 +86,8 @@ class Server {
   void Watch() ABSL_LOCKS_EXCLUDED(mutex_);
   void UpdateHealthLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  std::unique_ptr<Impl> impl_;  // constant after Start
-  ListenAddress address_;       // constant after Start
+  std::unique_ptr<Impl> impl_;   // constant after Start
+  base::ListenAddress address_;  // constant after Start
   base::Mutex mutex_;
   bool ready_ ABSL_GUARDED_BY(mutex_) = false;
   bool failure_told_ ABSL_GUARDED_BY(mutex_) = false;

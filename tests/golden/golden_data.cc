@@ -79,13 +79,13 @@ at::Tensor GoldenData::Tensor(const nlohmann::json& golden,
                               const std::string& tensor) const {
   const std::string name =
       absl::StrCat(golden.at("name").get<std::string>(), "/", tensor);
-  const checkpoint::TensorView* view =
-      files_.at(golden.at("file").get<std::string>())->Find(name);
-  if (view == nullptr) {
+  const auto& file = files_.at(golden.at("file").get<std::string>());
+  const checkpoint::StoredTensor* stored = file->Find(name);
+  if (stored == nullptr) {
     throw std::runtime_error(absl::StrCat("the goldens lack ", name));
   }
   at::ScalarType type;
-  switch (view->dtype) {
+  switch (stored->dtype) {
     case checkpoint::DType::kFloat32:
       type = at::kFloat;
       break;
@@ -100,10 +100,11 @@ at::Tensor GoldenData::Tensor(const nlohmann::json& golden,
       break;
     default:
       throw std::runtime_error(absl::StrCat(
-          name, " has the dtype ", checkpoint::DTypeName(view->dtype)));
+          name, " has the dtype ", checkpoint::DTypeName(stored->dtype)));
   }
-  at::Tensor out = at::empty(view->shape, type);
-  std::memcpy(out.data_ptr(), view->data, view->bytes);
+  at::Tensor out = at::empty(stored->shape, type);
+  const absl::Status read = file->Read(*stored, out.data_ptr());
+  if (!read.ok()) throw std::runtime_error(read.ToString());
   return out;
 }
 

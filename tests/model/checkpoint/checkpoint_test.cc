@@ -58,7 +58,9 @@ void WriteWeights(const std::string& path, uint8_t value) {
 }
 
 int FirstByte(const Checkpoint& checkpoint) {
-  return *checkpoint.FindNetwork(kSomeTensor)->data;
+  std::vector<uint8_t> data(checkpoint.FindNetwork(kSomeTensor)->bytes);
+  EXPECT_OK(checkpoint.ReadNetwork(kSomeTensor, data.data()));
+  return data[0];
 }
 
 TEST(Checkpoint, OpensTheNanoCheckpoint) {
@@ -67,7 +69,7 @@ TEST(Checkpoint, OpensTheNanoCheckpoint) {
   EXPECT_EQ(nano->vit().hidden_size, 48);
   EXPECT_EQ(nano->cooper().max_latent_size, 10);
   EXPECT_EQ(nano->tokenizer_dir(), kNano);
-  const TensorView* norm = nano->FindNetwork(kSomeTensor);
+  const StoredTensor* norm = nano->FindNetwork(kSomeTensor);
   ASSERT_NE(norm, nullptr);
   EXPECT_EQ(norm->shape, (std::vector<int64_t>{96}));
   EXPECT_NE(nano->FindAutoencoder("encoder.conv_in.weight"), nullptr);

@@ -26,8 +26,10 @@ std::string FileOf(const std::string& header, size_t data_bytes) {
 }
 
 auto Parse(const std::string& bytes) {
-  return ParseSafetensors(absl::MakeConstSpan(
-      reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()));
+  return ParseSafetensors(
+      absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(bytes.data()),
+                          bytes.size()),
+      bytes.size());
 }
 
 // One entry named "x".
@@ -202,12 +204,11 @@ TEST(SafetensorsHeader, TakesTrailingSpacesAndMetadata) {
              4);
   ASSERT_OK_AND_ASSIGN(const auto tensors, Parse(bytes));
   ASSERT_EQ(tensors.size(), 1);
-  const TensorView& x = tensors.at("x");
+  const StoredTensor& x = tensors.at("x");
   EXPECT_EQ(x.dtype, DType::kInt16);
   EXPECT_EQ(x.shape, (std::vector<int64_t>{2, 1}));
   EXPECT_EQ(x.bytes, 4);
-  EXPECT_EQ(x.data,
-            reinterpret_cast<const uint8_t*>(bytes.data()) + bytes.size() - 4);
+  EXPECT_EQ(x.offset_bytes, bytes.size() - 4);
 }
 
 TEST(SafetensorsHeader, TakesZeroSizeAndRankZeroTensors) {
@@ -237,6 +238,30 @@ TEST(SafetensorsHeader, BoundsTheNumberOfTensors) {
   EXPECT_THAT(Parse(FileOf(header + "}", 0)),
               StatusIs(absl::StatusCode::kDataLoss,
                        HasSubstr("more than 200000 tensors")));
+}
+
+TEST(SafetensorsHeader, BoundsTheNumberOfMetadataKeys) {
+  std::string header = R"({"__metadata__":{)";
+  for (size_t i = 0; i <= kMaxMetadataKeys; ++i) {
+    absl::StrAppend(&header, i == 0 ? "" : ",", "\"", i, R"(":"")");
+  }
+  EXPECT_THAT(Parse(FileOf(header + "}}", 0)),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       HasSubstr("more than 200000 keys")));
+}
+
+// The JSON reader takes seconds for such of 100 MB.
+TEST(SafetensorsHeader, RefusesHugeTokensButTakesLongPadding) {
+  const std::string huge(kMaxTokenBytes + 1, '1');
+  for (const std::string& header :
+       {R"({")" + huge + R"(":0})", R"({"a":{"shape":[)" + huge + "]}}",
+        R"({"a":{"shape":[)" + huge, R"({"a":{"dtype":")" + huge + R"("}})"}) {
+    EXPECT_THAT(Parse(FileOf(header, 0)),
+                StatusIs(absl::StatusCode::kDataLoss,
+                         HasSubstr("of more than 1048576 bytes")));
+  }
+  EXPECT_OK(
+      Parse(FileOf("{}" + std::string(2 * kMaxTokenBytes, ' '), 0)).status());
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include <cstring>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -27,6 +26,13 @@ const std::vector<SafetensorsWriter::Entry> kEntries = {
 };
 constexpr size_t kDataBytes = 16 + 1 + 0 + 6;
 
+std::string BytesOf(const SafetensorsFile& file, const std::string& name) {
+  const StoredTensor* tensor = file.Find(name);
+  std::string bytes(tensor->bytes, ' ');
+  EXPECT_OK(file.Read(*tensor, bytes.data()));
+  return bytes;
+}
+
 TEST(SafetensorsWriter, WritesWhatTheReaderReads) {
   const TempDirectory directory;
   const std::string path = directory.File("x.safetensors");
@@ -44,13 +50,13 @@ TEST(SafetensorsWriter, WritesWhatTheReaderReads) {
   ASSERT_EQ(file->tensors().size(), kEntries.size());
   size_t offset = 0;
   for (const auto& entry : kEntries) {
-    const TensorView* view = file->Find(entry.name);
-    ASSERT_NE(view, nullptr) << entry.name;
-    EXPECT_EQ(view->name, entry.name);
-    EXPECT_EQ(view->dtype, entry.dtype);
-    EXPECT_EQ(view->shape, entry.shape);
-    EXPECT_EQ(std::memcmp(view->data, data.data() + offset, view->bytes), 0);
-    offset += view->bytes;
+    const StoredTensor* tensor = file->Find(entry.name);
+    ASSERT_NE(tensor, nullptr) << entry.name;
+    EXPECT_EQ(tensor->name, entry.name);
+    EXPECT_EQ(tensor->dtype, entry.dtype);
+    EXPECT_EQ(tensor->shape, entry.shape);
+    EXPECT_EQ(BytesOf(*file, entry.name), data.substr(offset, tensor->bytes));
+    offset += tensor->bytes;
   }
   EXPECT_EQ(offset, kDataBytes);
   EXPECT_EQ(file->Find("other"), nullptr);
@@ -67,8 +73,7 @@ TEST(SafetensorsWriter, AlignsTheDataTo8Bytes) {
     ASSERT_OK(writer->Append("x", 1));
     ASSERT_OK(writer->Close());
     ASSERT_OK_AND_ASSIGN(const auto file, SafetensorsFile::Open(path));
-    const uint8_t* data = file->tensors().begin()->second.data;
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(data) % 8, 0);  // mappings are pages
+    EXPECT_EQ(file->tensors().begin()->second.offset_bytes % 8, 0);
   }
 }
 
@@ -146,7 +151,42 @@ TEST(SafetensorsFile, OutlivesTheNameOfItsFile) {
   ASSERT_OK(writer->Close());
   ASSERT_OK_AND_ASSIGN(const auto file, SafetensorsFile::Open(path));
   std::filesystem::remove(path);
-  EXPECT_EQ(*file->Find("x")->data, 'y');
+  EXPECT_EQ(BytesOf(*file, "x"), "y");
+}
+
+TEST(SafetensorsFile, FileThatShrinksWhileItIsReadIsAnError) {
+  constexpr size_t kBytes = size_t{1} << 20;
+  const TempDirectory directory;
+  const std::string path = directory.File("x.safetensors");
+  ASSERT_OK_AND_ASSIGN(
+      const auto writer,
+      SafetensorsWriter::Create(path, {{"a", DType::kUint8, {kBytes}},
+                                       {"b", DType::kUint8, {kBytes}}}));
+  const std::string data(2 * kBytes, 'x');
+  ASSERT_OK(writer->Append(data.data(), data.size()));
+  ASSERT_OK(writer->Close());
+  ASSERT_OK_AND_ASSIGN(const auto file, SafetensorsFile::Open(path));
+  const StoredTensor& b = *file->Find("b");
+  std::filesystem::resize_file(path, b.offset_bytes + 10);
+  EXPECT_EQ(BytesOf(*file, "a"), data.substr(0, kBytes));
+  std::string read(kBytes, ' ');
+  EXPECT_THAT(file->Read(b, read.data()),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       AllOf(HasSubstr(path), HasSubstr("tensor \"b\""),
+                             HasSubstr("1048566 bytes too early"))));
+  std::filesystem::resize_file(path, 0);
+  EXPECT_THAT(file->Read(*file->Find("a"), read.data()),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("ends at")));
+}
+
+TEST(SafetensorsFile, LongHeaderOfASparseFileIsNotRead) {
+  const TempDirectory directory;
+  const std::string path = directory.File("x.safetensors");
+  directory.Write("x.safetensors", "\x01\xe1\xf5\x05" + std::string(4, '\0'));
+  std::filesystem::resize_file(path, uint64_t{1} << 40);
+  EXPECT_THAT(SafetensorsFile::Open(path),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       HasSubstr("header length 100000001 is above")));
 }
 
 }  // namespace

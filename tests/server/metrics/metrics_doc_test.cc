@@ -16,9 +16,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "server/metrics/metrics_listener.h"
 #include "server/metrics/process_collector.h"
 #include "server/metrics/server_metrics.h"
-#include "server/rpc/metrics_listener.h"
 #include "tests/server/metrics/scrape.h"
 #include "tests/testing/status_matchers.h"
 
@@ -59,7 +59,7 @@ Table TableOf(const Scrape& scrape) {
   return table;
 }
 
-// One listener for all tests: stopping it takes two seconds.
+// One scrape for all tests.
 class MetricsDocTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -68,11 +68,9 @@ class MetricsDocTest : public ::testing::Test {
     metrics->SetBuildInfo("1.2.3");
     metrics->SetModelInfo("fake", "cpu", "float32");
     ASSERT_OK_AND_ASSIGN(listener,
-                         rpc::MetricsListener::Start(
+                         MetricsListener::Start(
                              {"127.0.0.1", 0},
                              {registry, std::make_shared<ProcessCollector>()}));
-    // The listener's own summary has a value from the second scrape on.
-    HttpGetMetrics(listener->address().port);
     scrape = Scrape::Parse(HttpGetMetrics(listener->address().port));
   }
   static void TearDownTestSuite() {
@@ -83,7 +81,7 @@ class MetricsDocTest : public ::testing::Test {
 
   static inline std::shared_ptr<prometheus::Registry> registry;
   static inline std::unique_ptr<ServerMetrics> metrics;
-  static inline std::unique_ptr<rpc::MetricsListener> listener;
+  static inline std::unique_ptr<MetricsListener> listener;
   static inline Scrape scrape;
 };
 
@@ -108,14 +106,6 @@ TEST_F(MetricsDocTest, PromtoolFindsNothingToSay) {
   }
   EXPECT_EQ(status, 0) << said;
   EXPECT_EQ(said, "");
-}
-
-TEST_F(MetricsDocTest, SecondListenerOnTheSamePortIsRefused) {
-  const auto second =
-      rpc::MetricsListener::Start(listener->address(), {registry});
-  EXPECT_THAT(second, cooper::testing::StatusIs(
-                          absl::StatusCode::kUnavailable,
-                          ::testing::HasSubstr("is the port in use?")));
 }
 
 }  // namespace

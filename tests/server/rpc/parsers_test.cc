@@ -1,4 +1,4 @@
-// Small parsers: traceparent, listen addresses, deadlines, token files.
+// Small parsers: traceparent, deadlines, token files.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -11,7 +11,6 @@
 #include "absl/time/clock.h"
 #include "server/rpc/call_deadline.h"
 #include "server/rpc/credentials.h"
-#include "server/rpc/listen_address.h"
 #include "server/rpc/token_file.h"
 #include "server/rpc/trace_context.h"
 #include "tests/testing/status_matchers.h"
@@ -51,24 +50,6 @@ TEST(TraceContextTest, IgnoresAMalformedHeader) {
       "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0g",
       "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01x"};
   for (const char* header : kBad) EXPECT_EQ(TraceIdOf(header), "") << header;
-}
-
-TEST(ListenAddressTest, ReadsHostAndPort) {
-  ASSERT_OK_AND_ASSIGN(const auto any, ListenAddress::Parse("0.0.0.0:0"));
-  EXPECT_EQ(any.host, "0.0.0.0");
-  EXPECT_EQ(any.port, 0);
-  ASSERT_OK_AND_ASSIGN(const auto six, ListenAddress::Parse("[::1]:65535"));
-  EXPECT_EQ(six.ToString(), "[::1]:65535");
-}
-
-TEST(ListenAddressTest, RefusesAnythingElse) {
-  for (const char* text : {"", "8001", ":8001", "host:", "host:65536",
-                           "host:-1", "host:80x", "::1:80", "host: 80"}) {
-    EXPECT_THAT(
-        ListenAddress::Parse(text),
-        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("HOST:PORT")))
-        << text;
-  }
 }
 
 TEST(CallDeadlineTest, AbsentAndFarDeadlinesAreCapped) {

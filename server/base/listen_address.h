@@ -1,12 +1,12 @@
-#ifndef COOPER_SERVER_RPC_LISTEN_ADDRESS_H_
-#define COOPER_SERVER_RPC_LISTEN_ADDRESS_H_
+#ifndef COOPER_SERVER_BASE_LISTEN_ADDRESS_H_
+#define COOPER_SERVER_BASE_LISTEN_ADDRESS_H_
 
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace cooper::rpc {
+namespace cooper::base {
 
 // Where a server listens: "HOST:PORT", "[IPV6]:PORT". Port 0: any free one.
 struct ListenAddress {
@@ -18,6 +18,6 @@ struct ListenAddress {
   std::string ToString() const;
 };
 
-}  // namespace cooper::rpc
+}  // namespace cooper::base
 
-#endif  // COOPER_SERVER_RPC_LISTEN_ADDRESS_H_
+#endif  // COOPER_SERVER_BASE_LISTEN_ADDRESS_H_

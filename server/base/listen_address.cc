@@ -1,4 +1,4 @@
-#include "server/rpc/listen_address.h"
+#include "server/base/listen_address.h"
 
 #include <algorithm>
 
@@ -7,13 +7,13 @@
 #include "absl/strings/str_cat.h"
 #include "server/base/logging.h"
 
-namespace cooper::rpc {
+namespace cooper::base {
 
 absl::StatusOr<ListenAddress> ListenAddress::Parse(absl::string_view text) {
   const auto bad = [&] {
     return absl::InvalidArgumentError(
         absl::StrCat("must be HOST:PORT with a port in [0, 65535], not \"",
-                     base::Printable(text), "\""));
+                     Printable(text), "\""));
   };
   const size_t colon = text.rfind(':');
   if (colon == absl::string_view::npos || colon == 0) return bad();
@@ -35,4 +35,4 @@ std::string ListenAddress::ToString() const {
   return absl::StrCat(host, ":", port);
 }
 
-}  // namespace cooper::rpc
+}  // namespace cooper::base
