@@ -26,7 +26,9 @@ class RunnerTest : public ::testing::Test {
 
   Runner MakeRunner(const RunOptions& options) {
     EXPECT_OK(options.Validate());
-    return Runner(options, workload_, clients_, CallOptions(),
+    CallOptions call_options;
+    call_options.join_maps = false;
+    return Runner(options, workload_, clients_, call_options,
                   [this](const Sample& s) { samples_.push_back(s); });
   }
 
