@@ -92,7 +92,7 @@ absl::StatusOr<WorkItem> ParseLine(absl::string_view line,
     return Wrong(absl::StrCat("method is none of ", KindNames()));
   }
   if (!overrides.empty()) {
-    const absl::Status status = Override(*kind, overrides, &options);
+    absl::Status status = Override(*kind, overrides, &options);
     if (!status.ok()) return status;
   }
   const bool map = *kind == Kind::kDepth || *kind == Kind::kSegment;

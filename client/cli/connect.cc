@@ -25,7 +25,7 @@ absl::StatusOr<ClientOptions> OptionsByFlags(const CommandContext& context,
                                              CallOptions* call_options,
                                              int* exit_code) {
   ClientOptions options;
-  const absl::Status status = ReadConnection(&options, call_options);
+  absl::Status status = ReadConnection(&options, call_options);
   if (!status.ok()) {
     *exit_code = UsageError(context, command, std::string(status.message()));
     return status;
