@@ -19,6 +19,10 @@ struct ClientOptions {
   // then finds out.
   absl::Duration connect_timeout = absl::Seconds(5);
 
+  // Use one connection together with the process's other clients that have the
+  // same options. False: a connection of its own.
+  bool share_connection = true;
+
   // Encrypt. Implied by each of the files below.
   bool tls = false;
   // PEM file of the authorities that may sign the server's certificate. Empty:

@@ -27,6 +27,8 @@ struct Command {
   FlagNames flags;
   // Returns the exit code.
   std::function<int(const CommandContext&)> run;
+  // What the help says below the flags, in whole lines.
+  std::string notes = {};
 };
 
 Command AskCommand();
@@ -35,6 +37,7 @@ Command SegmentCommand();
 Command GenerateCommand();
 Command InfoCommand();
 Command HealthCommand();
+Command BenchCommand();
 
 // Joins groups of flags.
 FlagNames Flags(std::initializer_list<FlagNames> groups);

@@ -1,6 +1,7 @@
 #include "client/cli/connect.h"
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "client/cli/error_printer.h"
@@ -18,11 +19,11 @@ bool TokenInTheClear(const ClientOptions& options) {
          !absl::StartsWith(options.target, "unix:");
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<Client>> ConnectByFlags(
-    const CommandContext& context, const std::string& command,
-    CallOptions* call_options, int* exit_code) {
+// As the flags say; the user has been told of an error.
+absl::StatusOr<ClientOptions> OptionsByFlags(const CommandContext& context,
+                                             const std::string& command,
+                                             CallOptions* call_options,
+                                             int* exit_code) {
   ClientOptions options;
   absl::Status status = ReadConnection(&options, call_options);
   if (!status.ok()) {
@@ -33,6 +34,13 @@ absl::StatusOr<std::unique_ptr<Client>> ConnectByFlags(
     context.console->Problem(
         "warning: the token goes over an unencrypted connection (see --tls)");
   }
+  return options;
+}
+
+absl::StatusOr<std::unique_ptr<Client>> ConnectBy(const ClientOptions& options,
+                                                  const CommandContext& context,
+                                                  const std::string& command,
+                                                  int* exit_code) {
   auto client = Client::Connect(options);
   if (client.ok()) return client;
   if (absl::IsInvalidArgument(client.status())) {
@@ -43,6 +51,31 @@ absl::StatusOr<std::unique_ptr<Client>> ConnectByFlags(
     *exit_code = kUnreachable;
   }
   return client;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Client>> ConnectByFlags(
+    const CommandContext& context, const std::string& command,
+    CallOptions* call_options, int* exit_code) {
+  auto options = OptionsByFlags(context, command, call_options, exit_code);
+  if (!options.ok()) return options.status();
+  return ConnectBy(*options, context, command, exit_code);
+}
+
+absl::StatusOr<std::vector<std::unique_ptr<Client>>> ConnectAllByFlags(
+    const CommandContext& context, const std::string& command, int count,
+    CallOptions* call_options, int* exit_code) {
+  auto options = OptionsByFlags(context, command, call_options, exit_code);
+  if (!options.ok()) return options.status();
+  options->share_connection = false;
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < count; ++i) {
+    auto client = ConnectBy(*options, context, command, exit_code);
+    if (!client.ok()) return client.status();
+    clients.push_back(*std::move(client));
+  }
+  return clients;
 }
 
 }  // namespace cooper::client

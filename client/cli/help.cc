@@ -34,6 +34,7 @@ std::string HelpText(const Command& command) {
     }
     text += '\n';
   }
+  if (!command.notes.empty()) absl::StrAppend(&text, "\n", command.notes);
   return text;
 }
 

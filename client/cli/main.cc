@@ -16,9 +16,9 @@ namespace {
 int Main(const std::vector<std::string>& arguments) {
   Console console(std::cout, std::cerr, Console::DetectTraits());
   Interrupt interrupt;  // before gRPC starts threads
-  const std::vector<Command> commands = {AskCommand(),     DepthCommand(),
-                                         SegmentCommand(), GenerateCommand(),
-                                         InfoCommand(),    HealthCommand()};
+  const std::vector<Command> commands = {
+      AskCommand(),  DepthCommand(),  SegmentCommand(), GenerateCommand(),
+      InfoCommand(), HealthCommand(), BenchCommand()};
   FlagNames known;
   for (const Command& command : commands) {
     known.insert(known.end(), command.flags.begin(), command.flags.end());

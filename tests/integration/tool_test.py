@@ -67,6 +67,74 @@ def test_a_refused_request_is_exit_code_4(server, tmp_path):
     assert "40000" in err
 
 
+@pytest.mark.parametrize("loop", [
+    ["--concurrency=3"],
+    ["--rate=40", "--max_outstanding=6", "--clients=2"],
+])
+def test_bench_counts_what_the_server_counts(server, loop, tmp_path):
+    before = server.scrape_at_rest()
+    code, out, err = cooper(
+        server, "bench", *loop, "--requests=24", "--mix=ask=2,depth,segment",
+        f"--image={SCENE}", "--num_timesteps=4", "--max_think_tokens=64",
+        f"--samples={tmp_path}/samples", "--json", tmp_path / "bench.json")
+    assert code == 0, err
+    after = server.scrape_at_rest()
+
+    def moved(name, **labels):
+        return after.sum(name, **labels) - before.sum(name, **labels)
+
+    result = json.loads((tmp_path / "bench.json").read_text())
+    assert result["schema"] == "cooper.bench/1"
+    assert result["model"]["name"] == server.model
+    everything = result["all"]
+    assert everything["requests"] == everything["ok"] == 24
+    for method, kind in [("Reason", "ask"), ("EstimateDepth", "depth"),
+                         ("Segment", "segment")]:
+        assert moved("cooper_requests_total", method=method, code="OK") == \
+            result["methods"][kind]["ok"] > 0
+    assert moved("cooper_generation_tokens_total") == \
+        everything["output_tokens"] > 0
+    assert moved("cooper_images_generated_total") == everything["maps"] > 0
+    assert moved("cooper_diffusion_steps_total") == everything["flow_steps"]
+    times = everything["measures"]["request_seconds"]
+    assert times["count"] == 24
+    assert 0 < times["p50"] <= times["p99"] <= times["max"]
+    assert "24 requests: 24 ok" in out
+    samples = (tmp_path / "samples").read_text().splitlines()
+    assert sorted(json.loads(line)["index"] for line in samples) == \
+        list(range(24))
+
+
+def test_bench_tells_cancels_and_deadlines(server):
+    code, out, _ = cooper(
+        server, "bench", "--requests=8", "--mix=depth", f"--image={SCENE}",
+        "--num_timesteps=1000", "--cancel_share=1", "--cancel_within=50ms",
+        "--json")
+    assert code == 0
+    assert json.loads(out)["all"]["cancelled"] == 8
+    code, out, _ = cooper(
+        server, "bench", "--requests=2", "--mix=depth", f"--image={SCENE}",
+        "--num_timesteps=1000", "--deadline=20ms", "--json")
+    assert code == 5
+    assert json.loads(out)["all"]["errors"][0]["code"] == "DEADLINE_EXCEEDED"
+    server.scrape_at_rest()
+
+
+def test_bench_prints_what_it_has_when_it_is_interrupted(server):
+    with subprocess.Popen(
+            [BIN / "cooper", "bench", "--duration=1h", "--mix=depth",
+             f"--image={SCENE}", "--num_timesteps=4", "--samples=/dev/stderr",
+             "--json", f"--server={server.address}"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tool:
+        tool.stderr.readline()  # a request has ended
+        tool.send_signal(signal.SIGINT)
+        out, _ = tool.communicate(timeout=60)
+    assert tool.returncode == 130
+    result = json.loads(out)
+    assert result["interrupted"] and result["all"]["ok"] > 0
+    server.scrape_at_rest()
+
+
 def test_a_bad_option_is_refused_by_its_field(server):
     code, _, err = cooper(server, "depth", SCENE, "--num_timesteps=1")
     assert code in (2, 4)
