@@ -94,6 +94,23 @@ struct Target {
   bool first;
 };
 
+// `sums` [rows, kColumns] into the matrix's last, narrower panel. Apart, so
+// that it is not part of every tile.
+__attribute__((noinline)) void StoreEdge(const float* sums, int64_t rows,
+                                         const Target& to) {
+  for (int64_t r = 0; r < rows; ++r) {
+    float* y = to.y + r * to.y_stride;
+    for (int64_t c = 0; c < to.columns; ++c) {
+      const float sum = sums[r * kColumns + c];
+      if (!to.first) {
+        y[c] = y[c] + sum;
+      } else {
+        y[c] = to.bias != nullptr ? to.bias[c] + sum : sum;
+      }
+    }
+  }
+}
+
 // Sums of kRows rows into y.
 template <int kRows>
 COOPER_INLINE void Store(const Floats (&low)[kRows],
@@ -116,20 +133,14 @@ COOPER_INLINE void Store(const Floats (&low)[kRows],
     }
     return;
   }
+  float sums[kRows * kColumns];
   COOPER_UNROLL
   for (int r = 0; r < kRows; ++r) {
-    float sums[kColumns];
-    *reinterpret_cast<LooseFloats*>(sums) = low[r];
-    *reinterpret_cast<LooseFloats*>(sums + kWidth) = high[r];
-    float* y = to.y + r * to.y_stride;
-    for (int64_t c = 0; c < to.columns; ++c) {
-      if (!to.first) {
-        y[c] = y[c] + sums[c];
-      } else {
-        y[c] = to.bias != nullptr ? to.bias[c] + sums[c] : sums[c];
-      }
-    }
+    LooseFloats* at = reinterpret_cast<LooseFloats*>(sums + r * kColumns);
+    at[0] = low[r];
+    at[1] = high[r];
   }
+  StoreEdge(sums, kRows, to);
 }
 
 // kRows rows of x ([input * input_stride + r * row_stride]) times a panel.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "server/base/check.h"
+#include "server/base/mutex.h"
 
 namespace cooper::torch_model {
 namespace {
@@ -20,10 +21,9 @@ using packed_gemm::Format;
 using packed_gemm::Kernels;
 
 constexpr size_t kAlignment = 64;
-// From this size on whole huge pages are asked for: reading takes fewer page
-// walks. Below, rounding up would waste memory.
-constexpr size_t kHugePage = size_t{2} << 20;
-constexpr size_t kHugeFrom = 4 * kHugePage;
+// Weights share chunks of this size, for which huge pages are asked for:
+// reading them then takes far fewer page walks, and no matrix is rounded up.
+constexpr size_t kChunkBytes = size_t{64} << 20;
 
 // Rows of one task when rows are split among threads, at least.
 constexpr int64_t kTaskRows = 96;
@@ -92,11 +92,42 @@ void Pack(const at::Tensor& weight, int64_t columns, int64_t panels,
   });
 }
 
-}  // namespace
+// Anonymous memory, given back with the last pointer into it.
+struct Chunk {
+  explicit Chunk(size_t bytes) : size(bytes) {
+    void* mapped = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED) throw std::bad_alloc();
+    madvise(mapped, size, MADV_HUGEPAGE);  // a wish
+    memory = static_cast<char*>(mapped);
+  }
+  ~Chunk() { munmap(memory, size); }
+  Chunk(const Chunk&) = delete;
+  Chunk& operator=(const Chunk&) = delete;
 
-void PackedWeight::Unmap::operator()(void* memory) const {
-  munmap(memory, size);
+  const size_t size;
+  char* memory;
+  size_t used = 0;
+};
+
+// `bytes` of zeros.
+std::shared_ptr<void> AllocateWeights(size_t bytes) {
+  static base::Mutex mutex;
+  static std::weak_ptr<Chunk> last;
+  const base::MutexLock lock(&mutex);
+  const size_t size =
+      (std::max<size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
+  std::shared_ptr<Chunk> chunk = last.lock();
+  if (chunk == nullptr || chunk->size - chunk->used < size) {
+    chunk = std::make_shared<Chunk>(std::max(size, kChunkBytes));
+    last = chunk;
+  }
+  void* memory = chunk->memory + chunk->used;
+  chunk->used += size;
+  return {chunk, memory};
 }
+
+}  // namespace
 
 PackedWeight::PackedWeight(const at::Tensor& weight, const Kernels& kernels)
     : kernels_(&kernels) {
@@ -106,16 +137,8 @@ PackedWeight::PackedWeight(const at::Tensor& weight, const Kernels& kernels)
   packed_.k = weight.size(1);
   const bool wide = packed_.format == Format::kF32;
   bytes_ = panels() * kernels.panel_columns * packed_.k * (wide ? 4 : 2);
-  // Mapped rather than allocated: large blocks come and go as a whole.
-  size_t size = std::max<size_t>(static_cast<size_t>(bytes_), 1);
-  const bool huge = size >= kHugeFrom;
-  const size_t unit = huge ? kHugePage : 4096;
-  size = (size + unit - 1) / unit * unit;
-  void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) throw std::bad_alloc();
-  memory_ = {memory, Unmap{size}};
-  if (huge) madvise(memory, size, MADV_HUGEPAGE);  // a wish
+  memory_ = AllocateWeights(static_cast<size_t>(bytes_));
+  void* memory = memory_.get();
   packed_.panels = memory;
   const at::Tensor stored = weight.to(TypeOf(packed_.format)).contiguous();
   if (wide) {

@@ -36,15 +36,10 @@ class PackedWeight {
   }
 
  private:
-  struct Unmap {
-    size_t size;
-    void operator()(void* memory) const;
-  };
-
   const packed_gemm::Kernels* kernels_;
   packed_gemm::Packed packed_;
   int64_t bytes_ = 0;
-  std::unique_ptr<void, Unmap> memory_;
+  std::shared_ptr<void> memory_;
 };
 
 // This thread's scratch for `kernels`; good until the thread ends.

@@ -22,7 +22,8 @@
 
 ABSL_FLAG(std::string, checkpoint, "", "checkpoint directory");
 ABSL_FLAG(std::string, json, "", "file for the results; empty: none");
-ABSL_FLAG(std::string, only, "", "decode, flow or request; empty: all");
+ABSL_FLAG(std::string, only, "",
+          "request, decode, batch, flow, branches or maps; empty: all");
 ABSL_FLAG(int, rounds, 15, "counted rounds of each measure");
 ABSL_FLAG(int, context, 512, "tokens of text before what is measured");
 ABSL_FLAG(int, map_size, 256, "side of the map in px");
@@ -87,15 +88,48 @@ Row MeasureDecode(TorchModel& model, int rounds) {
           "GB/s read"};
 }
 
-// The flow of a map under all three branches.
+// Streams that decode together, against one: rate of tokens.
+Row MeasureBatch(TorchModel& model, int rounds) {
+  constexpr int kStreams = 8;
+  const auto base = ContextOf(model, absl::GetFlag(FLAGS_context));
+  const Paired paired = MeasurePaired(
+      rounds,
+      [&] {
+        const auto context = base->Fork();
+        for (int i = 0; i < kStreams; ++i) DecodeOne(model, context.get());
+      },
+      [&] {
+        std::vector<std::unique_ptr<model::Context>> contexts;
+        std::vector<model::DecodeItem> items(kStreams);
+        for (model::DecodeItem& item : items) {
+          contexts.push_back(base->Fork());
+          item.context = contexts.back().get();
+          item.token = 65;
+        }
+        Require(model.Decode(absl::MakeSpan(items)));
+        for (const model::DecodeItem& item : items) Require(item.status);
+      });
+  std::printf("decode, %d streams: %.2f ms a wave\n", kStreams,
+              paired.b_seconds * 1e3);
+  return {"decode, 8 streams: times the tokens/s of one",
+          paired.ratio,
+          3.5,
+          true,
+          kStreams / paired.b_seconds,
+          "ratio",
+          "tokens/s together"};
+}
+
+// The flow of a map of `side` px under all three branches, or under one.
 std::unique_ptr<model::Flow> StartMap(TorchModel& model,
                                       const model::Context& cond,
-                                      const model::Context& no_image) {
+                                      const model::Context& no_image, int side,
+                                      bool guided = true) {
   model::SeededNoise noise(1);
   model::FlowSpec spec;
-  const int side = absl::GetFlag(FLAGS_map_size);
   spec.size = {side, side};
   spec.options.num_timesteps = 1000;
+  if (!guided) spec.options.cfg_text_scale = 1.0;
   spec.cond = &cond;
   spec.no_text = &cond;
   spec.no_image = &no_image;
@@ -105,17 +139,22 @@ std::unique_ptr<model::Flow> StartMap(TorchModel& model,
   return *std::move(flow);
 }
 
-void StepOne(TorchModel& model, model::Flow* flow) {
-  auto step = model.BeginFlowStep(absl::MakeSpan(&flow, 1));
+void StepAll(TorchModel& model, absl::Span<model::Flow* const> flows) {
+  auto step = model.BeginFlowStep(flows);
   Require(step.status());
   Require((*step)->RunSlice(absl::InfiniteDuration()).status());
+}
+
+void StepOne(TorchModel& model, model::Flow* flow) {
+  StepAll(model, absl::MakeSpan(&flow, 1));
 }
 
 Row MeasureFlow(TorchModel& model, int rounds) {
   const int tokens = absl::GetFlag(FLAGS_context);
   const auto cond = ContextOf(model, tokens);
   const auto no_image = ContextOf(model, tokens);
-  const auto flow = StartMap(model, *cond, *no_image);
+  const auto flow =
+      StartMap(model, *cond, *no_image, absl::GetFlag(FLAGS_map_size));
   const int64_t rows = flow->latent_tokens();
   const MatrixProducts products(model.llm_config(), 6, 3 * rows, 3, tokens);
   const Paired paired = MeasurePaired(
@@ -127,11 +166,57 @@ Row MeasureFlow(TorchModel& model, int rounds) {
       paired.b_seconds * 1e3, products.Choices().c_str());
   return {"flow step, three branches: times its matrix products",
           paired.ratio,
-          1.25,
+          1.1,
           false,
           products.flop() / paired.b_seconds / 1e9,
           "ratio",
           "GFLOP/s of the products"};
+}
+
+// The three branches of a step in one pass, against one pass for each.
+Row MeasureBranches(TorchModel& model, int rounds) {
+  const auto cond = ContextOf(model, absl::GetFlag(FLAGS_context));
+  const auto other = ContextOf(model, absl::GetFlag(FLAGS_context));
+  const int side = absl::GetFlag(FLAGS_map_size);
+  const auto packed = StartMap(model, *cond, *other, side);
+  const auto alone = StartMap(model, *cond, *other, side, /*guided=*/false);
+  const Paired paired = MeasurePaired(
+      rounds, [&] { StepOne(model, packed.get()); },
+      [&] {
+        for (int i = 0; i < 3; ++i) StepOne(model, alone.get());
+      });
+  return {"flow step, three branches packed: times run apart",
+          paired.ratio,
+          1.0,
+          false,
+          paired.b_seconds * 1e3,
+          "ratio",
+          "ms apart"};
+}
+
+// A step of four maps of different sizes together, against one after the other.
+Row MeasureMaps(TorchModel& model, int rounds) {
+  const auto cond = ContextOf(model, absl::GetFlag(FLAGS_context));
+  const int side = absl::GetFlag(FLAGS_map_size);
+  std::vector<std::unique_ptr<model::Flow>> flows;
+  std::vector<model::Flow*> all;
+  for (const int part : {4, 3, 2, 1}) {
+    flows.push_back(StartMap(model, *cond, *cond, side * part / 4 / 16 * 16));
+    all.push_back(flows.back().get());
+  }
+  const Paired paired = MeasurePaired(
+      rounds,
+      [&] {
+        for (model::Flow* flow : all) StepOne(model, flow);
+      },
+      [&] { StepAll(model, all); });
+  return {"four maps of different sizes together: times one by one",
+          paired.ratio,
+          1.0,
+          true,
+          1.0 / paired.b_seconds,
+          "ratio",
+          "steps/s of all four"};
 }
 
 // Prompt, text, a few flow steps, a picture: what a request does.
@@ -140,7 +225,8 @@ double RequestSeconds(TorchModel& model) {
     const auto cond = ContextOf(model, 128);
     const auto no_image = ContextOf(model, 64);
     for (int i = 0; i < 16; ++i) DecodeOne(model, cond.get());
-    const auto flow = StartMap(model, *cond, *no_image);
+    const auto flow =
+        StartMap(model, *cond, *no_image, absl::GetFlag(FLAGS_map_size));
     for (int i = 0; i < 3; ++i) StepOne(model, flow.get());
     model::DecodeLatentsItem item;
     item.flow = flow.get();
@@ -188,7 +274,10 @@ int Main() {
   // First, since it is about the first request after start.
   if (wanted("request")) MeasureRequests(model, &rows);
   if (wanted("decode")) rows.push_back(MeasureDecode(model, rounds));
+  if (wanted("batch")) rows.push_back(MeasureBatch(model, rounds));
   if (wanted("flow")) rows.push_back(MeasureFlow(model, rounds));
+  if (wanted("branches")) rows.push_back(MeasureBranches(model, rounds));
+  if (wanted("maps")) rows.push_back(MeasureMaps(model, rounds));
   PrintTable(rows);
   const std::string json = absl::GetFlag(FLAGS_json);
   if (!json.empty() && !WriteJson(rows, json)) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,8 @@ struct Paired {
 Paired MeasurePaired(int rounds, const std::function<void()>& a,
                      const std::function<void()>& b);
 
-// Reads memory as fast as `threads` threads can: the ceiling of everything
-// that streams weights.
+// Reads memory as fast as ATen's threads can, in huge pages and asking ahead:
+// the ceiling of everything that streams weights.
 class ReadBandwidth {
  public:
   // A buffer of `bytes`, larger than the caches.
@@ -35,8 +36,11 @@ class ReadBandwidth {
   int64_t bytes() const { return bytes_; }
 
  private:
+  struct Free {
+    void operator()(void* memory) const;
+  };
   int64_t bytes_;
-  std::vector<uint64_t> words_;
+  std::unique_ptr<uint64_t, Free> words_;
   uint64_t sink_ = 0;
 };
 
