@@ -1,67 +1,50 @@
 #include "model/torch/row_math.h"
 
-#include <cmath>
-
-#include "model/torch/exp_approximation.h"
-
-// The file is compiled with -fassociative-math and friends (CMakeLists.txt):
-// sums may be reordered, so that they vectorise.
-#define COOPER_MULTI_VERSION \
-  __attribute__((target_clones("avx512f", "arch=haswell", "default")))
-
 namespace cooper::torch_model::row_math {
+
+// Each defined by one build of row_math_kernels.cc.
+extern const Functions kBaselineRowMath;
+#if defined(__x86_64__)
+extern const Functions kAvx2RowMath;
+extern const Functions kAvx512RowMath;
+#endif
+
 namespace {
 
-__attribute__((always_inline)) inline float InverseRms(const float* x,
-                                                       int64_t n, float eps) {
-  float sum = 0.0f;
-  for (int64_t i = 0; i < n; ++i) sum += x[i] * x[i];
-  return 1.0f / std::sqrt(sum / static_cast<float>(n) + eps);
+const Functions& Choose() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("fma")) {
+    if (__builtin_cpu_supports("avx512f")) return kAvx512RowMath;
+    if (__builtin_cpu_supports("avx2")) return kAvx2RowMath;
+  }
+#endif
+  return kBaselineRowMath;
+}
+
+const Functions& Best() {
+  static const Functions& kBest = Choose();
+  return kBest;
 }
 
 }  // namespace
 
-COOPER_MULTI_VERSION
 void Norm(const float* in, const float* weight, float* out, int64_t n,
           float eps) {
-  const float scale = InverseRms(in, n, eps);
-  for (int64_t i = 0; i < n; ++i) out[i] = in[i] * scale * weight[i];
+  Best().norm(in, weight, out, n, eps);
 }
 
-COOPER_MULTI_VERSION
 void AddNorm(float* x, const float* delta, const float* weight, float* out,
              int64_t n, float eps) {
-  float sum = 0.0f;
-  for (int64_t i = 0; i < n; ++i) {
-    const float value = x[i] + delta[i];
-    x[i] = value;
-    sum += value * value;
-  }
-  const float scale = 1.0f / std::sqrt(sum / static_cast<float>(n) + eps);
-  for (int64_t i = 0; i < n; ++i) out[i] = x[i] * scale * weight[i];
+  Best().add_norm(x, delta, weight, out, n, eps);
 }
 
-COOPER_MULTI_VERSION
 void NormRope(float* head, const float* weight, const float* cos,
               const float* sin, int64_t dim, float eps) {
-  if (weight != nullptr) {
-    const float scale = InverseRms(head, dim, eps);
-    for (int64_t i = 0; i < dim; ++i) head[i] = head[i] * scale * weight[i];
-  }
-  const int64_t half = dim / 2;
-  for (int64_t i = 0; i < half; ++i) {
-    const float a = head[i];
-    const float b = head[i + half];
-    head[i] = a * cos[i] - b * sin[i];
-    head[i + half] = b * cos[i] + a * sin[i];
-  }
+  Best().norm_rope(head, weight, cos, sin, dim, eps);
 }
 
-COOPER_MULTI_VERSION
 void SiluMul(const float* gate, const float* up, float* out, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) {
-    out[i] = gate[i] / (1.0f + Exp(-gate[i])) * up[i];
-  }
+  Best().silu_mul(gate, up, out, n);
 }
 
 }  // namespace cooper::torch_model::row_math

@@ -1,11 +1,12 @@
 #ifndef COOPER_MODEL_TORCH_ROW_MATH_H_
 #define COOPER_MODEL_TORCH_ROW_MATH_H_
 
-#include <cstdint>
+#include <stdint.h>
 
 // Fused float32 kernels over single rows: what stands between two matrix
-// products. Compiled for several instruction sets; the fitting one is chosen
-// when the program starts. No allocation, no threads: callers split rows.
+// products. Built for several instruction sets like packed_gemm.h (no inline
+// function here either); the widest that the processor has is chosen when the
+// program starts. No allocation, no threads: callers split rows.
 
 namespace cooper::torch_model::row_math {
 
@@ -24,6 +25,14 @@ void NormRope(float* head, const float* weight, const float* cos,
 
 // out[i] = silu(gate[i]) * up[i].
 void SiluMul(const float* gate, const float* up, float* out, int64_t n);
+
+// The builds for one instruction set.
+struct Functions {
+  decltype(&Norm) norm;
+  decltype(&AddNorm) add_norm;
+  decltype(&NormRope) norm_rope;
+  decltype(&SiluMul) silu_mul;
+};
 
 }  // namespace cooper::torch_model::row_math
 

@@ -18,7 +18,7 @@ namespace {
 constexpr int64_t kAhead = 128;  // words: 1 KiB
 
 // Eight sums side by side, so that loads and not the adds are the limit.
-__attribute__((target_clones("avx512f", "arch=haswell", "default"))) uint64_t
+__attribute__((target_clones("avx512f", "avx2", "default"))) uint64_t
 SumWords(const uint64_t* words, int64_t count) {
   uint64_t sums[32] = {};
   int64_t i = 0;
