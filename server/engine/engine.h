@@ -23,6 +23,9 @@ struct EngineOptions {
   int max_queue = 256;
   // Bytes of inputs of all admitted requests.
   int64_t max_queue_bytes = int64_t{512} << 20;
+  // Part of the KV pool that keeps the beginnings of requests for others that
+  // begin the same. Below 0: a quarter; 0: none.
+  int64_t prefix_cache_bytes = -1;
   // Longest time that a flow wave runs before text is decoded again.
   absl::Duration slice = absl::Milliseconds(50);
   // Rows (tokens) of one append wave; a segment is never cut, so a larger one

@@ -28,6 +28,14 @@ WaveKind KindOf(Execution::State state) {
   }
 }
 
+// The cache's part of the pool.
+int64_t PrefixCacheTokens(const EngineOptions& options,
+                          const model::ModelInfo& info) {
+  if (options.prefix_cache_bytes < 0) return info.kv_capacity_tokens / 4;
+  if (info.kv_bytes_per_token <= 0) return 0;
+  return options.prefix_cache_bytes / info.kv_bytes_per_token;
+}
+
 }  // namespace
 
 EngineLoop::EngineLoop(model::UnifiedModel* model,
@@ -42,6 +50,8 @@ EngineLoop::EngineLoop(model::UnifiedModel* model,
       preparer_(model, metrics, clock, options.image_limits),
       scheduler_({options.append_tokens, options.flow_tokens}),
       runner_(model, metrics, clock),
+      ledger_(model->info().kv_capacity_tokens, model->info().kv_page_tokens),
+      prefixes_(&ledger_, PrefixCacheTokens(options, model->info())),
       last_step_ns_(absl::ToUnixNanos(clock->Now())),
       prepare_pool_(std::make_unique<base::WorkerPool>(
           "prepare", options.prepare_threads)),
@@ -121,6 +131,7 @@ void EngineLoop::Run() {
     inbox_.WaitFor(UntilNextDeadline(now));
   }
   for (const Inbox::Task& task : inbox_.Take()) task();
+  prefixes_.Clear();  // here: contexts are this thread's
 }
 
 absl::StatusOr<bool> EngineLoop::GuardedTurn() {
@@ -147,57 +158,8 @@ absl::StatusOr<bool> EngineLoop::Turn() {
   return RunWave();
 }
 
-void EngineLoop::EndCancelled(absl::Time now) {
-  for (const std::shared_ptr<Job>& job : jobs_) {
-    if (job->state == Job::State::kEnded) continue;
-    const CancelCause cause = job->request.cancel->cause();
-    if (cause != CancelCause::kNone) {
-      End(job.get(), StatusOf(cause));
-      metrics_->CancelLatency(clock_->Now() - now);
-    } else if (job->request.deadline <= now) {
-      End(job.get(), LateStatus());
-    }
-  }
-}
-
-// Images are decoded for as many requests as can start soon, so that the
-// pixels of a long queue are not all in memory.
-void EngineLoop::StartPreparing() {
-  const int most = options_.max_running + options_.prepare_threads;
-  for (const std::shared_ptr<Job>& job : jobs_) {
-    if (preparing_ + running_ >= most) return;
-    if (job->state == Job::State::kWaiting) Prepare(job.get());
-  }
-}
-
-// First come, first served; nobody overtakes a request that waits for memory,
-// or it might wait for ever.
-absl::Status EngineLoop::StartRunning(absl::Time now) {
-  for (const std::shared_ptr<Job>& job : jobs_) {
-    if (running_ >= options_.max_running) return absl::OkStatus();
-    if (job->state != Job::State::kReady) continue;
-    const int64_t tokens = job->prepared->kv_tokens;
-    if (kv_reserved_ + tokens > model_->info().kv_capacity_tokens) {
-      return absl::OkStatus();
-    }
-    kv_reserved_ += job->kv_tokens = tokens;
-    --preparing_;
-    ++running_;
-    job->state = Job::State::kRunning;
-    job->usage.queued = now - job->admitted;
-    job->waiting_since = now;
-    metrics_->Queued(job->kind(), job->usage.queued);
-    ExecutionSpec spec = std::move(job->prepared->spec);
-    job->prepared.reset();
-    spec.noise = std::make_unique<model::SeededNoise>(job->request.seed);
-    job->execution =
-        std::make_unique<Execution>(model_, std::move(spec), job.get());
-    COOPER_RETURN_IF_ERROR(Settle(job.get()));
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<bool> EngineLoop::RunWave() {
+  COOPER_RETURN_IF_ERROR(UseCached());
   std::vector<Job*> running;
   std::vector<ReadyItem> ready;
   for (const std::shared_ptr<Job>& job : jobs_) {
@@ -229,6 +191,7 @@ absl::StatusOr<bool> EngineLoop::RunWave() {
       break;
     case WaveKind::kAppend:
       COOPER_RETURN_IF_ERROR(runner_.Append(jobs, wave->max_rows));
+      prefixes_.EndWave();
       break;
     case WaveKind::kLatents:
       COOPER_RETURN_IF_ERROR(runner_.DecodeLatents(jobs));
@@ -247,6 +210,19 @@ absl::StatusOr<bool> EngineLoop::RunWave() {
     COOPER_RETURN_IF_ERROR(Settle(job));
   }
   return true;
+}
+
+// What one request put into the cache while others waited, they need not do.
+absl::Status EngineLoop::UseCached() {
+  for (const std::shared_ptr<Job>& job : jobs_) {
+    if (job->state != Job::State::kRunning ||
+        job->execution->state() != Execution::State::kAppend) {
+      continue;
+    }
+    job->execution->UseCached();
+    COOPER_RETURN_IF_ERROR(Settle(job.get()));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status EngineLoop::Settle(Job* job) {
@@ -278,67 +254,18 @@ absl::Status EngineLoop::Settle(Job* job) {
   }
 }
 
-// Contexts and the place among the running are given back at once; the sink is
-// told as soon as nobody else is telling it something.
-void EngineLoop::End(Job* job, const absl::Status& status) {
-  if (job->state == Job::State::kEnded) return;
-  const metrics::CancelPhase phase = job->phase();
-  switch (job->state) {
-    case Job::State::kWaiting:
-      admission_->FreeBytes(job->input_bytes);
-      job->request.inputs.clear();
-      break;
-    case Job::State::kReady:
-      job->prepared.reset();
-      --preparing_;
-      break;
-    case Job::State::kRunning:
-      runner_.DropFlow(job);
-      job->Release();
-      LeaveRunning(job);
-      break;
-    case Job::State::kPreparing:  // its task counts itself out
-    case Job::State::kClosing:
-    case Job::State::kEnded:
-      break;
-  }
-  if (job->state != Job::State::kClosing) ++closing_;
-  job->state = Job::State::kEnded;
-  const absl::Status with_phase = WithPhase(status, phase);
-  if (job->events->Abort(with_phase)) {
-    job->end = with_phase;
-    job->end_phase = phase;
-  }
-}
-
-void EngineLoop::LeaveRunning(Job* job) {
-  kv_reserved_ -= std::exchange(job->kv_tokens, 0);
-  --running_;
-}
-
-void EngineLoop::FailAll(const absl::Status& cause) {
-  base::Log(base::LogLevel::kError, "engine failed",
-            {{"cause", base::Printable(cause.message(), 500)}});
-  failure_ = ErrorStatus(ErrorReason::kEngineFailed, "the engine failed",
-                         absl::Seconds(1));
-  admission_->Fail();
-  metrics_->SetEngineUp(false);
-  runner_.AbandonFlowStep();
-  for (const std::shared_ptr<Job>& job : jobs_) End(job.get(), failure_);
-}
-
-void EngineLoop::Erase(Job* job) {
-  job->LogEnd();
-  --closing_;
-  jobs_.remove_if(
-      [job](const std::shared_ptr<Job>& other) { return other.get() == job; });
-}
-
 void EngineLoop::PublishLoad() {
   const Engine::Load now = load();
   metrics_->SetLoad(now.queued, now.running);
   const model::KvUsage kv = model_->kv_usage();
-  metrics_->SetKv(kv.used_bytes, kv.capacity_bytes);
+  const int64_t cached =
+      std::min(kv.used_bytes,
+               prefixes_.held_tokens() * model_->info().kv_bytes_per_token);
+  metrics_->SetKv(kv.used_bytes - cached, kv.capacity_bytes);
+  metrics_->SetPrefixCacheBytes(cached);
+  const PrefixCache::Counts counts = prefixes_.TakeCounts();
+  metrics_->PrefixCacheUsed(counts.queried_tokens, counts.hit_tokens,
+                            counts.evictions);
 }
 
 absl::Duration EngineLoop::UntilNextDeadline(absl::Time now) const {

@@ -19,6 +19,8 @@
 #include "server/engine/error.h"
 #include "server/engine/inbox.h"
 #include "server/engine/job.h"
+#include "server/engine/kv_ledger.h"
+#include "server/engine/prefix_cache.h"
 #include "server/engine/preparer.h"
 #include "server/engine/scheduler.h"
 #include "server/engine/wave_runner.h"
@@ -59,6 +61,7 @@ class EngineLoop {
   void EndCancelled(absl::Time now);
   void StartPreparing();
   absl::Status StartRunning(absl::Time now);
+  absl::Status UseCached();
   absl::StatusOr<bool> RunWave();
   // Moves a job on until it needs a wave or a pool, or is at its end.
   absl::Status Settle(Job* job);
@@ -82,8 +85,9 @@ class EngineLoop {
   JobList jobs_;  // open ones, oldest first
   Scheduler scheduler_;
   WaveRunner runner_;
-  int64_t kv_reserved_ = 0;  // tokens
-  int preparing_ = 0;        // and ready
+  KvLedger ledger_;
+  PrefixCache prefixes_;
+  int preparing_ = 0;  // and ready
   absl::Status failure_;
   std::deque<Inbox::Task> tasks_;  // taken from the inbox
   absl::Status task_status_;       // the device's, as a task saw it

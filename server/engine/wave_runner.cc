@@ -32,9 +32,12 @@ absl::Status WaveRunner::Append(absl::Span<Job* const> jobs, int64_t max_rows) {
     job->execution->TakeAppends(max_rows, &items);
     ends.push_back(items.size());
   }
-  COOPER_RETURN_IF_ERROR(model_->Append(absl::MakeSpan(items)));
-  const absl::Duration took = clock_->Now() - start;
-  CountAppend(items, took);
+  absl::Duration took;
+  if (!items.empty()) {  // else: everything was in the prefix cache
+    COOPER_RETURN_IF_ERROR(model_->Append(absl::MakeSpan(items)));
+    took = clock_->Now() - start;
+    CountAppend(items, took);
+  }
   size_t begin = 0;
   for (size_t i = 0; i < jobs.size(); ++i) {
     jobs[i]->usage.prefill += took;

@@ -106,6 +106,10 @@ struct ServerMetrics::Series {
   Gauge& kv_usage;
   Gauge& kv_bytes;
   Gauge& kv_capacity;
+  Gauge& prefix_cache_bytes;
+  Counter& prefix_cache_queries;
+  Counter& prefix_cache_hits;
+  Counter& prefix_cache_evictions;
   Gauge& engine_up;
   Gauge& engine_last_step;
   Gauge& ready;
