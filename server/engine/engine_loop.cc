@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -49,7 +50,7 @@ EngineLoop::EngineLoop(model::UnifiedModel* model,
       admission_(admission),
       preparer_(model, metrics, clock, options.image_limits),
       scheduler_({options.append_tokens, options.flow_tokens}),
-      runner_(model, metrics, clock),
+      runner_(model, metrics, clock, &costs_),
       ledger_(model->info().kv_capacity_tokens, model->info().kv_page_tokens),
       prefixes_(&ledger_, PrefixCacheTokens(options, model->info())),
       last_step_ns_(absl::ToUnixNanos(clock->Now())),
@@ -86,7 +87,7 @@ void EngineLoop::Add(Request request, std::unique_ptr<EventSink> sink) {
         // Closed on the engine thread, so that the load which it publishes
         // after this turn no longer counts the request.
         inbox_.Post([this, job = *self] {
-          admission_->Close(clock_->Now());
+          admission_->Close(clock_->Now(), job->request.client);
           Erase(job);
         });
       });
@@ -94,6 +95,7 @@ void EngineLoop::Add(Request request, std::unique_ptr<EventSink> sink) {
   inbox_.Post([this, job = std::move(job)]() mutable {
     Job* added = job.get();
     jobs_.push_back(std::move(job));
+    fair_.Open(added->request.client);
     added->events->Push(StartedEvent{added->request.id, added->request.seed});
     if (!failure_.ok()) End(added, failure_);
   });
@@ -153,7 +155,7 @@ absl::StatusOr<bool> EngineLoop::Turn() {
   }
   if (!failure_.ok()) return false;
   COOPER_RETURN_IF_ERROR(std::exchange(task_status_, absl::OkStatus()));
-  StartPreparing();
+  StartPreparing(now);
   COOPER_RETURN_IF_ERROR(StartRunning(now));
   return RunWave();
 }
@@ -162,6 +164,7 @@ absl::StatusOr<bool> EngineLoop::RunWave() {
   COOPER_RETURN_IF_ERROR(UseCached());
   std::vector<Job*> running;
   std::vector<ReadyItem> ready;
+  std::map<absl::string_view, int> clients;
   for (const std::shared_ptr<Job>& job : jobs_) {
     if (job->state != Job::State::kRunning ||
         job->execution->state() == Execution::State::kRender ||
@@ -172,6 +175,11 @@ absl::StatusOr<bool> EngineLoop::RunWave() {
     item.request = static_cast<int>(running.size());
     item.kind = KindOf(job->execution->state());
     item.waiting_since = job->waiting_since;
+    item.priority = job->request.priority == Priority::kLow ? -1 : 0;
+    item.client =
+        clients
+            .try_emplace(job->request.client, static_cast<int>(clients.size()))
+            .first->second;
     if (item.kind == WaveKind::kAppend) {
       item.rows = job->execution->append_rows();
     } else if (item.kind == WaveKind::kFlow) {
@@ -204,12 +212,20 @@ absl::StatusOr<bool> EngineLoop::RunWave() {
       COOPER_RETURN_IF_ERROR(runner_.RunFlowSlice(options_.slice, &jobs));
       break;
   }
+  ChargeClients();
   const absl::Time now = clock_->Now();
   for (Job* job : jobs) {
     job->waiting_since = now;
     COOPER_RETURN_IF_ERROR(Settle(job));
   }
   return true;
+}
+
+void EngineLoop::ChargeClients() {
+  for (const std::shared_ptr<Job>& job : jobs_) {
+    fair_.Charge(job->request.client,
+                 std::exchange(job->device_time, absl::ZeroDuration()));
+  }
 }
 
 // What one request put into the cache while others waited, they need not do.
@@ -271,9 +287,9 @@ void EngineLoop::PublishLoad() {
 absl::Duration EngineLoop::UntilNextDeadline(absl::Time now) const {
   absl::Time next = absl::InfiniteFuture();
   for (const std::shared_ptr<Job>& job : jobs_) {
-    if (job->state != Job::State::kEnded) {
-      next = std::min(next, job->request.deadline);
-    }
+    if (job->state == Job::State::kEnded) continue;
+    next = std::min(next, job->request.deadline);
+    if (job->queued()) next = std::min(next, QueueDeadline(*job));
   }
   return std::max(next - now, absl::ZeroDuration());
 }

@@ -74,6 +74,7 @@ void EngineLoop::FailAll(const absl::Status& cause) {
 
 void EngineLoop::Erase(Job* job) {
   job->LogEnd();
+  fair_.Close(job->request.client);
   --closing_;
   jobs_.remove_if(
       [job](const std::shared_ptr<Job>& other) { return other.get() == job; });

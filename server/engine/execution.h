@@ -148,7 +148,8 @@ class Execution {
   // where another request encodes the same in this wave: UseCached finds it
   // afterwards. The items stay valid until OnAppended gets them back, in the
   // same order.
-  void TakeAppends(int64_t max_rows, std::vector<model::AppendItem>* items);
+  // Returns their rows.
+  int64_t TakeAppends(int64_t max_rows, std::vector<model::AppendItem>* items);
   void OnAppended(absl::Span<const model::AppendItem> items);
 
   // kDecode.

@@ -163,8 +163,8 @@ int64_t Execution::append_rows() const {
   return rows;
 }
 
-void Execution::TakeAppends(int64_t max_rows,
-                            std::vector<model::AppendItem>* items) {
+int64_t Execution::TakeAppends(int64_t max_rows,
+                               std::vector<model::AppendItem>* items) {
   COOPER_CHECK(state_ == State::kAppend && appending_.in_call.empty());
   if (probe_ != nullptr) max_rows = 0;  // one at a time
   const std::vector<ContextStep>& steps = appending_.plan.steps;
@@ -174,18 +174,19 @@ void Execution::TakeAppends(int64_t max_rows,
   while (appending_.next_step < steps.size()) {
     const ContextStep& step = steps[appending_.next_step];
     if (step.kind == ContextStep::Kind::kFork) {
-      if (pending[step.from]) return;
+      if (pending[step.from]) break;
       Fork(step);
       ++appending_.next_step;
       continue;
     }
     const Piece piece = PieceAt(appending_.next_step);
     // The key of latents is good only if no others are drawn before them.
-    if (latents && piece.latents && piece.key.has_value()) return;
+    if (latents && piece.latents && piece.key.has_value()) break;
     if (!pending[step.to] && TakeCached()) continue;
+    const bool fits = rows + piece.rows <= max_rows;
+    if (!fits && !appending_.in_call.empty()) break;
+    if (!MayTake(step.to, piece)) break;
     rows += piece.rows;
-    if (rows > max_rows && !appending_.in_call.empty()) return;
-    if (!MayTake(step.to, piece)) return;
     pending[step.to] = true;
     latents |= piece.latents;
     for (size_t i = 0; i < piece.steps; ++i) {
@@ -196,6 +197,7 @@ void Execution::TakeAppends(int64_t max_rows,
                         {}});
     }
   }
+  return rows;
 }
 
 void Execution::OnAppended(absl::Span<const model::AppendItem> items) {

@@ -215,6 +215,9 @@ absl::StatusOr<PreparedRequest> Preparer::Prepare(Request* request) const {
                      rows(prompts.segmentation_prompt) + rows(kOpenAnswer);
   prepared.kv_tokens =
       KvDemand(request->task, request->max_think_tokens, parts);
+  prepared.least =
+      LeastWorkOf(request->task, request->flow, parts,
+                  Rows(map_size, info.latent_stride) - kDelimiters);
 
   ProgramOptions options;
   options.prompts = prompts;

@@ -25,9 +25,9 @@ inline constexpr std::array kPhases = {
     "decode_image", "vit",       "vae_encode", "prefill",
     "decode",       "diffusion", "vae_decode", "encode_image"};
 inline constexpr std::array kRejections = {
-    "queue_full", "memory_pressure",  "draining",
-    "loading",    "invalid_argument", "unauthenticated",
-    "not_found",  "unsupported",      "unimplemented"};
+    "queue_full", "client_limit", "queue_timeout",    "memory_pressure",
+    "draining",   "loading",      "invalid_argument", "unauthenticated",
+    "not_found",  "unsupported",  "unimplemented"};
 inline constexpr std::array kCauses = {"client", "deadline", "stall",
                                        "shutdown"};
 inline constexpr std::array kCancelPhases = {"queue",     "prefill", "decode",

@@ -40,6 +40,8 @@ enum class Phase {
 };
 enum class Rejection {
   kQueueFull,
+  kClientLimit,
+  kQueueTimeout,
   kMemoryPressure,
   kDraining,
   kLoading,
