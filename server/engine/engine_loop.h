@@ -95,7 +95,8 @@ class EngineLoop {
   FairShare fair_;
   KvLedger ledger_;
   PrefixCache prefixes_;
-  int preparing_ = 0;  // and ready
+  int preparing_ = 0;         // and ready
+  int normal_since_low_ = 0;  // started since one of low priority was
   absl::Status failure_;
   std::deque<Inbox::Task> tasks_;  // taken from the inbox
   absl::Status task_status_;       // the device's, as a task saw it

@@ -29,7 +29,8 @@ Job* EngineLoop::NextToStart(Job::State state, absl::Time now) {
                           fair_.Lead(job->request.client)});
     jobs.push_back(job.get());
   }
-  const std::optional<int> next = engine::NextToStart(candidates);
+  const std::optional<int> next =
+      engine::NextToStart(candidates, normal_since_low_);
   return next.has_value() ? jobs[*next] : nullptr;
 }
 
@@ -77,6 +78,8 @@ absl::Status EngineLoop::StartRunning(absl::Time now) {
     const int64_t tokens = ledger_.WithPages(job->prepared->kv_tokens, kSlots);
     if (!prefixes_.ReserveForRequest(tokens)) return absl::OkStatus();
     job->kv_tokens = tokens;
+    const bool low = job->request.priority == Priority::kLow;
+    normal_since_low_ = low ? 0 : normal_since_low_ + 1;
     --preparing_;
     ++running_;
     job->state = Job::State::kRunning;

@@ -6,11 +6,14 @@
 namespace cooper::engine {
 
 std::optional<int> NextToStart(absl::Span<const StartCandidate> candidates,
-                               const StartRules& rules) {
+                               int normal_since_low, const StartRules& rules) {
+  const bool low_turn = normal_since_low >= rules.normal_per_low;
+  const auto level = [&](const StartCandidate& candidate) {
+    if (candidate.priority == Priority::kNormal) return 1;
+    return low_turn && candidate.waited >= rules.low_patience ? 0 : 2;
+  };
   const auto rank = [&](const StartCandidate& candidate) {
-    const bool low = candidate.priority == Priority::kLow &&
-                     candidate.waited < rules.low_becomes_normal;
-    return std::tuple(low,
+    return std::tuple(level(candidate),
                       candidate.lead - candidate.waited / rules.wait_per_lead,
                       -candidate.waited, candidate.index);
   };

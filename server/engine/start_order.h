@@ -18,17 +18,21 @@ struct StartCandidate {
 
 // Affects behaviour.
 struct StartRules {
-  // From then on a request of low priority counts as a normal one.
-  absl::Duration low_becomes_normal = absl::Seconds(60);
+  // Requests of low priority start when no normal one waits; those that waited
+  // for so long also after this many normal ones.
+  absl::Duration low_patience = absl::Minutes(1);
+  int normal_per_low = 8;
   // Of waiting that outweighs one second of lead. So a client that had much
   // waits, but not for ever.
   double wait_per_lead = 10;
 };
 
-// Which of the requests that wait starts next: normal before low priority,
-// then whose client had least of the device for how long the request has
-// waited, then who waits longest. nullopt: there is none. Pure.
+// Which of the requests that wait starts next: by priority, then whose client
+// had least of the device for how long the request has waited, then who waits
+// longest. `normal_since_low`: normal ones that were started since one of low
+// priority was. nullopt: there is none. Pure.
 std::optional<int> NextToStart(absl::Span<const StartCandidate> candidates,
+                               int normal_since_low,
                                const StartRules& rules = {});
 
 }  // namespace cooper::engine

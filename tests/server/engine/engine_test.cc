@@ -128,7 +128,8 @@ TEST(EngineTest, EightMixedRequestsRunTogetherAndEndOneByOne) {
         harness.Submit(Question(absl::StrCat(i % 4 == 0   ? "both question "
                                              : i % 4 == 1 ? "depth question "
                                                           : "question ",
-                                             i))));
+                                             i),
+                                /*num_timesteps=*/20)));
   }
   // Let the model go once all eight could be started.
   harness.AwaitLoad(0, 8, 8);

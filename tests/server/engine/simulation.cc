@@ -147,12 +147,15 @@ class Simulation {
         candidates.push_back({index, request.priority, now_ - request.at,
                               fair_.Lead(request.client)});
       }
-      const std::optional<int> next = NextToStart(candidates);
+      const std::optional<int> next =
+          NextToStart(candidates, normal_since_low_);
       if (!next.has_value() || !ledger_.Reserve(KvLedger::Holder::kRequests,
                                                 KvDemandOf(trace_[*next]))) {
         return;
       }
       ++running_;
+      const bool low = trace_[*next].priority == Priority::kLow;
+      normal_since_low_ = low ? 0 : normal_since_low_ + 1;
       requests_[*next].started = true;
       requests_[*next].waiting_since = now_;
       report_.ends[*next].started = now_;
@@ -272,6 +275,7 @@ class Simulation {
   std::vector<int> open_;  // arrived, not ended; in the order of arrival
   size_t arrived_ = 0;
   int running_ = 0;
+  int normal_since_low_ = 0;
   absl::Duration now_;
   std::vector<int> in_step_;
   int64_t step_rows_ = 0;

@@ -23,6 +23,7 @@ TEST(StartOrderTest, Table) {
     const char* what;
     std::vector<StartCandidate> candidates;
     int next;
+    int normal_since_low = 0;
   } cases[] = {
       {"one", {Candidate(4, kLow, 0)}, 4},
       {"who waits longest",
@@ -33,11 +34,21 @@ TEST(StartOrderTest, Table) {
        {Candidate(0, kNormal, 1), Candidate(1, kNormal, 1)},
        0},
       {"normal before low",
-       {Candidate(0, kLow, 59), Candidate(1, kNormal, 0)},
+       {Candidate(0, kLow, 299), Candidate(1, kNormal, 0)},
        1},
-      {"low that waited a minute counts as normal",
-       {Candidate(0, kLow, 60), Candidate(1, kNormal, 0)},
-       0},
+      {"low that waited a minute after eight normal ones",
+       {Candidate(0, kLow, 60), Candidate(1, kNormal, 90)},
+       0,
+       8},
+      {"not after seven",
+       {Candidate(0, kLow, 600), Candidate(1, kNormal, 0)},
+       1,
+       7},
+      {"nor before that minute",
+       {Candidate(0, kLow, 59), Candidate(1, kNormal, 0)},
+       1,
+       8},
+      {"low where nothing else waits", {Candidate(0, kLow, 0)}, 0},
       {"whose client had less",
        {Candidate(0, kNormal, 50, 10), Candidate(1, kNormal, 0, 0)},
        1},
@@ -49,9 +60,9 @@ TEST(StartOrderTest, Table) {
        1},
   };
   for (const auto& c : cases) {
-    EXPECT_EQ(NextToStart(c.candidates), c.next) << c.what;
+    EXPECT_EQ(NextToStart(c.candidates, c.normal_since_low), c.next) << c.what;
   }
-  EXPECT_EQ(NextToStart({}), std::nullopt);
+  EXPECT_EQ(NextToStart({}, 0), std::nullopt);
 }
 
 TEST(FairShareTest, TellsWhatAClientHadBeyondTheOthers) {

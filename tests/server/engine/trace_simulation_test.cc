@@ -18,7 +18,7 @@ namespace {
 
 // Of the committed traces; `count` as given.
 TraceMix Poisson(int count) {
-  return {.seed = 11, .count = count, .per_second = 0.8, .low = 0.2};
+  return {.seed = 11, .count = count, .per_second = 0.5, .low = 0.2};
 }
 TraceMix Bursts(int count) {
   return {.seed = 12,
@@ -113,13 +113,14 @@ TEST(TraceSimulationTest, RecordedTracesAreServed) {
   }
 }
 
+// The device is busy for 87 % of the time.
 TEST(TraceSimulationTest, NobodyStarvesAtALoadThatTheDeviceCanBear) {
   const Trace trace = MakeTrace(Poisson(3000));
   const SimulationReport report = Simulate(trace, {});
   ExpectSound(trace, report);
   for (size_t i = 0; i < trace.size(); ++i) {
-    EXPECT_LT(report.ends[i].longest_wait, absl::Seconds(10)) << i;
-    EXPECT_LT(report.ends[i].started - trace[i].at, absl::Minutes(3)) << i;
+    EXPECT_LT(report.ends[i].longest_wait, absl::Seconds(6)) << i;
+    EXPECT_LT(report.ends[i].started - trace[i].at, absl::Minutes(1)) << i;
   }
 }
 
@@ -152,16 +153,14 @@ TEST(TraceSimulationTest, OnlyWhatCannotBeDoneInTimeIsRefused) {
   EXPECT_GT(refused, 5);
 }
 
-// Of two clients with ten times as many requests and as few at a time, each
-// gets half of the device while both want it.
+// Of two clients, one with ten times as many requests as the other, each gets
+// half of the device while both want it.
 TEST(TraceSimulationTest, ClientsShareTheDeviceEvenly) {
-  Trace many =
-      MakeTrace({.seed = 21, .count = 1000, .per_second = 1, .burst = 1000});
-  for (TraceRequest& request : many) request.client = "many";
-  Trace few =
-      MakeTrace({.seed = 22, .count = 100, .per_second = 1, .burst = 100});
-  for (TraceRequest& request : few) request.client = "few";
-  const Trace trace = Merge(std::move(many), few);
+  Trace trace = MakeTrace({.seed = 21, .count = 1100, .per_second = 1});
+  for (size_t i = 0; i < trace.size(); ++i) {
+    trace[i].at = absl::ZeroDuration();
+    trace[i].client = i % 11 == 0 ? "few" : "many";
+  }
   SimulationReport report = Simulate(trace, {});
   ExpectSound(trace, report);
   const double a = absl::ToDoubleSeconds(report.while_all_had_work["many"]);
@@ -190,7 +189,7 @@ TEST(TraceSimulationTest, AFloodDoesNotDrownASteadyClient) {
 TEST(TraceSimulationTest, LowPriorityHardlyDelaysOthersAndIsNotForgotten) {
   TraceMix normal_mix = Poisson(1000);
   normal_mix.low = 0;
-  normal_mix.per_second = 0.5;
+  normal_mix.per_second = 0.3;
   const Trace normal = MakeTrace(normal_mix);
   TraceMix low_mix = {.seed = 31, .count = 300, .per_second = 3, .low = 1};
   const Trace trace = Merge(normal, MakeTrace(low_mix));
