@@ -161,6 +161,9 @@ class Batches {
       for (int i = 0; i < kRequests; ++i) {
         alone_.push_back(Submit(engine, i));
         ASSERT_OK(alone_.back()->WaitDone()) << i;
+        const bool draws = i >= 3 && i <= 6;
+        EXPECT_EQ(alone_.back()->All<MapEvent>().empty() && draws, false) << i;
+        EXPECT_GT(TextOf(*alone_.back()).size(), 3U) << i;
       }
     });
   }
