@@ -55,6 +55,7 @@ RUN apt-get update \
       libprometheus-cpp-core1.0 \
       libprotobuf32 \
       libspdlog1.10 \
+      libssl3 \
       libutf8proc2 \
       libwebp7 \
       libwebpdemux2 \

@@ -48,6 +48,7 @@ struct ModelInfo {
   int vit_patch = 14;              // px per ViT token, both ways
   int64_t kv_capacity_tokens = 0;  // of the whole pool
   int64_t kv_bytes_per_token = 0;
+  int64_t kv_page_tokens = 1;  // contexts take the pool in pages of these
   Prompts prompts;
   GenerationDefaults defaults;
 };

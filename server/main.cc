@@ -27,6 +27,9 @@ ABSL_FLAG(std::string, device, "auto", "auto, cpu or cuda:N.");
 ABSL_FLAG(std::string, dtype, "auto", "auto, float32 or bfloat16.");
 ABSL_FLAG(int64_t, kv_cache_mib, 0,
           "Memory of all contexts, MiB; 0: chosen from what is free.");
+ABSL_FLAG(int64_t, prefix_cache_mib, -1,
+          "Part of it that keeps the beginnings of requests for others that "
+          "begin the same, MiB; -1: a quarter; 0: none. [-1, 1048576].");
 ABSL_FLAG(std::string, fake_model, "",
           "JSON script of a fake model, for tests; instead of a checkpoint.");
 
@@ -52,6 +55,11 @@ ABSL_FLAG(absl::Duration, max_connection_age, absl::InfiniteDuration(),
 
 ABSL_FLAG(int, max_running, 16, "Requests that run at once. [1, 1024].");
 ABSL_FLAG(int, max_queue, 256, "Requests that wait beside them. [0, 65536].");
+ABSL_FLAG(int, max_per_client, 0,
+          "Requests of one client that run or wait; 0: no limit. [0, 65536].");
+ABSL_FLAG(absl::Duration, queue_timeout, absl::ZeroDuration(),
+          "A request that could not be started for so long is refused; 0: it "
+          "waits until its deadline.");
 ABSL_FLAG(
     int, slice_ms, 50,
     "Longest time of a map's layers before text goes on, ms. [1, 10000].");
@@ -113,6 +121,11 @@ absl::Status ReadEngineFlags(engine::EngineOptions* engine) {
   engine->max_queue = absl::GetFlag(FLAGS_max_queue);
   COOPER_RETURN_IF_ERROR(
       CheckFlag("slice_ms", absl::GetFlag(FLAGS_slice_ms), 1, 10000));
+  engine->max_per_client = absl::GetFlag(FLAGS_max_per_client);
+  engine->queue_timeout = absl::GetFlag(FLAGS_queue_timeout);
+  const int64_t cache_mib = absl::GetFlag(FLAGS_prefix_cache_mib);
+  COOPER_RETURN_IF_ERROR(CheckFlag("prefix_cache_mib", cache_mib, -1, 1 << 20));
+  engine->prefix_cache_bytes = cache_mib < 0 ? -1 : cache_mib << 20;
   engine->slice = absl::Milliseconds(absl::GetFlag(FLAGS_slice_ms));
   engine->prepare_threads = absl::GetFlag(FLAGS_prepare_threads);
   engine->encode_threads = absl::GetFlag(FLAGS_encode_threads);

@@ -122,6 +122,7 @@ void TorchModel::FillInfo(int vit_patch, int64_t parameters) {
   info_.max_latent_side = cooper_.max_latent_size;
   info_.vit_patch = vit_patch;
   info_.kv_capacity_tokens = pool_->pages() * KvPool::kPageTokens;
+  info_.kv_page_tokens = KvPool::kPageTokens;
   info_.kv_bytes_per_token = pool_->page_bytes() / KvPool::kPageTokens;
   info_.prompts = cooper_.prompts;
   info_.defaults = cooper_.generation;

@@ -21,7 +21,7 @@ absl::Duration Admission::RetryAfterLocked() const {
   return std::clamp(interval_, kMinRetry, kMaxRetry);
 }
 
-absl::Status Admission::Admit(int64_t bytes) {
+absl::Status Admission::Admit(int64_t bytes, const std::string& client) {
   base::MutexLock lock(&mutex_);
   ErrorDetails details;
   if (failed_) {
@@ -40,12 +40,20 @@ absl::Status Admission::Admit(int64_t bytes) {
     return MakeError(details,
                      absl::StrCat("the queue is full (", open_, " requests)"));
   }
+  const auto same = clients_.find(client);
+  if (limits_.max_per_client > 0 && same != clients_.end() &&
+      same->second >= limits_.max_per_client) {
+    details.reason = ErrorReason::kClientLimit;
+    return MakeError(details, absl::StrCat("this client has ", same->second,
+                                           " requests open already"));
+  }
   // A request that alone passes the limit goes when nothing else waits.
   if (bytes_ > 0 && bytes_ + bytes > limits_.max_bytes) {
     return MakeError(details, absl::StrCat("the queue is full (", bytes_,
                                            " bytes of inputs)"));
   }
   ++open_;
+  if (!client.empty()) ++clients_[client];
   bytes_ += bytes;
   return absl::OkStatus();
 }
@@ -55,9 +63,11 @@ void Admission::FreeBytes(int64_t bytes) {
   bytes_ -= bytes;
 }
 
-void Admission::Close(absl::Time now) {
+void Admission::Close(absl::Time now, const std::string& client) {
   base::MutexLock lock(&mutex_);
   --open_;
+  const auto same = clients_.find(client);
+  if (same != clients_.end() && --same->second == 0) clients_.erase(same);
   if (last_close_ != absl::InfinitePast()) {
     const absl::Duration interval = now - last_close_;
     interval_ = interval_ == absl::ZeroDuration()

@@ -2,6 +2,8 @@
 #define COOPER_SERVER_ENGINE_ADMISSION_H_
 
 #include <cstdint>
+#include <map>
+#include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -11,7 +13,8 @@
 namespace cooper::engine {
 
 // Who may come in: a bound on the number of requests that are open (admitted,
-// and their sink not told of the end) and on the bytes of their inputs.
+// and their sink not told of the end), of all and of each client, and on the
+// bytes of their inputs.
 //
 // Thread-safe; never blocks but for WaitUntilIdle.
 class Admission {
@@ -19,16 +22,20 @@ class Admission {
   struct Limits {
     int max_open = 0;
     int64_t max_bytes = 0;
+    int max_per_client = 0;  // of one client whose name is known; 0: no limit
   };
   explicit Admission(Limits limits) : limits_(limits) {}
 
-  // OK: counted until Close. RESOURCE_EXHAUSTED QUEUE_FULL with the time after
-  // which a place is likely to be free, UNAVAILABLE DRAINING or ENGINE_FAILED.
-  absl::Status Admit(int64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // OK: counted until Close. RESOURCE_EXHAUSTED QUEUE_FULL or CLIENT_LIMIT with
+  // the time after which a place is likely to be free, UNAVAILABLE DRAINING or
+  // ENGINE_FAILED.
+  absl::Status Admit(int64_t bytes, const std::string& client = {})
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // The inputs of an open request were freed.
   void FreeBytes(int64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
   // An open request ended at `now`.
-  void Close(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Close(absl::Time now, const std::string& client = {})
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
   void Fail() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -45,6 +52,7 @@ class Admission {
   mutable base::Mutex mutex_;
   int open_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::map<std::string, int> clients_ ABSL_GUARDED_BY(mutex_);  // open
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool failed_ ABSL_GUARDED_BY(mutex_) = false;
   // Smoothed time between ends; zero before the second one.

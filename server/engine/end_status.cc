@@ -1,5 +1,7 @@
 #include "server/engine/end_status.h"
 
+#include "absl/strings/str_cat.h"
+
 namespace cooper::engine {
 
 absl::Status ErrorStatus(ErrorReason reason, absl::string_view message,
@@ -17,6 +19,21 @@ absl::Status DrainingStatus() {
 
 absl::Status LateStatus() {
   return ErrorStatus(ErrorReason::kDeadline, "the deadline has passed");
+}
+
+absl::Status TooShortStatus(absl::Duration least, absl::Duration left) {
+  return ErrorStatus(
+      ErrorReason::kDeadlineTooShort,
+      absl::StrCat("takes at least ", absl::FormatDuration(least),
+                   ", but its deadline is ", absl::FormatDuration(left),
+                   " away"));
+}
+
+absl::Status QueueTimeoutStatus(absl::Duration timeout) {
+  return ErrorStatus(ErrorReason::kQueueTimeout,
+                     absl::StrCat("could not be started within ",
+                                  absl::FormatDuration(timeout)),
+                     absl::Seconds(1));
 }
 
 absl::Status StatusOf(CancelCause cause) {

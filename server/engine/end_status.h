@@ -18,6 +18,9 @@ absl::Status ErrorStatus(
     std::optional<absl::Duration> retry_after = std::nullopt);
 absl::Status DrainingStatus();
 absl::Status LateStatus();
+// Its least work takes `least`, but only `left` is left.
+absl::Status TooShortStatus(absl::Duration least, absl::Duration left);
+absl::Status QueueTimeoutStatus(absl::Duration timeout);
 // kNone counts as kClient.
 absl::Status StatusOf(CancelCause cause);
 

@@ -42,6 +42,7 @@ absl::Status EngineOptions::Validate() const {
   const Range ranges[] = {
       {"max_running", max_running, 1, 1024},
       {"max_queue", max_queue, 0, 65536},
+      {"max_per_client", max_per_client, 0, 65536},
       {"max_queue_bytes", max_queue_bytes, 1, int64_t{1} << 40},
       {"append_tokens", append_tokens, 1, 1 << 24},
       {"flow_tokens", flow_tokens, 1, 1 << 24},
@@ -56,6 +57,9 @@ absl::Status EngineOptions::Validate() const {
   if (slice <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError("slice: must be positive");
   }
+  if (queue_timeout < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("queue_timeout: must not be negative");
+  }
   return absl::OkStatus();
 }
 
@@ -65,8 +69,8 @@ class Engine::Impl {
        const base::Clock* clock, const EngineOptions& options)
       : model_(model),
         clock_(clock),
-        admission_(
-            {options.max_running + options.max_queue, options.max_queue_bytes}),
+        admission_({options.max_running + options.max_queue,
+                    options.max_queue_bytes, options.max_per_client}),
         loop_(model, metrics, clock, options, &admission_) {
     metrics->SetEngineUp(true);
   }
@@ -79,7 +83,8 @@ class Engine::Impl {
       details.reason = ErrorReason::kDeadline;
       return MakeError(details, "the deadline has passed");
     }
-    absl::Status admitted = admission_.Admit(request.input_bytes());
+    absl::Status admitted =
+        admission_.Admit(request.input_bytes(), request.client);
     if (!admitted.ok()) return admitted;
     loop_.Add(std::move(request), std::move(sink));
     return absl::OkStatus();

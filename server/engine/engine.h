@@ -21,8 +21,16 @@ struct EngineOptions {
   int max_running = 16;
   // Admitted requests that wait beside them. 0..65536.
   int max_queue = 256;
+  // Admitted requests of one client. 0..65536; 0: no limit of its own.
+  int max_per_client = 0;
+  // A request that could not be started for so long is refused. Zero: it waits
+  // as long as its deadline lets it.
+  absl::Duration queue_timeout;
   // Bytes of inputs of all admitted requests.
   int64_t max_queue_bytes = int64_t{512} << 20;
+  // Part of the KV pool that keeps the beginnings of requests for others that
+  // begin the same. Below 0: a quarter; 0: none.
+  int64_t prefix_cache_bytes = -1;
   // Longest time that a flow wave runs before text is decoded again.
   absl::Duration slice = absl::Milliseconds(50);
   // Rows (tokens) of one append wave; a segment is never cut, so a larger one
@@ -57,8 +65,9 @@ class Engine {
   ~Engine();
 
   // Admits a request; never blocks. RESOURCE_EXHAUSTED: queue full (count or
-  // bytes). UNAVAILABLE: draining or failed. DEADLINE_EXCEEDED: too late
-  // already. FAILED_PRECONDITION: the checkpoint cannot do it.
+  // bytes), or its client has too many open. UNAVAILABLE: draining or failed.
+  // DEADLINE_EXCEEDED: too late already. FAILED_PRECONDITION: the checkpoint
+  // cannot do it.
   absl::Status Submit(Request request, std::unique_ptr<EventSink> sink);
 
   // Makes the engine look at cancel tokens soon; call after Cancel.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -28,6 +29,14 @@ WaveKind KindOf(Execution::State state) {
   }
 }
 
+// The cache's part of the pool.
+int64_t PrefixCacheTokens(const EngineOptions& options,
+                          const model::ModelInfo& info) {
+  if (options.prefix_cache_bytes < 0) return info.kv_capacity_tokens / 4;
+  if (info.kv_bytes_per_token <= 0) return 0;
+  return options.prefix_cache_bytes / info.kv_bytes_per_token;
+}
+
 }  // namespace
 
 EngineLoop::EngineLoop(model::UnifiedModel* model,
@@ -41,7 +50,9 @@ EngineLoop::EngineLoop(model::UnifiedModel* model,
       admission_(admission),
       preparer_(model, metrics, clock, options.image_limits),
       scheduler_({options.append_tokens, options.flow_tokens}),
-      runner_(model, metrics, clock),
+      runner_(model, metrics, clock, &costs_),
+      ledger_(model->info().kv_capacity_tokens, model->info().kv_page_tokens),
+      prefixes_(&ledger_, PrefixCacheTokens(options, model->info())),
       last_step_ns_(absl::ToUnixNanos(clock->Now())),
       prepare_pool_(std::make_unique<base::WorkerPool>(
           "prepare", options.prepare_threads)),
@@ -76,7 +87,7 @@ void EngineLoop::Add(Request request, std::unique_ptr<EventSink> sink) {
         // Closed on the engine thread, so that the load which it publishes
         // after this turn no longer counts the request.
         inbox_.Post([this, job = *self] {
-          admission_->Close(clock_->Now());
+          admission_->Close(clock_->Now(), job->request.client);
           Erase(job);
         });
       });
@@ -84,6 +95,7 @@ void EngineLoop::Add(Request request, std::unique_ptr<EventSink> sink) {
   inbox_.Post([this, job = std::move(job)]() mutable {
     Job* added = job.get();
     jobs_.push_back(std::move(job));
+    fair_.Open(added->request.client);
     added->events->Push(StartedEvent{added->request.id, added->request.seed});
     if (!failure_.ok()) End(added, failure_);
   });
@@ -121,6 +133,7 @@ void EngineLoop::Run() {
     inbox_.WaitFor(UntilNextDeadline(now));
   }
   for (const Inbox::Task& task : inbox_.Take()) task();
+  prefixes_.Clear();  // here: contexts are this thread's
 }
 
 absl::StatusOr<bool> EngineLoop::GuardedTurn() {
@@ -142,64 +155,16 @@ absl::StatusOr<bool> EngineLoop::Turn() {
   }
   if (!failure_.ok()) return false;
   COOPER_RETURN_IF_ERROR(std::exchange(task_status_, absl::OkStatus()));
-  StartPreparing();
+  StartPreparing(now);
   COOPER_RETURN_IF_ERROR(StartRunning(now));
   return RunWave();
 }
 
-void EngineLoop::EndCancelled(absl::Time now) {
-  for (const std::shared_ptr<Job>& job : jobs_) {
-    if (job->state == Job::State::kEnded) continue;
-    const CancelCause cause = job->request.cancel->cause();
-    if (cause != CancelCause::kNone) {
-      End(job.get(), StatusOf(cause));
-      metrics_->CancelLatency(clock_->Now() - now);
-    } else if (job->request.deadline <= now) {
-      End(job.get(), LateStatus());
-    }
-  }
-}
-
-// Images are decoded for as many requests as can start soon, so that the
-// pixels of a long queue are not all in memory.
-void EngineLoop::StartPreparing() {
-  const int most = options_.max_running + options_.prepare_threads;
-  for (const std::shared_ptr<Job>& job : jobs_) {
-    if (preparing_ + running_ >= most) return;
-    if (job->state == Job::State::kWaiting) Prepare(job.get());
-  }
-}
-
-// First come, first served; nobody overtakes a request that waits for memory,
-// or it might wait for ever.
-absl::Status EngineLoop::StartRunning(absl::Time now) {
-  for (const std::shared_ptr<Job>& job : jobs_) {
-    if (running_ >= options_.max_running) return absl::OkStatus();
-    if (job->state != Job::State::kReady) continue;
-    const int64_t tokens = job->prepared->kv_tokens;
-    if (kv_reserved_ + tokens > model_->info().kv_capacity_tokens) {
-      return absl::OkStatus();
-    }
-    kv_reserved_ += job->kv_tokens = tokens;
-    --preparing_;
-    ++running_;
-    job->state = Job::State::kRunning;
-    job->usage.queued = now - job->admitted;
-    job->waiting_since = now;
-    metrics_->Queued(job->kind(), job->usage.queued);
-    ExecutionSpec spec = std::move(job->prepared->spec);
-    job->prepared.reset();
-    spec.noise = std::make_unique<model::SeededNoise>(job->request.seed);
-    job->execution =
-        std::make_unique<Execution>(model_, std::move(spec), job.get());
-    COOPER_RETURN_IF_ERROR(Settle(job.get()));
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<bool> EngineLoop::RunWave() {
+  COOPER_RETURN_IF_ERROR(UseCached());
   std::vector<Job*> running;
   std::vector<ReadyItem> ready;
+  std::map<absl::string_view, int> clients;
   for (const std::shared_ptr<Job>& job : jobs_) {
     if (job->state != Job::State::kRunning ||
         job->execution->state() == Execution::State::kRender ||
@@ -210,6 +175,11 @@ absl::StatusOr<bool> EngineLoop::RunWave() {
     item.request = static_cast<int>(running.size());
     item.kind = KindOf(job->execution->state());
     item.waiting_since = job->waiting_since;
+    item.priority = job->request.priority == Priority::kLow ? -1 : 0;
+    item.client =
+        clients
+            .try_emplace(job->request.client, static_cast<int>(clients.size()))
+            .first->second;
     if (item.kind == WaveKind::kAppend) {
       item.rows = job->execution->append_rows();
     } else if (item.kind == WaveKind::kFlow) {
@@ -229,6 +199,7 @@ absl::StatusOr<bool> EngineLoop::RunWave() {
       break;
     case WaveKind::kAppend:
       COOPER_RETURN_IF_ERROR(runner_.Append(jobs, wave->max_rows));
+      prefixes_.EndWave();
       break;
     case WaveKind::kLatents:
       COOPER_RETURN_IF_ERROR(runner_.DecodeLatents(jobs));
@@ -241,12 +212,33 @@ absl::StatusOr<bool> EngineLoop::RunWave() {
       COOPER_RETURN_IF_ERROR(runner_.RunFlowSlice(options_.slice, &jobs));
       break;
   }
+  ChargeClients();
   const absl::Time now = clock_->Now();
   for (Job* job : jobs) {
     job->waiting_since = now;
     COOPER_RETURN_IF_ERROR(Settle(job));
   }
   return true;
+}
+
+void EngineLoop::ChargeClients() {
+  for (const std::shared_ptr<Job>& job : jobs_) {
+    fair_.Charge(job->request.client,
+                 std::exchange(job->device_time, absl::ZeroDuration()));
+  }
+}
+
+// What one request put into the cache while others waited, they need not do.
+absl::Status EngineLoop::UseCached() {
+  for (const std::shared_ptr<Job>& job : jobs_) {
+    if (job->state != Job::State::kRunning ||
+        job->execution->state() != Execution::State::kAppend) {
+      continue;
+    }
+    job->execution->UseCached();
+    COOPER_RETURN_IF_ERROR(Settle(job.get()));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status EngineLoop::Settle(Job* job) {
@@ -278,75 +270,26 @@ absl::Status EngineLoop::Settle(Job* job) {
   }
 }
 
-// Contexts and the place among the running are given back at once; the sink is
-// told as soon as nobody else is telling it something.
-void EngineLoop::End(Job* job, const absl::Status& status) {
-  if (job->state == Job::State::kEnded) return;
-  const metrics::CancelPhase phase = job->phase();
-  switch (job->state) {
-    case Job::State::kWaiting:
-      admission_->FreeBytes(job->input_bytes);
-      job->request.inputs.clear();
-      break;
-    case Job::State::kReady:
-      job->prepared.reset();
-      --preparing_;
-      break;
-    case Job::State::kRunning:
-      runner_.DropFlow(job);
-      job->Release();
-      LeaveRunning(job);
-      break;
-    case Job::State::kPreparing:  // its task counts itself out
-    case Job::State::kClosing:
-    case Job::State::kEnded:
-      break;
-  }
-  if (job->state != Job::State::kClosing) ++closing_;
-  job->state = Job::State::kEnded;
-  const absl::Status with_phase = WithPhase(status, phase);
-  if (job->events->Abort(with_phase)) {
-    job->end = with_phase;
-    job->end_phase = phase;
-  }
-}
-
-void EngineLoop::LeaveRunning(Job* job) {
-  kv_reserved_ -= std::exchange(job->kv_tokens, 0);
-  --running_;
-}
-
-void EngineLoop::FailAll(const absl::Status& cause) {
-  base::Log(base::LogLevel::kError, "engine failed",
-            {{"cause", base::Printable(cause.message(), 500)}});
-  failure_ = ErrorStatus(ErrorReason::kEngineFailed, "the engine failed",
-                         absl::Seconds(1));
-  admission_->Fail();
-  metrics_->SetEngineUp(false);
-  runner_.AbandonFlowStep();
-  for (const std::shared_ptr<Job>& job : jobs_) End(job.get(), failure_);
-}
-
-void EngineLoop::Erase(Job* job) {
-  job->LogEnd();
-  --closing_;
-  jobs_.remove_if(
-      [job](const std::shared_ptr<Job>& other) { return other.get() == job; });
-}
-
 void EngineLoop::PublishLoad() {
   const Engine::Load now = load();
   metrics_->SetLoad(now.queued, now.running);
   const model::KvUsage kv = model_->kv_usage();
-  metrics_->SetKv(kv.used_bytes, kv.capacity_bytes);
+  const int64_t cached =
+      std::min(kv.used_bytes,
+               prefixes_.held_tokens() * model_->info().kv_bytes_per_token);
+  metrics_->SetKv(kv.used_bytes - cached, kv.capacity_bytes);
+  metrics_->SetPrefixCacheBytes(cached);
+  const PrefixCache::Counts counts = prefixes_.TakeCounts();
+  metrics_->PrefixCacheUsed(counts.queried_tokens, counts.hit_tokens,
+                            counts.evictions);
 }
 
 absl::Duration EngineLoop::UntilNextDeadline(absl::Time now) const {
   absl::Time next = absl::InfiniteFuture();
   for (const std::shared_ptr<Job>& job : jobs_) {
-    if (job->state != Job::State::kEnded) {
-      next = std::min(next, job->request.deadline);
-    }
+    if (job->state == Job::State::kEnded) continue;
+    next = std::min(next, job->request.deadline);
+    if (job->queued()) next = std::min(next, QueueDeadline(*job));
   }
   return std::max(next - now, absl::ZeroDuration());
 }

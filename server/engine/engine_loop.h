@@ -15,10 +15,14 @@
 #include "server/base/clock.h"
 #include "server/base/worker_pool.h"
 #include "server/engine/admission.h"
+#include "server/engine/cost_estimator.h"
 #include "server/engine/engine.h"
 #include "server/engine/error.h"
+#include "server/engine/fair_share.h"
 #include "server/engine/inbox.h"
 #include "server/engine/job.h"
+#include "server/engine/kv_ledger.h"
+#include "server/engine/prefix_cache.h"
 #include "server/engine/preparer.h"
 #include "server/engine/scheduler.h"
 #include "server/engine/wave_runner.h"
@@ -57,9 +61,14 @@ class EngineLoop {
   absl::StatusOr<bool> Turn();
   absl::StatusOr<bool> GuardedTurn();
   void EndCancelled(absl::Time now);
-  void StartPreparing();
+  Job* NextToStart(Job::State state, absl::Time now);
+  void StartPreparing(absl::Time now);
+  void RefuseLate(absl::Time now);
+  absl::Time QueueDeadline(const Job& job) const;
   absl::Status StartRunning(absl::Time now);
+  absl::Status UseCached();
   absl::StatusOr<bool> RunWave();
+  void ChargeClients();
   // Moves a job on until it needs a wave or a pool, or is at its end.
   absl::Status Settle(Job* job);
   void Prepare(Job* job);
@@ -81,9 +90,13 @@ class EngineLoop {
   // Of the engine thread.
   JobList jobs_;  // open ones, oldest first
   Scheduler scheduler_;
+  CostEstimator costs_;
   WaveRunner runner_;
-  int64_t kv_reserved_ = 0;  // tokens
-  int preparing_ = 0;        // and ready
+  FairShare fair_;
+  KvLedger ledger_;
+  PrefixCache prefixes_;
+  int preparing_ = 0;         // and ready
+  int normal_since_low_ = 0;  // started since one of low priority was
   absl::Status failure_;
   std::deque<Inbox::Task> tasks_;  // taken from the inbox
   absl::Status task_status_;       // the device's, as a task saw it

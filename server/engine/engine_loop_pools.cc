@@ -47,13 +47,14 @@ void EngineLoop::Prepare(Job* job) {
       job->images = job->prepared->images;
       job->state = Job::State::kReady;
       ++preparing_;
-      const int64_t capacity = model_->info().kv_capacity_tokens;
-      if (job->prepared->kv_tokens > capacity) {
+      const int64_t tokens =
+          ledger_.WithPages(job->prepared->kv_tokens, kSlots);
+      if (tokens > ledger_.capacity()) {
         End(job.get(),
-            ErrorStatus(
-                ErrorReason::kContextTooLarge,
-                absl::StrCat("the request may need ", job->prepared->kv_tokens,
-                             " tokens of context; the server has ", capacity)));
+            ErrorStatus(ErrorReason::kContextTooLarge,
+                        absl::StrCat("the request may need ", tokens,
+                                     " tokens of context; the server has ",
+                                     ledger_.capacity())));
       }
     });
   });

@@ -14,23 +14,26 @@ namespace cooper::engine {
 // Stable reasons of errors: google.rpc.ErrorInfo.reason on the wire
 // (spatial_reasoning.proto lists them), and what metrics count by.
 enum class ErrorReason {
-  kInvalidArgument,  // INVALID_ARGUMENT
-  kInvalidImage,     // INVALID_ARGUMENT
-  kModelNotFound,    // NOT_FOUND
-  kUnsupported,      // FAILED_PRECONDITION
-  kQueueFull,        // RESOURCE_EXHAUSTED, retry
-  kMemoryPressure,   // RESOURCE_EXHAUSTED, retry
-  kContextTooLarge,  // RESOURCE_EXHAUSTED
-  kGpuMemory,        // RESOURCE_EXHAUSTED, retry
-  kLoading,          // UNAVAILABLE, retry
-  kDraining,         // UNAVAILABLE, retry
-  kEngineFailed,     // UNAVAILABLE, retry
-  kDeadline,         // DEADLINE_EXCEEDED
-  kCancelled,        // CANCELLED
-  kSlowReader,       // CANCELLED
-  kEngine,           // INTERNAL
-  kNumeric,          // INTERNAL
-  kEncode,           // INTERNAL
+  kInvalidArgument,   // INVALID_ARGUMENT
+  kInvalidImage,      // INVALID_ARGUMENT
+  kModelNotFound,     // NOT_FOUND
+  kUnsupported,       // FAILED_PRECONDITION
+  kQueueFull,         // RESOURCE_EXHAUSTED, retry
+  kClientLimit,       // RESOURCE_EXHAUSTED, retry
+  kQueueTimeout,      // RESOURCE_EXHAUSTED, retry
+  kMemoryPressure,    // RESOURCE_EXHAUSTED, retry
+  kContextTooLarge,   // RESOURCE_EXHAUSTED
+  kGpuMemory,         // RESOURCE_EXHAUSTED, retry
+  kLoading,           // UNAVAILABLE, retry
+  kDraining,          // UNAVAILABLE, retry
+  kEngineFailed,      // UNAVAILABLE, retry
+  kDeadline,          // DEADLINE_EXCEEDED
+  kDeadlineTooShort,  // DEADLINE_EXCEEDED
+  kCancelled,         // CANCELLED
+  kSlowReader,        // CANCELLED
+  kEngine,            // INTERNAL
+  kNumeric,           // INTERNAL
+  kEncode,            // INTERNAL
 };
 
 // What an error of the engine carries besides code and message.

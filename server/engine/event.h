@@ -62,6 +62,7 @@ struct MapEvent {
 
 struct Usage {
   int64_t input_tokens = 0;
+  int64_t cached_tokens = 0;  // of input_tokens: from the prefix cache
   int64_t output_tokens = 0;
   int maps = 0;
   int flow_steps = 0;

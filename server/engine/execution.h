@@ -12,9 +12,11 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "model/unified_model.h"
+#include "server/base/digest.h"
 #include "server/engine/context_plan.h"
 #include "server/engine/drawn_map.h"
 #include "server/engine/event.h"
+#include "server/engine/prefix_cache.h"
 #include "server/engine/program.h"
 #include "server/engine/text_stream.h"
 
@@ -25,6 +27,7 @@ namespace cooper::engine {
 struct PreparedImage {
   std::shared_ptr<const image::RgbImage> latents;
   std::shared_ptr<const image::RgbImage> vision;
+  base::Digest file = {};  // of the image's file, which tells both
 };
 
 // A text whose ids are known beforehand, so that the engine thread need not
@@ -97,6 +100,9 @@ struct ExecutionSpec {
   // How control spellings in a user's text are read. kParse: as upstream.
   model::ControlText user_text = model::ControlText::kPlain;
   std::vector<std::shared_ptr<const EncodedText>> encoded;
+  // Where input segments are looked for before they are encoded; outlives the
+  // execution; null: nowhere. Needs PreparedImage.file. Without a probe only.
+  PrefixCache* prefixes = nullptr;
 };
 
 // One request under way: its program, contexts, noise and images, turning the
@@ -134,11 +140,16 @@ class Execution {
     return state_ == State::kFailed ? failed_in_ : state_;
   }
 
+  // kAppend. Takes from the prefix cache what was put there meanwhile.
+  void UseCached();
   // kAppend. Rows (tokens) of the segments that can go in one call.
   int64_t append_rows() const;
-  // Adds items to `items`: as many as fit in `max_rows`, at least one. The
-  // items stay valid until OnAppended gets them back, in the same order.
-  void TakeAppends(int64_t max_rows, std::vector<model::AppendItem>* items);
+  // Adds items to `items`: as many as fit in `max_rows`, at least one, or none
+  // where another request encodes the same in this wave: UseCached finds it
+  // afterwards. The items stay valid until OnAppended gets them back, in the
+  // same order.
+  // Returns their rows.
+  int64_t TakeAppends(int64_t max_rows, std::vector<model::AppendItem>* items);
   void OnAppended(absl::Span<const model::AppendItem> items);
 
   // kDecode.
@@ -173,6 +184,7 @@ class Execution {
   // tokens that the model wrote.
   struct Totals {
     int64_t input_tokens = 0;
+    int64_t cached_tokens = 0;  // of input_tokens: from the prefix cache
     int64_t output_tokens = 0;
     int turns = 0;
     int maps = 0;
@@ -195,6 +207,20 @@ class Execution {
     uint64_t parent = 0;              // lineage
     std::vector<model::TokenId> ids;  // bos included
   };
+  // What goes onto a register in one piece: a segment, or an image's latents
+  // and what the vision encoder sees of it.
+  struct Piece {
+    size_t steps = 1;
+    int64_t rows = 0;
+    bool latents = false;
+    std::optional<base::Digest> key;  // of all up to its end; nullopt: none
+  };
+  // A piece in the call under way that goes into the cache.
+  struct Claim {
+    int to = 0;  // register
+    base::Digest parent;
+    Piece piece;
+  };
   // A ContextWork under way. Its contexts live here meanwhile.
   struct Appending {
     std::vector<ContextOp> ops;
@@ -202,7 +228,10 @@ class Execution {
     ContextPlan plan;
     size_t next_step = 0;
     std::vector<std::unique_ptr<model::Context>> registers;
+    std::vector<std::optional<base::Digest>> keys;  // per register
     std::vector<size_t> in_call;  // steps of the call under way
+    std::vector<Claim> claims;    // in it
+    std::vector<bool> cached;     // per op: found, not encoded
     std::array<ContextCounters, kSlots> before;
     std::vector<ContextCounters> after;  // per op that was encoded
   };
@@ -214,7 +243,16 @@ class Execution {
   bool Begin(FinishWork work);
   void Advance();
   bool EndedAppending();
+  void CountCached();
   void ReportOps();
+  void Fork(const ContextStep& step);
+  // Of the prefix cache.
+  Piece PieceAt(size_t step) const;
+  std::optional<base::Digest> KeyAfter(const base::Digest& before,
+                                       size_t op) const;
+  bool TakeCached();
+  bool MayTake(int to, const Piece& piece);
+  void KeepClaims();
   void EndText(const DecodedText& text);
   void Emit(std::vector<TextDelta> deltas);
 

@@ -4,6 +4,7 @@
 
 #include "server/base/check.h"
 #include "server/engine/execution.h"
+#include "server/engine/prefix_key.h"
 
 namespace cooper::engine {
 namespace {
@@ -103,8 +104,13 @@ bool Execution::Begin(ContextWork work) {
   if (scratch_.has_value()) slots.scratch_parent = scratch_->parent;
   appending_.plan = PlanContextOps(appending_.ops, slots, starts_with_scratch);
   appending_.after.resize(ops);
+  appending_.cached.resize(ops);
   appending_.registers.resize(appending_.plan.registers);
+  appending_.keys.resize(appending_.plan.registers);
   for (size_t i = 0; i < kSlots; ++i) {
+    if (contexts_[i] != nullptr && contexts_[i]->cache_length() == 0) {
+      appending_.keys[i] = EmptyPrefix();
+    }
     appending_.registers[i] = std::move(contexts_[i]);
   }
   for (const ContextStep& step : appending_.plan.steps) {
@@ -132,42 +138,66 @@ int64_t Execution::SegmentRows(const model::Segment& segment) const {
                info.vit_patch);
 }
 
+void Execution::Fork(const ContextStep& step) {
+  appending_.registers[step.to] = appending_.registers[step.from]->Fork();
+  appending_.keys[step.to] = appending_.keys[step.from];
+}
+
 int64_t Execution::append_rows() const {
+  const std::vector<ContextStep>& steps = appending_.plan.steps;
   std::vector<bool> pending(appending_.registers.size());
+  std::vector<bool> at_border(appending_.registers.size());
   int64_t rows = 0;
-  for (size_t i = appending_.next_step; i < appending_.plan.steps.size(); ++i) {
-    const ContextStep& step = appending_.plan.steps[i];
-    if (step.kind == ContextStep::Kind::kFork) {
-      if (pending[step.from]) break;
+  for (size_t i = appending_.next_step; i < steps.size();) {
+    if (steps[i].kind == ContextStep::Kind::kFork) {
+      if (pending[steps[i++].from]) break;
       continue;
     }
-    pending[step.to] = true;
-    rows += SegmentRows(appending_.segments[step.op]);
+    if (at_border[steps[i].to]) break;
+    const Piece piece = PieceAt(i);
+    pending[steps[i].to] = true;
+    at_border[steps[i].to] = piece.key.has_value();
+    rows += piece.rows;
+    i += piece.steps;
   }
   return rows;
 }
 
-void Execution::TakeAppends(int64_t max_rows,
-                            std::vector<model::AppendItem>* items) {
+int64_t Execution::TakeAppends(int64_t max_rows,
+                               std::vector<model::AppendItem>* items) {
   COOPER_CHECK(state_ == State::kAppend && appending_.in_call.empty());
   if (probe_ != nullptr) max_rows = 0;  // one at a time
   const std::vector<ContextStep>& steps = appending_.plan.steps;
   std::vector<bool> pending(appending_.registers.size());
+  bool latents = false;
   int64_t rows = 0;
-  for (; appending_.next_step < steps.size(); ++appending_.next_step) {
+  while (appending_.next_step < steps.size()) {
     const ContextStep& step = steps[appending_.next_step];
     if (step.kind == ContextStep::Kind::kFork) {
-      if (pending[step.from]) return;
-      appending_.registers[step.to] = appending_.registers[step.from]->Fork();
+      if (pending[step.from]) break;
+      Fork(step);
+      ++appending_.next_step;
       continue;
     }
-    const model::Segment& segment = appending_.segments[step.op];
-    rows += SegmentRows(segment);
-    if (rows > max_rows && !appending_.in_call.empty()) return;
+    const Piece piece = PieceAt(appending_.next_step);
+    // The key of latents is good only if no others are drawn before them.
+    if (latents && piece.latents && piece.key.has_value()) break;
+    if (!pending[step.to] && TakeCached()) continue;
+    const bool fits = rows + piece.rows <= max_rows;
+    if (!fits && !appending_.in_call.empty()) break;
+    if (!MayTake(step.to, piece)) break;
+    rows += piece.rows;
     pending[step.to] = true;
-    appending_.in_call.push_back(appending_.next_step);
-    items->push_back({appending_.registers[step.to].get(), &segment, {}});
+    latents |= piece.latents;
+    for (size_t i = 0; i < piece.steps; ++i) {
+      const size_t taken = appending_.next_step++;
+      appending_.in_call.push_back(taken);
+      items->push_back({appending_.registers[step.to].get(),
+                        &appending_.segments[steps[taken].op],
+                        {}});
+    }
   }
+  return rows;
 }
 
 void Execution::OnAppended(absl::Span<const model::AppendItem> items) {
@@ -178,19 +208,24 @@ void Execution::OnAppended(absl::Span<const model::AppendItem> items) {
     appending_.after[step.op] = CountersOf(*items[i].context);
   }
   appending_.in_call.clear();
+  KeepClaims();
   if (EndedAppending()) Advance();
 }
 
-// Runs the forks that come next; when nothing else is left, puts the contexts
-// back into their slots.
+// Runs the forks that come next, and takes what is cached; when nothing else is
+// left, puts the contexts back into their slots.
 bool Execution::EndedAppending() {
   const std::vector<ContextStep>& steps = appending_.plan.steps;
-  while (appending_.next_step < steps.size() &&
-         steps[appending_.next_step].kind == ContextStep::Kind::kFork) {
-    const ContextStep& step = steps[appending_.next_step++];
-    appending_.registers[step.to] = appending_.registers[step.from]->Fork();
+  while (appending_.next_step < steps.size()) {
+    const ContextStep& step = steps[appending_.next_step];
+    if (step.kind == ContextStep::Kind::kFork) {
+      Fork(step);
+      ++appending_.next_step;
+    } else if (!TakeCached()) {
+      return false;
+    }
   }
-  if (appending_.next_step < steps.size()) return false;
+  CountCached();
   for (size_t i = 0; i < kSlots; ++i) {
     const int held = appending_.plan.slots[i];
     contexts_[i] = held < 0 ? nullptr : std::move(appending_.registers[held]);

@@ -50,24 +50,6 @@ const char* NameOf(FinishReason reason) {
   return "NO_REQUEST";
 }
 
-const char* NameOf(metrics::CancelPhase phase) {
-  switch (phase) {
-    case metrics::CancelPhase::kQueue:
-      return "queue";
-    case metrics::CancelPhase::kPrefill:
-      return "prefill";
-    case metrics::CancelPhase::kDecode:
-      return "decode";
-    case metrics::CancelPhase::kDiffusion:
-      return "diffusion";
-    case metrics::CancelPhase::kCodec:
-      return "codec";
-    case metrics::CancelPhase::kWrite:
-      break;
-  }
-  return "write";
-}
-
 }  // namespace
 
 Job::Job(Request request, std::unique_ptr<EventSink> sink, Services services,
@@ -191,6 +173,7 @@ void Job::Finish() {
   services_.metrics->Finished(MetricOf(*finish_reason_));
   if (totals_.turns > 0) services_.metrics->Rounds(totals_.turns);
   usage.input_tokens = totals_.input_tokens;
+  usage.cached_tokens = totals_.cached_tokens;
   usage.output_tokens = totals_.output_tokens;
   usage.maps = totals_.maps;
   usage.flow_steps = totals_.flow_steps;
@@ -213,10 +196,11 @@ void Job::LogEnd() const {
       {"reason", !end.ok() ? ReasonName(DetailsOf(end).reason)
                  : finish_reason_.has_value() ? NameOf(*finish_reason_)
                                               : ""},
-      {"phase", NameOf(end_phase)},
+      {"phase", metrics::NameOf(end_phase)},
       {"input_bytes", input_bytes},
       {"images", images},
       {"tokens_in", totals_.input_tokens},
+      {"tokens_cached", totals_.cached_tokens},
       {"tokens_out", totals_.output_tokens},
       {"turns", totals_.turns},
       {"maps", totals_.maps},

@@ -55,6 +55,11 @@ class Job final : public ExecutionObserver,
   // Where the request is, for errors and logs.
   metrics::CancelPhase phase() const;
   metrics::Kind kind() const;
+  // Whether it was not started yet.
+  bool queued() const {
+    return state == State::kWaiting || state == State::kPreparing ||
+           state == State::kReady;
+  }
   // Its execution is finished: sends FinishedEvent once all else is sent.
   void Finish();
   // Gives back what the execution holds, and keeps its totals.
@@ -73,9 +78,10 @@ class Job final : public ExecutionObserver,
   std::unique_ptr<Execution> execution;     // kRunning
   int64_t kv_tokens = 0;                    // reserved
   int images = 0;
-  absl::Time waiting_since;  // its next piece of work is ready
-  Usage usage;               // the times; the counts are filled in at the end
-  absl::Status end;          // why it ended
+  absl::Duration device_time;  // its share of waves, not charged yet
+  absl::Time waiting_since;    // its next piece of work is ready
+  Usage usage;                 // the times; the counts are filled in at the end
+  absl::Status end;            // why it ended
   metrics::CancelPhase end_phase = metrics::CancelPhase::kQueue;
   // Any thread.
   std::atomic<int64_t> codec_ns{0};

@@ -147,6 +147,8 @@ absl::StatusOr<PreparedImage> Preparer::PrepareImage(ImageInput input,
     return MakeError(
         details, absl::StrCat(input.field, ": ", raster.status().message()));
   }
+  PreparedImage image;
+  image.file = base::Hasher().Add(input.bytes).Finish();
   std::string().swap(input.bytes);
   const auto bytes = static_cast<int64_t>(raster->pixels.size());
   metrics_->AddImageDecodeBytes(bytes);
@@ -155,7 +157,6 @@ absl::StatusOr<PreparedImage> Preparer::PrepareImage(ImageInput input,
       image::ApplyRule(*raster, info.vae_rule));
   raster->pixels = {};
   metrics_->AddImageDecodeBytes(-bytes);
-  PreparedImage image;
   image.vision = std::make_shared<const image::RgbImage>(
       image::ApplyRule(*scaled, info.vit_rule));
   if (latents) image.latents = std::move(scaled);
@@ -214,6 +215,9 @@ absl::StatusOr<PreparedRequest> Preparer::Prepare(Request* request) const {
                      rows(prompts.segmentation_prompt) + rows(kOpenAnswer);
   prepared.kv_tokens =
       KvDemand(request->task, request->max_think_tokens, parts);
+  prepared.least =
+      LeastWorkOf(request->task, request->flow, parts,
+                  Rows(map_size, info.latent_stride) - kDelimiters);
 
   ProgramOptions options;
   options.prompts = prompts;

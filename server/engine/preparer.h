@@ -10,6 +10,7 @@
 #include "server/base/clock.h"
 #include "server/engine/execution.h"
 #include "server/engine/kv_demand.h"
+#include "server/engine/least_work.h"
 #include "server/engine/program.h"
 #include "server/engine/request.h"
 #include "server/metrics/server_metrics.h"
@@ -21,6 +22,7 @@ struct PreparedRequest {
   // All but the noise, which is the engine's.
   ExecutionSpec spec;
   int64_t kv_tokens = 0;  // KvDemand
+  LeastWork least;
   int images = 0;
 };
 

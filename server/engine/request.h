@@ -77,8 +77,17 @@ class CancelToken {
   std::atomic<CancelCause> cause_{CancelCause::kNone};
 };
 
+// kLow: work that can wait, such as batches; it starts after normal requests,
+// and late rather than never.
+enum class Priority { kNormal, kLow };
+
 struct Request {
   std::string id;
+  // Who asks, for its share of the device and its limit of open requests:
+  // something that the caller cannot choose. Empty: not known; all such are
+  // one client without a limit.
+  std::string client;
+  Priority priority = Priority::kNormal;
   metrics::Method method = metrics::Method::kReason;
   Task task;
   std::vector<Input> inputs;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <utility>
 
 namespace cooper::engine {
@@ -10,6 +11,36 @@ namespace {
 // The order in which kinds other than text take turns.
 constexpr std::array<WaveKind, 3> kTurns = {
     WaveKind::kAppend, WaveKind::kLatents, WaveKind::kFlow};
+
+// Orders items that are ranked already: those before which no other of their
+// client comes, then those before which one does, and so on. Items of low
+// priority come last, but for those that outrank all others.
+void TakeTurns(std::vector<ReadyItem>* ready) {
+  struct Turn {
+    bool low;
+    int of_client;  // items of its client before it
+    size_t rank;
+    auto operator<=>(const Turn&) const = default;
+  };
+  int highest = ready->front().priority;
+  for (const ReadyItem& item : *ready) {
+    highest = std::max(highest, item.priority);
+  }
+  std::map<int, int> seen;  // of each client
+  bool seen_highest = false;
+  std::vector<std::pair<Turn, ReadyItem>> turns;
+  turns.reserve(ready->size());
+  for (size_t i = 0; i < ready->size(); ++i) {
+    const ReadyItem& item = (*ready)[i];
+    seen_highest |= item.priority == highest;
+    turns.push_back(
+        {{item.priority < highest && seen_highest, seen[item.client]++, i},
+         item});
+  }
+  std::sort(turns.begin(), turns.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (size_t i = 0; i < turns.size(); ++i) (*ready)[i] = turns[i].second;
+}
 
 }  // namespace
 
@@ -55,6 +86,7 @@ std::optional<Wave> Scheduler::Plan(std::vector<ReadyItem> ready,
             [&](const ReadyItem& a, const ReadyItem& b) {
               return rank(a) < rank(b);
             });
+  TakeTurns(&ready);
   const int64_t budget = wave.kind == WaveKind::kAppend ? budgets_.append_rows
                                                         : budgets_.flow_rows;
   if (wave.kind == WaveKind::kAppend) wave.max_rows = budget;

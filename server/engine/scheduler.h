@@ -18,6 +18,7 @@ struct ReadyItem {
   int64_t rows = 0;          // kAppend, kFlow
   absl::Time waiting_since;  // since this piece of work is ready
   int priority = 0;          // higher goes first
+  int client = 0;            // the caller's number of it
 };
 
 struct Budgets {
@@ -39,11 +40,17 @@ struct Wave {
 // Which work goes next. A pure function of its input and of what it planned
 // last; no thread, no clock.
 //
+// Within a kind who waits longest goes first, and clients take turns: after
+// what of each waits longest comes the second of each, and so on. So a client
+// gets its share of waves under a budget however many requests it has. Low
+// priority comes last, unless it waits longer than all others by its head
+// start.
+//
 // Texts go first: all of them in one wave, and between any two waves of other
 // kinds as long as some are in text. The others take turns (appends, latents,
-// flows), so that each ready kind runs within three such waves. Within a kind
-// who waits longest goes first, others join under the budget; a request that
-// alone passes it goes alone. Of latents one map goes at a time.
+// flows), so that each ready kind runs within three such waves. Others join the
+// first under the budget; a request that alone passes it goes alone. Of latents
+// one map goes at a time.
 class Scheduler {
  public:
   explicit Scheduler(Budgets budgets) : budgets_(budgets) {}

@@ -17,8 +17,11 @@ absl::Status WaveRunner::Decode(absl::Span<Job* const> jobs) {
   metrics_->WaveRun(metrics::Wave::kDecode, static_cast<int>(jobs.size()),
                     took);
   metrics_->PhaseRun(metrics::Phase::kDecode, took);
+  costs_->Observe(CostEstimator::Wave::kDecode,
+                  static_cast<int64_t>(jobs.size()), took, clock_->Now());
   for (size_t i = 0; i < jobs.size(); ++i) {
     jobs[i]->usage.decode += took;
+    jobs[i]->device_time += took / static_cast<int64_t>(jobs.size());
     jobs[i]->execution->OnDecoded(items[i]);
   }
   return absl::OkStatus();
@@ -28,16 +31,25 @@ absl::Status WaveRunner::Append(absl::Span<Job* const> jobs, int64_t max_rows) {
   const absl::Time start = clock_->Now();
   std::vector<model::AppendItem> items;
   std::vector<size_t> ends;  // of each job's items
+  std::vector<int64_t> rows;
+  int64_t all_rows = 0;
   for (Job* job : jobs) {
-    job->execution->TakeAppends(max_rows, &items);
+    rows.push_back(job->execution->TakeAppends(max_rows, &items));
+    all_rows += rows.back();
     ends.push_back(items.size());
   }
-  COOPER_RETURN_IF_ERROR(model_->Append(absl::MakeSpan(items)));
-  const absl::Duration took = clock_->Now() - start;
-  CountAppend(items, took);
+  absl::Duration took;
+  if (!items.empty()) {  // else: everything was in the prefix cache
+    COOPER_RETURN_IF_ERROR(model_->Append(absl::MakeSpan(items)));
+    took = clock_->Now() - start;
+    CountAppend(items, took);
+    costs_->Observe(CostEstimator::Wave::kAppend, all_rows, took,
+                    clock_->Now());
+  }
   size_t begin = 0;
   for (size_t i = 0; i < jobs.size(); ++i) {
     jobs[i]->usage.prefill += took;
+    if (rows[i] > 0) jobs[i]->device_time += took * rows[i] / all_rows;
     jobs[i]->execution->OnAppended(
         absl::MakeConstSpan(items).subspan(begin, ends[i] - begin));
     begin = ends[i];
@@ -88,8 +100,11 @@ absl::Status WaveRunner::DecodeLatents(absl::Span<Job* const> jobs) {
   metrics_->WaveRun(metrics::Wave::kDecodeLatents,
                     static_cast<int>(jobs.size()), took);
   metrics_->PhaseRun(metrics::Phase::kVaeDecode, took);
+  costs_->Observe(CostEstimator::Wave::kLatents,
+                  static_cast<int64_t>(jobs.size()), took, clock_->Now());
   for (size_t i = 0; i < jobs.size(); ++i) {
     jobs[i]->usage.codec += took;
+    jobs[i]->device_time += took / static_cast<int64_t>(jobs.size());
     jobs[i]->execution->OnLatents(std::move(items[i]));
   }
   return absl::OkStatus();
@@ -97,7 +112,11 @@ absl::Status WaveRunner::DecodeLatents(absl::Span<Job* const> jobs) {
 
 absl::Status WaveRunner::BeginFlowStep(absl::Span<Job* const> jobs) {
   std::vector<model::Flow*> flows;
-  for (Job* job : jobs) flows.push_back(job->execution->flow());
+  step_rows_ = 0;
+  for (Job* job : jobs) {
+    flows.push_back(job->execution->flow());
+    step_rows_ += job->execution->flow_rows();
+  }
   COOPER_ASSIGN_OR_RETURN(step_, model_->BeginFlowStep(flows));
   step_jobs_.assign(jobs.begin(), jobs.end());
   step_took_ = absl::ZeroDuration();
@@ -110,12 +129,17 @@ absl::Status WaveRunner::RunFlowSlice(absl::Duration budget,
   COOPER_ASSIGN_OR_RETURN(const bool complete, step_->RunSlice(budget));
   const absl::Duration took = clock_->Now() - start;
   step_took_ += took;
-  for (Job* job : step_jobs_) job->usage.flow += took;
+  for (Job* job : step_jobs_) {
+    job->usage.flow += took;
+    job->device_time += took * job->execution->flow_rows() / step_rows_;
+  }
   if (!complete) return absl::OkStatus();
   const int flows = static_cast<int>(step_jobs_.size());
   metrics_->WaveRun(metrics::Wave::kFlow, flows, step_took_);
   metrics_->PhaseRun(metrics::Phase::kDiffusion, step_took_);
   metrics_->FlowSteps(flows, step_took_);
+  costs_->Observe(CostEstimator::Wave::kFlowStep, step_rows_, step_took_,
+                  clock_->Now());
   step_.reset();
   done->swap(step_jobs_);
   step_jobs_.clear();

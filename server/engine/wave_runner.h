@@ -9,6 +9,7 @@
 #include "absl/types/span.h"
 #include "model/unified_model.h"
 #include "server/base/clock.h"
+#include "server/engine/cost_estimator.h"
 #include "server/engine/job.h"
 #include "server/metrics/server_metrics.h"
 
@@ -21,9 +22,10 @@ namespace cooper::engine {
 // model must not be used. What concerns one job alone is in its execution.
 class WaveRunner {
  public:
+  // All outlive it. What waves take is told to `costs`.
   WaveRunner(model::UnifiedModel* model, metrics::ServerMetrics* metrics,
-             const base::Clock* clock)
-      : model_(model), metrics_(metrics), clock_(clock) {}
+             const base::Clock* clock, CostEstimator* costs)
+      : model_(model), metrics_(metrics), clock_(clock), costs_(costs) {}
 
   absl::Status Decode(absl::Span<Job* const> jobs);
   absl::Status Append(absl::Span<Job* const> jobs, int64_t max_rows);
@@ -48,8 +50,10 @@ class WaveRunner {
   model::UnifiedModel* const model_;
   metrics::ServerMetrics* const metrics_;
   const base::Clock* const clock_;
+  CostEstimator* const costs_;
   std::unique_ptr<model::FlowStep> step_;
   std::vector<Job*> step_jobs_;
+  int64_t step_rows_ = 0;
   absl::Duration step_took_;
 };
 

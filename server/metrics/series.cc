@@ -170,11 +170,26 @@ ServerMetrics::Series::Series(Registry* registry)
       kv_usage(Gauges(registry, "cooper_kv_cache_usage_ratio",
                       "Used part of the KV cache, 0 to 1.")
                    .Add({})),
-      kv_bytes(
-          Gauges(registry, "cooper_kv_cache_bytes", "Used KV cache.").Add({})),
+      kv_bytes(Gauges(registry, "cooper_kv_cache_bytes",
+                      "KV cache that requests use.")
+                   .Add({})),
       kv_capacity(Gauges(registry, "cooper_kv_cache_capacity_bytes",
                          "Size of the KV cache.")
                       .Add({})),
+      prefix_cache_bytes(Gauges(registry, "cooper_prefix_cache_bytes",
+                                "KV cache kept for requests to come.")
+                             .Add({})),
+      prefix_cache_queries(
+          Counters(registry, "cooper_prefix_cache_queries_total",
+                   "Prompt tokens looked for in the prefix cache.")
+              .Add({})),
+      prefix_cache_hits(Counters(registry, "cooper_prefix_cache_hits_total",
+                                 "Prompt tokens found in the prefix cache.")
+                            .Add({})),
+      prefix_cache_evictions(Counters(registry,
+                                      "cooper_prefix_cache_evictions_total",
+                                      "Entries dropped from the prefix cache.")
+                                 .Add({})),
       engine_up(
           Gauges(registry, "cooper_engine_up", "1 while the engine can work.")
               .Add({})),

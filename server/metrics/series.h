@@ -25,9 +25,9 @@ inline constexpr std::array kPhases = {
     "decode_image", "vit",       "vae_encode", "prefill",
     "decode",       "diffusion", "vae_decode", "encode_image"};
 inline constexpr std::array kRejections = {
-    "queue_full", "memory_pressure",  "draining",
-    "loading",    "invalid_argument", "unauthenticated",
-    "not_found",  "unsupported",      "unimplemented"};
+    "queue_full", "client_limit", "queue_timeout",    "memory_pressure",
+    "draining",   "loading",      "invalid_argument", "unauthenticated",
+    "not_found",  "unsupported",  "unimplemented"};
 inline constexpr std::array kCauses = {"client", "deadline", "stall",
                                        "shutdown"};
 inline constexpr std::array kCancelPhases = {"queue",     "prefill", "decode",
@@ -106,6 +106,10 @@ struct ServerMetrics::Series {
   Gauge& kv_usage;
   Gauge& kv_bytes;
   Gauge& kv_capacity;
+  Gauge& prefix_cache_bytes;
+  Counter& prefix_cache_queries;
+  Counter& prefix_cache_hits;
+  Counter& prefix_cache_evictions;
   Gauge& engine_up;
   Gauge& engine_last_step;
   Gauge& ready;

@@ -26,6 +26,8 @@ double Seconds(absl::Duration duration) {
 
 }  // namespace
 
+const char* NameOf(CancelPhase phase) { return kCancelPhases[At(phase)]; }
+
 ServerMetrics::ServerMetrics(prometheus::Registry* registry)
     : series_(std::make_unique<Series>(registry)) {}
 ServerMetrics::~ServerMetrics() = default;
@@ -115,6 +117,15 @@ void ServerMetrics::SetKv(int64_t used_bytes, int64_t capacity_bytes) {
                             ? static_cast<double>(used_bytes) /
                                   static_cast<double>(capacity_bytes)
                             : 0);
+}
+void ServerMetrics::SetPrefixCacheBytes(int64_t bytes) {
+  series_->prefix_cache_bytes.Set(static_cast<double>(bytes));
+}
+void ServerMetrics::PrefixCacheUsed(int64_t queried, int64_t hits,
+                                    int64_t evictions) {
+  series_->prefix_cache_queries.Increment(static_cast<double>(queried));
+  series_->prefix_cache_hits.Increment(static_cast<double>(hits));
+  series_->prefix_cache_evictions.Increment(static_cast<double>(evictions));
 }
 void ServerMetrics::SetEngineUp(bool up) { series_->engine_up.Set(up ? 1 : 0); }
 void ServerMetrics::SetEngineLastStep(absl::Time wall_clock) {

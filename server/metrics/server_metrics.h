@@ -40,6 +40,8 @@ enum class Phase {
 };
 enum class Rejection {
   kQueueFull,
+  kClientLimit,
+  kQueueTimeout,
   kMemoryPressure,
   kDraining,
   kLoading,
@@ -60,6 +62,8 @@ enum class CancelPhase {
   kCodec,
   kWrite
 };
+// Its label value, also for logs: "queue", ...
+const char* NameOf(CancelPhase phase);
 enum class Error { kEngine, kGpuMemory, kNumeric, kEncode, kInternal };
 enum class FinishReason { kAnswered, kMaxTurns, kMaxTokens, kNoRequest };
 enum class Wave { kAppend, kDecode, kFlow, kDecodeLatents };
@@ -121,7 +125,13 @@ class ServerMetrics {
   // From CancelToken::Cancel's being seen to the slot's being free.
   void CancelLatency(absl::Duration duration);
 
+  // What requests hold of the KV cache, and its size.
   void SetKv(int64_t used_bytes, int64_t capacity_bytes);
+  // What the prefix cache holds beside them.
+  void SetPrefixCacheBytes(int64_t bytes);
+  // Since the last call: tokens that might have been in it, those that were,
+  // entries dropped.
+  void PrefixCacheUsed(int64_t queried, int64_t hits, int64_t evictions);
   void SetEngineUp(bool up);
   void SetEngineLastStep(absl::Time wall_clock);
   void SetReady(bool ready);

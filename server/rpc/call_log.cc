@@ -9,24 +9,6 @@
 namespace cooper::rpc {
 namespace {
 
-const char* PhaseName(metrics::CancelPhase phase) {
-  switch (phase) {
-    case metrics::CancelPhase::kQueue:
-      return "queue";
-    case metrics::CancelPhase::kPrefill:
-      return "prefill";
-    case metrics::CancelPhase::kDecode:
-      return "decode";
-    case metrics::CancelPhase::kDiffusion:
-      return "diffusion";
-    case metrics::CancelPhase::kCodec:
-      return "codec";
-    case metrics::CancelPhase::kWrite:
-      return "write";
-  }
-  return "queue";
-}
-
 base::LogLevel LevelOf(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kInternal:
@@ -72,7 +54,7 @@ void LogCall(metrics::Method method, const absl::Status& end,
   if (!end.ok()) {
     fields.push_back({"reason", ReasonOf(end)});
     if (const auto phase = engine::DetailsOf(end).phase) {
-      fields.push_back({"phase", PhaseName(*phase)});
+      fields.push_back({"phase", metrics::NameOf(*phase)});
     }
   }
   base::Log(LevelOf(end.code()), "request", fields);

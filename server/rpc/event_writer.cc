@@ -75,6 +75,7 @@ v1::FinishReason ToWire(engine::FinishReason reason) {
 
 void Fill(const engine::Usage& usage, v1::Usage* wire) {
   wire->set_input_tokens(usage.input_tokens);
+  wire->set_cached_tokens(usage.cached_tokens);
   wire->set_output_tokens(usage.output_tokens);
   wire->set_maps(usage.maps);
   wire->set_flow_steps(usage.flow_steps);

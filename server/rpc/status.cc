@@ -62,6 +62,8 @@ std::optional<absl::Duration> RetryAfter(const absl::Status& status) {
   if (details.retry_after.has_value()) return details.retry_after;
   switch (details.reason) {
     case ErrorReason::kQueueFull:
+    case ErrorReason::kClientLimit:
+    case ErrorReason::kQueueTimeout:
     case ErrorReason::kMemoryPressure:
     case ErrorReason::kGpuMemory:
     case ErrorReason::kLoading:
@@ -204,6 +206,10 @@ void CountEnd(const absl::Status& status, metrics::Method method,
       return metrics->Rejected(method, Rejection::kUnsupported);
     case ErrorReason::kQueueFull:
       return metrics->Rejected(method, Rejection::kQueueFull);
+    case ErrorReason::kClientLimit:
+      return metrics->Rejected(method, Rejection::kClientLimit);
+    case ErrorReason::kQueueTimeout:
+      return metrics->Rejected(method, Rejection::kQueueTimeout);
     case ErrorReason::kMemoryPressure:
     case ErrorReason::kContextTooLarge:
       return metrics->Rejected(method, Rejection::kMemoryPressure);
@@ -216,6 +222,7 @@ void CountEnd(const absl::Status& status, metrics::Method method,
       }
       return metrics->Cancelled(method, metrics::CancelCause::kShutdown, phase);
     case ErrorReason::kDeadline:
+    case ErrorReason::kDeadlineTooShort:
       return metrics->Cancelled(method, ToMetric(CancelCause::kDeadline),
                                 phase);
     case ErrorReason::kCancelled:

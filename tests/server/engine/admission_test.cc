@@ -76,5 +76,19 @@ TEST(AdmissionTest, WaitsUntilNothingIsOpen) {
   EXPECT_TRUE(admission.WaitUntilIdle(absl::ZeroDuration()));
 }
 
+TEST(AdmissionTest, BoundsTheRequestsOfOneClient) {
+  Admission admission({.max_open = 9, .max_bytes = 100, .max_per_client = 2});
+  EXPECT_OK(admission.Admit(1, "a"));
+  EXPECT_OK(admission.Admit(1, "a"));
+  const absl::Status full = admission.Admit(1, "a");
+  EXPECT_EQ(full.code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(DetailsOf(full).reason, ErrorReason::kClientLimit);
+  EXPECT_EQ(DetailsOf(full).retry_after, absl::Seconds(1));
+  EXPECT_OK(admission.Admit(1, "b"));
+  for (int i = 0; i < 3; ++i) EXPECT_OK(admission.Admit(1));
+  admission.Close(At(0), "a");
+  EXPECT_OK(admission.Admit(1, "a"));
+}
+
 }  // namespace
 }  // namespace cooper::engine

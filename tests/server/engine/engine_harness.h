@@ -125,12 +125,13 @@ class EngineHarness {
     }
   }
   void ExpectNothingLeft() {
-    while (engine_->load().queued + engine_->load().running > 0) {
+    while (engine_->load().queued + engine_->load().running > 0 ||
+           Metric("cooper_kv_cache_bytes") > 0) {
       std::this_thread::yield();
     }
-    EXPECT_EQ(model_.live_contexts(), 0);
     EXPECT_EQ(model_.live_flows(), 0);
-    EXPECT_EQ(model_.used_tokens(), 0);
+    EXPECT_EQ(static_cast<double>(model_.kv_usage().used_bytes),
+              Metric("cooper_prefix_cache_bytes"));
   }
 
  private:

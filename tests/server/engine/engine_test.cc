@@ -66,8 +66,9 @@ TEST(EngineTest, FinishedTellsAnswerAndUsage) {
             static_cast<int64_t>(std::string(kDepthText).size() +
                                  std::string(kAnswerText).size()));
   EXPECT_GT(finished.usage.input_tokens, 0);
-  // Four append waves; every token and both eos; three steps of four layers.
-  EXPECT_EQ(finished.usage.prefill, absl::Milliseconds(4 * 2));
+  // Five append waves (three of the prompt); every token and both eos; three
+  // steps of four layers.
+  EXPECT_EQ(finished.usage.prefill, absl::Milliseconds(5 * 2));
   EXPECT_EQ(finished.usage.decode,
             absl::Milliseconds(finished.usage.output_tokens + 2));
   EXPECT_EQ(finished.usage.flow, absl::Milliseconds(3 * 4 * 3));
@@ -127,7 +128,8 @@ TEST(EngineTest, EightMixedRequestsRunTogetherAndEndOneByOne) {
         harness.Submit(Question(absl::StrCat(i % 4 == 0   ? "both question "
                                              : i % 4 == 1 ? "depth question "
                                                           : "question ",
-                                             i))));
+                                             i),
+                                /*num_timesteps=*/20)));
   }
   // Let the model go once all eight could be started.
   harness.AwaitLoad(0, 8, 8);

@@ -19,8 +19,8 @@ constexpr WaveKind kLatents = WaveKind::kLatents;
 absl::Time At(int seconds) { return absl::FromUnixSeconds(seconds); }
 
 ReadyItem Item(int request, WaveKind kind, int64_t rows = 1, int since = 0,
-               int priority = 0) {
-  return {request, kind, rows, At(since), priority};
+               int priority = 0, int client = 0) {
+  return {request, kind, rows, At(since), priority, client};
 }
 
 Budgets Small() { return {.append_rows = 100, .flow_rows = 100}; }
@@ -130,6 +130,36 @@ TEST(SchedulerTest, PriorityIsAHeadStartNotARight) {
           .Plan({Item(0, kFlow, 100, 10, 0), Item(1, kFlow, 100, 15, 1)}, false)
           ->requests,
       ElementsAre(0));
+}
+
+std::vector<int> FirstWave(std::vector<ReadyItem> ready) {
+  return Scheduler(Small()).Plan(std::move(ready), false)->requests;
+}
+
+TEST(SchedulerTest, ClientsTakeTurnsUnderTheBudget) {
+  // Client 0 has three that wait longer than client 1's two.
+  EXPECT_THAT(
+      FirstWave({Item(0, kFlow, 30, 1, 0, 0), Item(1, kFlow, 30, 2, 0, 0),
+                 Item(2, kFlow, 30, 3, 0, 0), Item(3, kFlow, 30, 4, 0, 1),
+                 Item(4, kFlow, 30, 5, 0, 1)}),
+      ElementsAre(0, 3, 1));
+  // Alone, it has them all.
+  EXPECT_THAT(
+      FirstWave({Item(0, kFlow, 30, 1, 0, 0), Item(1, kFlow, 30, 2, 0, 0),
+                 Item(2, kFlow, 30, 3, 0, 0)}),
+      ElementsAre(0, 1, 2));
+}
+
+TEST(SchedulerTest, LowPriorityComesLastAlsoOfAnotherClient) {
+  EXPECT_THAT(
+      FirstWave({Item(0, kFlow, 30, 5, -1, 0), Item(1, kFlow, 30, 5, 0, 1),
+                 Item(2, kFlow, 30, 6, 0, 1)}),
+      ElementsAre(1, 2, 0));
+  // Unless it waits two seconds longer than anybody else.
+  EXPECT_THAT(
+      FirstWave({Item(0, kFlow, 30, 2, -1, 0), Item(1, kFlow, 30, 5, 0, 1),
+                 Item(2, kFlow, 30, 6, 0, 1)}),
+      ElementsAre(0, 1, 2));
 }
 
 }  // namespace

@@ -1,0 +1,40 @@
+#ifndef COOPER_SERVER_ENGINE_COST_ESTIMATOR_H_
+#define COOPER_SERVER_ENGINE_COST_ESTIMATOR_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/time/time.h"
+#include "server/engine/least_work.h"
+
+namespace cooper::engine {
+
+// What waves took lately, as a line over their size; and so what work to come
+// will take at least. Old waves fade; what was not seen for kMemory is not
+// known, so that no estimate outlives its cause.
+//
+// Pure; not thread-safe.
+class CostEstimator {
+ public:
+  enum class Wave { kAppend, kDecode, kFlowStep, kLatents };
+  static constexpr absl::Duration kMemory = absl::Minutes(1);
+
+  // `size`: rows; of kLatents: maps.
+  void Observe(Wave wave, int64_t size, absl::Duration took, absl::Time now);
+  // Zero for what is not known.
+  absl::Duration Estimate(Wave wave, int64_t size, absl::Time now) const;
+  absl::Duration Estimate(const LeastWork& work, absl::Time now) const;
+
+ private:
+  // Sums over waves, each weighing the less the older it is.
+  struct Line {
+    double weight = 0, size = 0, took = 0, size_size = 0, size_took = 0;
+    absl::Time last = absl::InfinitePast();
+  };
+  std::array<Line, 4> lines_;
+};
+
+}  // namespace cooper::engine
+
+#endif  // COOPER_SERVER_ENGINE_COST_ESTIMATOR_H_

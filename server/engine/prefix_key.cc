@@ -1,0 +1,48 @@
+#include "server/engine/prefix_key.h"
+
+namespace cooper::engine {
+namespace {
+
+enum class Kind : uint8_t { kText, kVision, kLatent };
+
+base::Hasher& Begin(base::Hasher& hasher, Kind kind,
+                    const base::Digest& before) {
+  return hasher.AddInteger(static_cast<uint8_t>(kind)).Add(before);
+}
+
+}  // namespace
+
+base::Digest EmptyPrefix() { return base::Digest{}; }
+
+base::Digest TextPrefix(const base::Digest& before,
+                        absl::Span<const model::TokenId> ids) {
+  base::Hasher hasher;
+  return Begin(hasher, Kind::kText, before)
+      .AddInteger(ids.size())
+      .Add(ids.data(), ids.size() * sizeof(ids[0]))
+      .Finish();
+}
+
+base::Digest VisionPrefix(const base::Digest& before, const base::Digest& file,
+                          image::Size size) {
+  base::Hasher hasher;
+  return Begin(hasher, Kind::kVision, before)
+      .Add(file)
+      .AddInteger(size.width)
+      .AddInteger(size.height)
+      .Finish();
+}
+
+base::Digest LatentPrefix(const base::Digest& before, const base::Digest& file,
+                          image::Size size, const model::NoisePlace& place) {
+  base::Hasher hasher;
+  return Begin(hasher, Kind::kLatent, before)
+      .Add(file)
+      .AddInteger(size.width)
+      .AddInteger(size.height)
+      .AddInteger(place.seed)
+      .AddInteger(place.words)
+      .Finish();
+}
+
+}  // namespace cooper::engine

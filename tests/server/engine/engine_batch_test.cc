@@ -1,0 +1,19 @@
+#include <gtest/gtest.h>
+
+#include "model/fake/fake_model.h"
+#include "tests/server/engine/batch_independence.h"
+#include "tests/server/engine/engine_fixture.h"
+
+namespace cooper::engine {
+namespace {
+
+TEST(EngineBatchTest, ResultsDoNotDependOnTheBatchNorOnNeighboursThatLeave) {
+  fake::FakeScript script = SmallScript();
+  script.delays.decode = absl::Microseconds(50);
+  script.delays.flow_layer = absl::Microseconds(200);
+  fake::FakeModel model(std::move(script));
+  ExpectResultsDoNotDependOnTheBatch(&model, {});
+}
+
+}  // namespace
+}  // namespace cooper::engine

@@ -1,0 +1,307 @@
+#include "tests/server/engine/simulation.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/engine/cost_estimator.h"
+#include "server/engine/fair_share.h"
+#include "server/engine/kv_ledger.h"
+#include "server/engine/start_order.h"
+
+namespace cooper::engine {
+namespace {
+
+constexpr int kBranches = 3;
+constexpr double kCaution = 0.75;  // as the engine's
+
+// Pieces of work of one kind, one after another.
+struct Stage {
+  WaveKind kind;
+  int count;
+  int64_t rows;
+};
+
+std::vector<Stage> StagesOf(const TraceRequest& request) {
+  std::vector<Stage> stages = {{WaveKind::kAppend, 1, request.rows}};
+  const int texts = request.tokens > 0 ? request.maps + 1 : 0;
+  const auto write = [&](int text) {
+    if (texts == 0) return;
+    const int tokens =
+        request.tokens / texts + (text == 0 ? request.tokens % texts : 0);
+    if (tokens > 0) stages.push_back({WaveKind::kDecode, tokens, 1});
+  };
+  for (int map = 0; map < request.maps; ++map) {
+    write(map);
+    stages.push_back(
+        {WaveKind::kFlow, request.steps, request.map_rows * kBranches});
+    stages.push_back({WaveKind::kLatents, 1, 1});
+    if (texts > 0) stages.push_back({WaveKind::kAppend, 1, request.map_rows});
+  }
+  write(request.maps);
+  return stages;
+}
+
+LeastWork LeastOf(const TraceRequest& request) {
+  LeastWork work;
+  work.decodes = request.tokens > 0 ? 1 : 0;
+  // Of a question nobody knows what it will draw.
+  if (request.tokens == 0 && request.maps > 0) {
+    work.flow_steps = request.maps * request.steps;
+    work.flow_rows = request.map_rows * kBranches;
+    work.maps = request.maps;
+  }
+  return work;
+}
+
+int64_t KvDemandOf(const TraceRequest& request) {
+  return request.rows + request.tokens + request.maps * request.map_rows;
+}
+
+class Simulation {
+ public:
+  Simulation(const Trace& trace, const SimulatedDevice& device)
+      : trace_(trace),
+        device_(device),
+        scheduler_(device.budgets),
+        ledger_(device.kv_tokens, 1) {
+    report_.ends.resize(trace.size());
+    for (const TraceRequest& request : trace) {
+      requests_.push_back({StagesOf(request)});
+      ++open_of_[request.client];
+    }
+  }
+
+  SimulationReport Run() {
+    while (arrived_ < trace_.size() || !open_.empty()) {
+      Arrive();
+      EndCancelled();
+      Start();
+      if (RunWave()) continue;
+      if (!open_.empty()) ++report_.idle_with_work;
+      if (arrived_ == trace_.size()) break;
+      now_ = std::max(now_, trace_[arrived_].at);
+    }
+    report_.kv_left = ledger_.held(KvLedger::Holder::kRequests);
+    return std::move(report_);
+  }
+
+ private:
+  struct Running {
+    std::vector<Stage> stages;
+    size_t stage = 0;
+    int done = 0;  // of the stage
+    bool started = false;
+    bool in_flow = false;
+    absl::Duration waiting_since = absl::ZeroDuration();
+  };
+
+  absl::Time Clock() const { return absl::UnixEpoch() + now_; }
+
+  void Arrive() {
+    for (; arrived_ < trace_.size() && trace_[arrived_].at <= now_;
+         ++arrived_) {
+      open_.push_back(static_cast<int>(arrived_));
+      fair_.Open(trace_[arrived_].client);
+    }
+  }
+
+  void End(int index, Outcome outcome) {
+    report_.ends[index].outcome = outcome;
+    report_.ends[index].ended = now_;
+    const TraceRequest& request = trace_[index];
+    if (requests_[index].started) {
+      ledger_.Release(KvLedger::Holder::kRequests, KvDemandOf(request));
+      --running_;
+    }
+    fair_.Close(request.client);
+    if (--open_of_[request.client] == 0) all_have_work_ = false;
+    std::erase(open_, index);
+    std::erase(in_step_, index);
+    if (in_step_.empty()) step_left_ = absl::ZeroDuration();
+  }
+
+  void EndCancelled() {
+    for (const int index : std::vector<int>(open_)) {
+      const TraceRequest& request = trace_[index];
+      if (request.cancel.has_value() && request.at + *request.cancel <= now_) {
+        End(index, Outcome::kCancelled);
+        continue;
+      }
+      if (!request.deadline.has_value()) continue;
+      const absl::Duration left = request.at + *request.deadline - now_;
+      if (left <= absl::ZeroDuration()) {
+        End(index, Outcome::kLate);
+      } else if (!requests_[index].started &&
+                 costs_.Estimate(LeastOf(request), Clock()) * kCaution > left) {
+        End(index, Outcome::kRefused);
+      }
+    }
+  }
+
+  void Start() {
+    while (running_ < device_.max_running) {
+      std::vector<StartCandidate> candidates;
+      for (const int index : open_) {
+        if (requests_[index].started) continue;
+        const TraceRequest& request = trace_[index];
+        candidates.push_back({index, request.priority, now_ - request.at,
+                              fair_.Lead(request.client)});
+      }
+      const std::optional<int> next =
+          NextToStart(candidates, normal_since_low_);
+      if (!next.has_value() || !ledger_.Reserve(KvLedger::Holder::kRequests,
+                                                KvDemandOf(trace_[*next]))) {
+        return;
+      }
+      ++running_;
+      const bool low = trace_[*next].priority == Priority::kLow;
+      normal_since_low_ = low ? 0 : normal_since_low_ + 1;
+      requests_[*next].started = true;
+      requests_[*next].waiting_since = now_;
+      report_.ends[*next].started = now_;
+    }
+  }
+
+  std::vector<ReadyItem> Ready() {
+    std::vector<ReadyItem> ready;
+    std::map<std::string, int> clients;
+    for (const int index : open_) {
+      const Running& request = requests_[index];
+      if (!request.started || request.in_flow) continue;
+      const Stage& stage = request.stages[request.stage];
+      const auto client = clients.try_emplace(trace_[index].client,
+                                              static_cast<int>(clients.size()));
+      ready.push_back({index, stage.kind, stage.rows,
+                       absl::UnixEpoch() + request.waiting_since,
+                       trace_[index].priority == Priority::kLow ? -1 : 0,
+                       client.first->second});
+    }
+    return ready;
+  }
+
+  bool RunWave() {
+    const bool flow = !in_step_.empty();
+    const auto wave = scheduler_.Plan(Ready(), flow);
+    if (!wave.has_value()) return false;
+    for (const int index : wave->requests) {
+      SimulatedEnd& end = report_.ends[index];
+      end.longest_wait =
+          std::max(end.longest_wait, now_ - requests_[index].waiting_since);
+    }
+    if (wave->kind == WaveKind::kFlow) {
+      RunSlice(*wave);
+    } else {
+      RunWhole(*wave);
+    }
+    return true;
+  }
+
+  int64_t Rows(const std::vector<int>& indices) const {
+    int64_t rows = 0;
+    for (const int i : indices) {
+      rows += requests_[i].stages[requests_[i].stage].rows;
+    }
+    return rows;
+  }
+
+  void Pass(const std::vector<int>& indices, absl::Duration took) {
+    now_ += took;
+    report_.busy += took;
+    const int64_t rows = Rows(indices);
+    for (const int index : indices) {
+      const Running& request = requests_[index];
+      const absl::Duration share =
+          took * request.stages[request.stage].rows / rows;
+      report_.ends[index].device += share;
+      fair_.Charge(trace_[index].client, share);
+      if (all_have_work_) {
+        report_.while_all_had_work[trace_[index].client] += share;
+      }
+    }
+  }
+
+  void RunWhole(const Wave& wave) {
+    const auto count = static_cast<int64_t>(wave.requests.size());
+    absl::Duration took = device_.latents * count;
+    if (wave.kind == WaveKind::kAppend) {
+      const int64_t rows = Rows(wave.requests);
+      took = device_.append_wave + device_.append_row * rows;
+      costs_.Observe(CostEstimator::Wave::kAppend, rows, took, Clock());
+    } else if (wave.kind == WaveKind::kDecode) {
+      took = device_.decode_wave + device_.decode_row * count;
+      costs_.Observe(CostEstimator::Wave::kDecode, count, took, Clock());
+    } else {
+      costs_.Observe(CostEstimator::Wave::kLatents, count, took, Clock());
+    }
+    Pass(wave.requests, took);
+    for (const int index : wave.requests) Advance(index);
+  }
+
+  void RunSlice(const Wave& wave) {
+    if (!wave.continue_flow) {
+      in_step_ = wave.requests;
+      for (const int index : in_step_) requests_[index].in_flow = true;
+      step_rows_ = Rows(in_step_);
+      step_took_ = step_left_ =
+          device_.flow_step + device_.flow_row * step_rows_;
+    }
+    const absl::Duration took = std::min(step_left_, device_.slice);
+    step_left_ -= took;
+    Pass(in_step_, took);
+    if (step_left_ > absl::ZeroDuration()) return;
+    costs_.Observe(CostEstimator::Wave::kFlowStep, step_rows_, step_took_,
+                   Clock());
+    for (const int index : std::exchange(in_step_, {})) {
+      requests_[index].in_flow = false;
+      Advance(index);
+    }
+  }
+
+  void Advance(int index) {
+    Running& request = requests_[index];
+    request.waiting_since = now_;
+    if (++request.done < request.stages[request.stage].count) return;
+    request.done = 0;
+    if (++request.stage == request.stages.size()) End(index, Outcome::kDone);
+  }
+
+  const Trace& trace_;
+  const SimulatedDevice device_;
+  Scheduler scheduler_;
+  KvLedger ledger_;
+  FairShare fair_;
+  CostEstimator costs_;
+  std::vector<Running> requests_;
+  std::vector<int> open_;  // arrived, not ended; in the order of arrival
+  size_t arrived_ = 0;
+  int running_ = 0;
+  int normal_since_low_ = 0;
+  absl::Duration now_;
+  std::vector<int> in_step_;
+  int64_t step_rows_ = 0;
+  absl::Duration step_took_, step_left_;
+  std::map<std::string, int> open_of_;  // not ended, arrived or not
+  bool all_have_work_ = true;
+  SimulationReport report_;
+};
+
+}  // namespace
+
+SimulationReport Simulate(const Trace& trace, const SimulatedDevice& device) {
+  return Simulation(trace, device).Run();
+}
+
+absl::Duration TimeAlone(const TraceRequest& request,
+                         const SimulatedDevice& device) {
+  const SimulationReport report = Simulate({[&] {
+                                             TraceRequest alone = request;
+                                             alone.at = absl::ZeroDuration();
+                                             alone.deadline.reset();
+                                             alone.cancel.reset();
+                                             return alone;
+                                           }()},
+                                           device);
+  return report.ends[0].ended;
+}
+
+}  // namespace cooper::engine
