@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "model/torch/dtype_choice.h"
 #include "server/base/status_macros.h"
 
 namespace cooper::torch_model {
@@ -76,8 +77,7 @@ absl::StatusOr<Device> SelectDevice(const std::string& device,
   Device result;
   COOPER_ASSIGN_OR_RETURN(result.device, ParseDevice(device));
   if (dtype == "auto") {
-    // bf16 products on a CPU are not parity, and slow on most.
-    result.dtype = result.is_cpu() ? at::kFloat : at::kBFloat16;
+    result.dtype = result.is_cpu() ? MeasuredCpuType() : at::kBFloat16;
   } else if (dtype == "float32") {
     result.dtype = at::kFloat;
   } else if (dtype == "bfloat16") {

@@ -259,6 +259,7 @@ int Main() {
   torch_model::LoadOptions options;
   options.checkpoint_dirs = {absl::GetFlag(FLAGS_checkpoint)};
   options.device = "cpu";
+  options.dtype = "float32";
   options.threads = absl::GetFlag(FLAGS_threads);
   auto loaded = TorchModel::Load(options);
   Require(loaded.status());
