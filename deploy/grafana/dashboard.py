@@ -241,14 +241,17 @@ def time_spent(board):
                 width=12)
     board.graph("Engine steps", "Steps that the engines run, by kind.", "ops",
                 [(rate("cooper_engine_steps_total", "phase"), "{{phase}}")],
-                stack=True)
+                width=6, stack=True)
     board.graph("Tokens", "Prompt tokens read and tokens written a second.",
                 "ops", [(rate("cooper_prompt_tokens_total"), "read"),
-                        (rate("cooper_generation_tokens_total"), "written")])
-    board.graph("Maps", "Maps and pictures drawn, by kind, and flow steps.",
-                "ops", [(rate("cooper_images_generated_total", "kind"),
-                         "{{kind}}"),
-                        (rate("cooper_diffusion_steps_total"), "flow steps")])
+                        (rate("cooper_generation_tokens_total"), "written")],
+                width=6)
+    board.graph("Maps", "Maps and pictures drawn, by kind.", "ops",
+                [(rate("cooper_images_generated_total", "kind"), "{{kind}}")],
+                width=6, stack=True)
+    board.graph("Flow steps", "Steps of maps, summed over the maps of a batch.",
+                "ops", [(rate("cooper_diffusion_steps_total"), "flow steps")],
+                width=6)
     board.graph("One flow step", "Time of one flow step of a batch.", "s",
                 quantiles("cooper_diffusion_step_duration_seconds"))
     board.graph("Turns of a question", "Texts that the model wrote for one "

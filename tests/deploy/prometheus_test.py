@@ -43,9 +43,28 @@ def test_every_alert_says_what_it_is_and_where_to_read_on(rule):
     assert rule["alert"] in headings
 
 
+def test_every_recording_is_named_by_level_metric_and_operation():
+    for rule in rules("record"):
+        level, metric, operation = rule["record"].split(":")
+        assert level == "job"
+        assert metric.startswith("cooper_")
+        assert operation
+        assert "by (job" in rule["expr"]
+
+
+def test_every_recording_is_used():
+    read = set().union(*(metrics(rule["expr"]) for rule in rules("alert")))
+    others = "".join(path.read_text() for path in DEPLOY.rglob("*.yaml"))
+    manual = (ROOT / "docs/metrics.md").read_text()
+    for rule in rules("record"):
+        name = rule["record"]
+        assert name in read or f"{name}{{" in others or name in manual, name
+
+
 def test_rules_read_only_the_servers_metrics_and_their_own_recordings():
     recorded = {rule["record"] for rule in rules("record")}
     for rule in rules("record") + rules("alert"):
         for name in metrics(rule["expr"]):
             assert (name in recorded or name == "up"
-                    or name.startswith(("cooper_", "process_"))), name
+                    or name.startswith(("cooper_", "process_",
+                                        "DCGM_FI_DEV_"))), name
