@@ -3,10 +3,12 @@ that balance between them with deploy/client/service_config.json, and load."""
 
 import collections
 import json
+import os
 import signal
 import sys
 import threading
 import time
+import urllib.request
 
 import grpc
 import pytest
@@ -20,7 +22,7 @@ import servers  # noqa: E402
 
 SERVICE_CONFIG = (DEPLOY / "client/service_config.json").read_text()
 CALLERS = 6
-ROUNDS = 2
+ROUNDS = int(os.environ.get("COOPER_ROLLOUT_ROUNDS", "2"))
 DEEDS = [(load.ask, 3), (load.depth, 1), (load.segment, 1)]
 
 
@@ -64,7 +66,6 @@ def fleet(bin_folder):
 
 def finished(member):
     """Requests of a member that ended well, by its metrics."""
-    import urllib.request  # pylint: disable=import-outside-toplevel
     with urllib.request.urlopen(f"http://{member.metrics_address}/metrics",
                                 timeout=10) as answer:
         lines = answer.read().decode().splitlines()
