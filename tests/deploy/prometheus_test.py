@@ -8,6 +8,7 @@ import yaml
 from conftest import DEPLOY, ROOT, RULES, metrics, rules, run
 
 UNIT_TESTS = ROOT / "tests/deploy/cooper.rules.test.yml"
+TESTS = yaml.safe_load(UNIT_TESTS.read_text())["tests"]
 ALERTS = [rule["alert"] for rule in rules("alert")]
 
 

@@ -29,7 +29,7 @@ DEEDS = [(load.ask, 3), (load.depth, 1), (load.segment, 1)]
 def start(bin_folder, listen):
     return servers.CooperServer(
         bin_folder / "cooper_server", "--max_connection_age=10m",
-        f"--fake_model={ROOT / 'tests/data/fake/script.json'}", listen=listen)
+        f"--fake_model={ROOT / 'tests/data/fake/integration.json'}", listen=listen)
 
 
 def balanced(config=SERVICE_CONFIG):
@@ -73,7 +73,7 @@ def finished(member):
                if line.startswith("cooper_requests_total{code=\"OK\""))
 
 
-def await_share(calls, members, count=10):
+def await_share(calls, members, count=5):
     """Until each member has served so many."""
     give_up = time.monotonic() + 60
     while min(map(finished, members)) < count:
