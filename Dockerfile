@@ -23,7 +23,8 @@ ARG PIP_CERT=
 WORKDIR /src
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 # Packages and libtorch first: they change less often than the sources.
-COPY scripts scripts
+COPY scripts/setup scripts/lib.sh scripts/
+COPY scripts/packages scripts/packages
 COPY cmake cmake
 RUN for name in PIP_INDEX_URL PIP_FIND_LINKS PIP_CERT; do \
       if [[ -z ${!name} ]]; then unset "$name"; fi; \

@@ -3,7 +3,7 @@
 
 The dashboard is for whoever is on call, from the top down: is it up, is it
 fast, is it full, what fails, where does the time go, what does the process
-use. Change it here, run this, and commit both (a test compares them).
+use, how is the card. Change it here, run this, and commit both (a test compares them).
 """
 
 import json
@@ -33,6 +33,13 @@ def quantiles(metric, by=""):
     legend = f"{{{{{by}}}}} " if by else ""
     return [(f"histogram_quantile({q}, {rate(metric + '_bucket', grouping)})",
              f"{legend}p{q * 100:g}") for q in (0.5, 0.95, 0.99)]
+
+
+def card(field):
+    """A field of NVIDIA's DCGM exporter, for the cards of the chosen replicas:
+    it names the pod that has the card, not the replica."""
+    return (f"DCGM_FI_DEV_{field} and on (namespace, pod) "
+            f"cooper_engine_up{{{MATCH}}}")
 
 
 def mean(metric, by=""):
@@ -94,7 +101,7 @@ class Board:
              "stacking": {"mode": "normal" if stack else "none"}},
             {"min": 0, **defaults})
 
-    def stat(self, title, description, unit, query, steps, width=4):
+    def stat(self, title, description, unit, query, steps, width=3):
         self._panel(
             "stat", title, description, unit, [(query, "")], width, 4,
             {"colorMode": "background", "graphMode": "none",
@@ -111,6 +118,14 @@ FAULT = 'code=~"INTERNAL|UNAVAILABLE|RESOURCE_EXHAUSTED"'
 
 def up(board):
     board.row("Is it up?")
+    board.stat("Alerts", "Alerts of these jobs that are firing now. What to do "
+               "about each is in docs/operate.md.", "short",
+               'count(ALERTS{alertname=~"Cooper.+", alertstate="firing", '
+               'job=~"$job"}) or vector(0)', [(None, "green"), (1, "red")])
+    board.stat("Replicas", "Replicas that Prometheus reaches.", "short",
+               f"sum (up{{{MATCH}}} and on (job, instance) "
+               f"cooper_ready{{{MATCH}}}) or vector(0)",
+               [(None, "red"), (1, "blue")])
     board.stat("Ready", "Share of the replicas seen that take requests.",
                "percentunit", gauge("cooper_ready", how="avg"),
                [(None, "red"), (0.5, "orange"), (1, "green")])
@@ -226,14 +241,17 @@ def time_spent(board):
                 width=12)
     board.graph("Engine steps", "Steps that the engines run, by kind.", "ops",
                 [(rate("cooper_engine_steps_total", "phase"), "{{phase}}")],
-                stack=True)
+                width=6, stack=True)
     board.graph("Tokens", "Prompt tokens read and tokens written a second.",
                 "ops", [(rate("cooper_prompt_tokens_total"), "read"),
-                        (rate("cooper_generation_tokens_total"), "written")])
-    board.graph("Maps", "Maps and pictures drawn, by kind, and flow steps.",
-                "ops", [(rate("cooper_images_generated_total", "kind"),
-                         "{{kind}}"),
-                        (rate("cooper_diffusion_steps_total"), "flow steps")])
+                        (rate("cooper_generation_tokens_total"), "written")],
+                width=6)
+    board.graph("Maps", "Maps and pictures drawn, by kind.", "ops",
+                [(rate("cooper_images_generated_total", "kind"), "{{kind}}")],
+                width=6, stack=True)
+    board.graph("Flow steps", "Steps of maps, summed over the maps of a batch.",
+                "ops", [(rate("cooper_diffusion_steps_total"), "flow steps")],
+                width=6)
     board.graph("One flow step", "Time of one flow step of a batch.", "s",
                 quantiles("cooper_diffusion_step_duration_seconds"))
     board.graph("Turns of a question", "Texts that the model wrote for one "
@@ -268,6 +286,25 @@ def process(board):
                   "{{model}} on {{device}}, {{dtype}}")])
 
 
+def cards(board):
+    board.row("How is the card?")
+    legend = "{{pod}} card {{gpu}}"
+    board.graph("Card busy", "Share of the time with a kernel on the card, from "
+                "NVIDIA's DCGM exporter.", "percent",
+                [(card("GPU_UTIL"), legend)], width=6, max=100)
+    board.graph("Card memory", "Of the cards of these replicas, from NVIDIA's "
+                "DCGM exporter.", "mbytes",
+                [(card("FB_USED"), f"{legend} used"),
+                 (card("FB_FREE"), f"{legend} free")], width=6)
+    board.graph("Card power", "What the cards draw, from NVIDIA's DCGM "
+                "exporter.", "watt", [(card("POWER_USAGE"), legend)], width=6)
+    board.graph("Card faults", "The last XID error (0: none) and memory errors "
+                "that could not be corrected.", "short",
+                [(card("XID_ERRORS"), f"{legend} XID"),
+                 (card("ECC_DBE_VOL_TOTAL"), f"{legend} memory errors")],
+                width=6)
+
+
 def variable(name, label, query):
     return {
         "type": "query", "name": name, "label": label,
@@ -279,12 +316,13 @@ def variable(name, label, query):
 
 def dashboard():
     board = Board()
-    for section in (up, fast, full, fails, time_spent, process):
+    for section in (up, fast, full, fails, time_spent, process, cards):
         section(board)
     return {
         "uid": "cooper-server", "title": "COOPER server",
         "description": "Spatial reasoning over images: is it up, is it fast, "
-                       "is it full, what fails, where does the time go.",
+                       "is it full, what fails, where does the time go, "
+                       "how is the card.",
         "tags": ["cooper"], "schemaVersion": 39, "version": 1,
         "editable": False, "graphTooltip": 1, "timezone": "browser",
         "refresh": "30s", "time": {"from": "now-1h", "to": "now"},

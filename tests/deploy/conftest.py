@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import promql_parser
 import pytest
@@ -14,6 +15,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
+KUBERNETES = DEPLOY / "kubernetes"
 RULES = DEPLOY / "prometheus/rules/cooper.rules.yml"
 DASHBOARD = DEPLOY / "grafana/cooper.json"
 
@@ -35,9 +37,29 @@ def run(*command):
 
 
 @functools.cache
-def render(folder):
-    """A folder of deploy/kubernetes as kubectl would apply it."""
-    return run("kubectl", "kustomize", DEPLOY / "kubernetes" / folder)
+def render(name):
+    """What kubectl would apply: of a folder of deploy/kubernetes, or, as in
+    `base+hpa`, of a folder with one of the components added."""
+    folder, _, component = name.partition("+")
+    if not component:
+        return run("kubectl", "kustomize", KUBERNETES / folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        def relative(path):
+            return os.path.relpath(KUBERNETES / path, os.path.realpath(scratch))
+        pathlib.Path(scratch, "kustomization.yaml").write_text(yaml.safe_dump({
+            "resources": [relative(folder)],
+            "components": [relative(f"components/{component}")]}))
+        return run("kubectl", "kustomize", scratch)
+
+
+@functools.cache
+def _parsed(name):
+    return list(yaml.load_all(render(name), yaml.CSafeLoader))
+
+
+def objects(name, kind=None):
+    """The rendered objects, or those of one kind."""
+    return [item for item in _parsed(name) if kind in (None, item["kind"])]
 
 
 def rules(kind):

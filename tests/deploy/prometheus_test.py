@@ -8,6 +8,7 @@ import yaml
 from conftest import DEPLOY, ROOT, RULES, metrics, rules, run
 
 UNIT_TESTS = ROOT / "tests/deploy/cooper.rules.test.yml"
+TESTS = yaml.safe_load(UNIT_TESTS.read_text())["tests"]
 ALERTS = [rule["alert"] for rule in rules("alert")]
 
 
@@ -26,7 +27,7 @@ def test_every_alert_behaves_as_its_unit_tests_say():
 @pytest.mark.parametrize("alert", ALERTS)
 def test_every_alert_is_tested_to_fire_and_to_stay_silent(alert):
     checks = [check for test in yaml.safe_load(UNIT_TESTS.read_text())["tests"]
-              for check in test["alert_rule_test"]
+              for check in test.get("alert_rule_test", [])
               if check["alertname"] == alert]
     assert any(check["exp_alerts"] for check in checks)
     assert any(not check["exp_alerts"] for check in checks)
@@ -43,9 +44,28 @@ def test_every_alert_says_what_it_is_and_where_to_read_on(rule):
     assert rule["alert"] in headings
 
 
+def test_every_recording_is_named_by_level_metric_and_operation():
+    for rule in rules("record"):
+        level, metric, operation = rule["record"].split(":")
+        assert level == "job"
+        assert metric.startswith("cooper_")
+        assert operation
+        assert "by (job" in rule["expr"]
+
+
+def test_every_recording_is_used():
+    read = set().union(*(metrics(rule["expr"]) for rule in rules("alert")))
+    others = "".join(path.read_text() for path in DEPLOY.rglob("*.yaml"))
+    manual = (ROOT / "docs/metrics.md").read_text()
+    for rule in rules("record"):
+        name = rule["record"]
+        assert name in read or f"{name}{{" in others or name in manual, name
+
+
 def test_rules_read_only_the_servers_metrics_and_their_own_recordings():
     recorded = {rule["record"] for rule in rules("record")}
     for rule in rules("record") + rules("alert"):
         for name in metrics(rule["expr"]):
             assert (name in recorded or name == "up"
-                    or name.startswith(("cooper_", "process_"))), name
+                    or name.startswith(("cooper_", "process_",
+                                        "DCGM_FI_DEV_"))), name

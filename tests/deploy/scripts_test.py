@@ -56,7 +56,8 @@ def test_setup_finds_the_version_of_torch_that_cmake_names():
     assert re.search(r"^set\(COOPER_TORCH_VERSION \d+\.\d+\.\d+\)$", cmake, re.M)
 
 
-@pytest.mark.parametrize("name", ["setup", "build", "test", "lint", "demo"])
+@pytest.mark.parametrize("name", [
+    "setup", "build", "test", "lint", "demo", "observe", "check-deploy"])
 def test_a_script_begins_by_saying_what_it_does(name):
     first, second, *_ = (ROOT / "scripts" / name).read_text().splitlines()
     assert first == "#!/usr/bin/env bash"
