@@ -65,6 +65,7 @@ def test_help_is_exit_code_0():
     code, out, _ = run("--help")
     assert code == 0
     assert "cooper_server" in out
+    assert "--listen" in out and "--checkpoint" in out
 
 
 @pytest.mark.parametrize("arguments, words", [

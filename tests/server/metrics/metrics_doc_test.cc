@@ -36,6 +36,7 @@ Table ReadDoc() {
   Table table;
   std::string line;
   while (std::getline(file, line)) {
+    if (line == "## Recordings") break;  // not the server's
     if (line.rfind("| `", 0) != 0) continue;
     std::vector<std::string> cells = absl::StrSplit(line, '|');
     for (std::string& cell : cells) absl::StripAsciiWhitespace(&cell);
