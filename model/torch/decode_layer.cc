@@ -50,7 +50,9 @@ struct LayerRun {
   TaskCounter qkv_tasks, head_tasks, out_tasks, gate_up_tasks, silu_tasks,
       down_tasks;
 
-  float* OwnX(int member) const { return own + 2 * member * rows * hidden; }
+  float* OwnX(int member) const {
+    return own + int64_t{2} * member * rows * hidden;
+  }
   float* OwnNormed(int member) const { return OwnX(member) + rows * hidden; }
 };
 
@@ -204,7 +206,7 @@ void Place(LayerRun* run, Pieces* pieces) {
   run->projected = pieces->Take(rows * run->hidden);
   run->gate_up = pieces->Take(rows * 2 * run->middle);
   run->activated = pieces->Take(rows * run->middle);
-  run->own = pieces->Take(run->members * 2 * rows * run->hidden);
+  run->own = pieces->Take(int64_t{2} * run->members * rows * run->hidden);
   run->scores = pieces->Take(run->members *
                              paged_attention::ScratchFloats(
                                  shape.heads / shape.kv_heads, run->longest));

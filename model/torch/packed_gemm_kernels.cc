@@ -9,20 +9,20 @@ namespace cooper::torch_model::packed_gemm {
 namespace {
 
 #if defined(__AVX512F__)
-constexpr int kWidth = 16;
-constexpr int kRowBlock = 12;  // two sums a row: 24 of 32 registers
+constexpr int64_t kWidth = 16;
+constexpr int64_t kRowBlock = 12;  // two sums a row: 24 of 32 registers
 constexpr int64_t kDepth = 256;
 #elif defined(__AVX2__)
-constexpr int kWidth = 8;
-constexpr int kRowBlock = 6;  // two sums a row: 12 of 16 registers
+constexpr int64_t kWidth = 8;
+constexpr int64_t kRowBlock = 6;  // two sums a row: 12 of 16 registers
 constexpr int64_t kDepth = 384;
 #else
-constexpr int kWidth = 4;
-constexpr int kRowBlock = 6;
+constexpr int64_t kWidth = 4;
+constexpr int64_t kRowBlock = 6;
 constexpr int64_t kDepth = 384;
 #endif
 // A panel's columns: as many as one vector of 32-bit words holds in halves.
-constexpr int kColumns = 2 * kWidth;
+constexpr int64_t kColumns = 2 * kWidth;
 // Rows whose inputs, kDepth of them at a time, stay in the second-level cache.
 constexpr int64_t kCachedRows = kRowBlock * (kWidth == 16 ? 24 : 32);
 // Up to here a panel is turned into floats anew for every kRowBlock rows.
@@ -112,7 +112,7 @@ __attribute__((noinline)) void StoreEdge(const float* sums, int64_t rows,
 }
 
 // Sums of kRows rows into y.
-template <int kRows>
+template <int64_t kRows>
 COOPER_INLINE void Store(const Floats (&low)[kRows],
                          const Floats (&high)[kRows], const Target& to) {
   if (to.columns == kColumns) {
@@ -144,7 +144,7 @@ COOPER_INLINE void Store(const Floats (&low)[kRows],
 }
 
 // kRows rows of x ([input * input_stride + r * row_stride]) times a panel.
-template <class Panel, int kRows, bool kPrefetch>
+template <class Panel, int64_t kRows, bool kPrefetch>
 COOPER_INLINE void Tile(const char* panel, int64_t inputs, const float* x,
                         int64_t row_stride, int64_t input_stride,
                         const Target& to) {
@@ -176,7 +176,7 @@ COOPER_INLINE void Tile(const char* panel, int64_t inputs, const float* x,
 }
 
 // Calls Tile for a number of rows that is known only now.
-template <class Panel, bool kPrefetch, int kRows = kRowBlock>
+template <class Panel, bool kPrefetch, int64_t kRows = kRowBlock>
 COOPER_INLINE void TileOf(int64_t rows, const char* panel, int64_t inputs,
                           const float* x, int64_t row_stride,
                           int64_t input_stride, const Target& to) {

@@ -8,14 +8,14 @@ namespace cooper::torch_model::paged_attention {
 namespace {
 
 #if defined(__AVX512F__)
-constexpr int kWidth = 16;
+constexpr int64_t kWidth = 16;
 #elif defined(__AVX2__)
-constexpr int kWidth = 8;
+constexpr int64_t kWidth = 8;
 #else
-constexpr int kWidth = 4;
+constexpr int64_t kWidth = 4;
 #endif
 // Vectors of an output that are summed up side by side.
-constexpr int kOutputs = 8;
+constexpr int64_t kOutputs = 8;
 
 typedef float Floats __attribute__((vector_size(4 * kWidth)));
 typedef float LooseFloats __attribute__((vector_size(4 * kWidth), aligned(4)));
@@ -39,36 +39,36 @@ COOPER_INLINE void Save(float* to, Floats value) {
 
 // One level of SumLanes: lanes of `a` and of `b` at a distance of kStep are
 // added and laid side by side.
-template <int kStep>
+template <int64_t kStep>
 COOPER_INLINE Floats FoldLanes(Floats a, Floats b) {
   Indices first;
   COOPER_UNROLL
-  for (int lane = 0; lane < kWidth; ++lane) {
+  for (int32_t lane = 0; lane < kWidth; ++lane) {
     const bool of_b = lane / kStep % 2 == 1;
-    first[lane] = of_b ? lane - kStep + kWidth : lane;
+    first[lane] = static_cast<int32_t>(of_b ? lane - kStep + kWidth : lane);
   }
 #if defined(__clang__)
   Floats low, high;
-  for (int lane = 0; lane < kWidth; ++lane) {
-    const int at = first[lane];
+  for (int32_t lane = 0; lane < kWidth; ++lane) {
+    const int64_t at = first[lane];
     low[lane] = at < kWidth ? a[at] : b[at - kWidth];
     high[lane] = at < kWidth ? a[at + kStep] : b[at + kStep - kWidth];
   }
   return low + high;
 #else
   return __builtin_shuffle(a, b, first) +
-         __builtin_shuffle(a, b, first + kStep);
+         __builtin_shuffle(a, b, first + static_cast<int32_t>(kStep));
 #endif
 }
 
 // Lane i of the result is the sum of the lanes of sums[i].
-template <int kStep = 1>
+template <int64_t kStep = 1>
 COOPER_INLINE Floats SumLanes(Floats (&sums)[kWidth]) {
   if constexpr (kStep == kWidth) {
     return sums[0];
   } else {
     COOPER_UNROLL
-    for (int i = 0; i < kWidth / (2 * kStep); ++i) {
+    for (int64_t i = 0; i < kWidth / (2 * kStep); ++i) {
       sums[i] = FoldLanes<kStep>(sums[2 * i], sums[2 * i + 1]);
     }
     return SumLanes<2 * kStep>(sums);
@@ -135,7 +135,7 @@ void Softmax(float* row, int64_t tokens) {
 }
 
 // out[0 .. kVectors * kWidth) += weights times the tokens' values.
-template <int kVectors>
+template <int64_t kVectors>
 COOPER_INLINE void AddValues(const float* weights, const float* values,
                              int64_t stride, int64_t count, float* out) {
   Floats sums[kVectors];

@@ -90,9 +90,9 @@ TEST_P(PackedWeightTest, ValuesAreKeptExactlyInTheFewestBytes) {
 
 // All bit patterns of finite float16 values, times one.
 TEST_P(PackedWeightTest, EveryFloat16ValueIsReadExactly) {
-  const at::Tensor bits = at::empty({2 * 0x7c00, 1}, at::kHalf);
+  const at::Tensor bits = at::empty({int64_t{2} * 0x7c00, 1}, at::kHalf);
   auto* data = static_cast<uint16_t*>(bits.data_ptr());
-  for (int i = 0; i < 0x7c00; ++i) {
+  for (int64_t i = 0; i < 0x7c00; ++i) {
     data[2 * i] = static_cast<uint16_t>(i);
     data[2 * i + 1] = static_cast<uint16_t>(i | 0x8000);
   }
