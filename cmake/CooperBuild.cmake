@@ -6,12 +6,21 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)
 endif()
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+# Tests are compiled more often than they run.
+set(COOPER_TEST_OPTIONS $<$<CONFIG:Release>:-O1>)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
 
 find_program(COOPER_CCACHE ccache)
 if(COOPER_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  # What ccache wants to know before it keeps objects that use a precompiled
+  # header; with GCC also -fpch-preprocess.
+  set(CMAKE_CXX_COMPILER_LAUNCHER env
+    "CCACHE_SLOPPINESS=pch_defines,time_macros" "${COOPER_CCACHE}")
   set(CMAKE_C_COMPILER_LAUNCHER "${COOPER_CCACHE}")
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${COOPER_CCACHE}")
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
 endif()
 
 add_library(cooper_options INTERFACE)
@@ -29,6 +38,8 @@ endif()
 add_library(cooper_warnings INTERFACE)
 target_compile_options(cooper_warnings INTERFACE
   -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Werror
+  # Wrong about std::variant below -O3.
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
 
 # cooper_library(<name> SOURCES ... [PUBLIC targets...] [PRIVATE targets...])
@@ -73,6 +84,8 @@ function(cooper_test name)
     COOPER_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   set_target_properties(${name} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  target_precompile_headers(${name} REUSE_FROM cooper_test_pch)
+  target_compile_options(${name} PRIVATE ${COOPER_TEST_OPTIONS})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES
     TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")

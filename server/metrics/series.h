@@ -18,7 +18,9 @@ namespace cooper::metrics {
 
 // Label values, in the order of their enums.
 inline constexpr std::array kMethods = {
-    "Reason", "EstimateDepth", "Segment", "GenerateImage", "GetModel", "other"};
+    "Reason",           "EstimateDepth", "Segment",
+    "GenerateImage",    "GetModel",      "ModelInfer",
+    "ModelStreamInfer", "InferenceInfo", "other"};
 inline constexpr std::array kKinds = {"reason", "depth", "segmentation",
                                       "image"};
 inline constexpr std::array kPhases = {

@@ -20,6 +20,9 @@ enum class Method {
   kSegment,
   kGenerateImage,
   kGetModel,
+  kModelInfer,
+  kModelStreamInfer,  // its requests, not the streams
+  kInferenceInfo,     // ServerLive, ... ModelConfig
   kOther
 };
 enum class Kind {

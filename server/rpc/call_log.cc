@@ -36,6 +36,12 @@ const char* MethodName(metrics::Method method) {
       return "GenerateImage";
     case metrics::Method::kGetModel:
       return "GetModel";
+    case metrics::Method::kModelInfer:
+      return "ModelInfer";
+    case metrics::Method::kModelStreamInfer:
+      return "ModelStreamInfer";
+    case metrics::Method::kInferenceInfo:
+      return "InferenceInfo";
     case metrics::Method::kOther:
       return "other";
   }

@@ -180,15 +180,17 @@ void EventStream::AdvanceLocked() {
 void EventStream::FinishLocked() {
   finish_started_ = true;
   end_ = EndStatusLocked();
-  if (const auto pushback = RetryPushbackMs(end_)) {
-    context_->AddTrailingMetadata("grpc-retry-pushback-ms",
-                                  absl::StrCat(*pushback));
-  }
+  if (const auto pushback = RetryPushbackMs(end_)) TellPushback(*pushback);
   const grpc::Status status = ToGrpcStatus(end_);
   CountEnd(end_, method_, environment_.metrics);
   environment_.metrics->RpcFinished(method_, status.error_code(),
                                     environment_.clock->Now() - started_);
   StartFinish(status);
+}
+
+void EventStream::TellPushback(int64_t pushback_ms) {
+  context_->AddTrailingMetadata("grpc-retry-pushback-ms",
+                                absl::StrCat(pushback_ms));
 }
 
 absl::Status EventStream::EndStatusLocked() const {

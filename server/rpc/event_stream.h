@@ -73,6 +73,9 @@ class EventStream : public StallWatch::Stream {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
   virtual void StartFinish(const grpc::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
+  // Before StartFinish, where a retry makes sense: puts it into the trailers.
+  virtual void TellPushback(int64_t pushback_ms)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // gRPC's reactions. The object may be destroyed after CallDone.
   void WriteDone(bool ok) ABSL_LOCKS_EXCLUDED(mutex_);

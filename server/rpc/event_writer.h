@@ -40,6 +40,11 @@ class EventWriter {
                       event_);
   }
 
+  // The event itself, once, for those who write other messages; then null.
+  const engine::Event* TakeEvent() {
+    return std::exchange(done_, true) ? nullptr : &event_;
+  }
+
   // Bytes of the event, as EventBytes.
   int64_t bytes() const { return EventBytes(event_); }
 

@@ -18,6 +18,7 @@
 #include "server/base/logging.h"
 #include "server/base/status_macros.h"
 #include "server/rpc/event_stream.h"
+#include "server/rpc/inference_service.h"
 #include "server/rpc/periodic.h"
 #include "server/rpc/service.h"
 #include "server/rpc/stall_watch.h"
@@ -27,6 +28,7 @@ namespace cooper::rpc {
 namespace {
 
 constexpr char kServiceName[] = "cooper.v1.SpatialReasoningService";
+constexpr char kInferenceServiceName[] = "inference.GRPCInferenceService";
 
 // Whether one server serves reflection. The library, once linked, adds it to
 // every server of the process, asked or not.
@@ -130,6 +132,8 @@ class Server::Impl {
                     options.max_deadline},
         service(slot, options.limits, environment, this->tokens.get(),
                 options.version),
+        inference(slot, options.limits, environment, this->tokens.get(), &state,
+                  options.version),
         unknown_methods(environment) {}
 
   const ServerOptions options;
@@ -139,7 +143,9 @@ class Server::Impl {
   const std::function<void()> on_engine_failed;
   StallWatch stalls;
   const StreamEnvironment environment;
+  ServerState state;
   SpatialReasoningService service;
+  InferenceService inference;
   UnknownMethods unknown_methods;
   std::unique_ptr<grpc::Server> server;
   std::optional<Periodic> watchdog;
@@ -172,6 +178,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   builder.AddListeningPort(options.listen.ToString(), credentials,
                            &server->address_.port);
   builder.RegisterService(&impl.service);
+  builder.RegisterService(&impl.inference);
   builder.RegisterCallbackGenericService(&impl.unknown_methods);
   g_starting = true;
   impl.server = builder.BuildAndStart();
@@ -203,6 +210,7 @@ void Server::SetReady(bool ready) {
 
 void Server::Shutdown(absl::Duration grace) {
   if (impl_ == nullptr || impl_->server == nullptr) return;
+  impl_->state.closing = true;
   impl_->server->Shutdown(std::chrono::system_clock::now() +
                           absl::ToChronoMilliseconds(grace));
   impl_->server->Wait();
@@ -227,10 +235,13 @@ void Server::UpdateHealthLocked() {
   if (told_ == health) return;
   told_ = health;
   auto* service = impl_->server->GetHealthCheckService();
-  for (const char* name : {"", kServiceName, "readiness"}) {
+  for (const char* name :
+       {"", kServiceName, kInferenceServiceName, "readiness"}) {
     service->SetServingStatus(name, health.serving);
   }
   service->SetServingStatus("liveness", health.live);
+  impl_->state.ready = health.serving;
+  impl_->state.live = health.live;
   impl_->environment.metrics->SetReady(health.serving);
   if (health.failed) impl_->environment.metrics->SetEngineUp(false);
 }

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "cooper/v1/spatial_reasoning.grpc.pb.h"
 #include "server/rpc/engine_slot.h"
+#include "server/rpc/entrance.h"
 #include "server/rpc/event_stream.h"
 #include "server/rpc/limits.h"
 #include "server/rpc/token_file.h"
@@ -24,10 +25,9 @@ class SpatialReasoningService final
   SpatialReasoningService(const EngineSlot* slot, const RpcLimits& limits,
                           const StreamEnvironment& environment,
                           TokenFile* tokens, std::string server_version)
-      : slot_(*slot),
+      : entrance_(slot, environment.clock, tokens),
         limits_(limits),
         environment_(environment),
-        tokens_(tokens),
         server_version_(std::move(server_version)) {}
 
   grpc::ServerWriteReactor<v1::ReasonResponse>* Reason(
@@ -58,13 +58,10 @@ class SpatialReasoningService final
   absl::Status AnswerGetModel(const grpc::CallbackServerContext& context,
                               const v1::GetModelRequest& request,
                               v1::GetModelResponse* response);
-  // UNAUTHENTICATED, without a hint which part failed.
-  absl::Status CheckCaller(const grpc::CallbackServerContext& context);
 
-  const EngineSlot& slot_;
+  const Entrance entrance_;
   const RpcLimits limits_;
   const StreamEnvironment environment_;
-  TokenFile* const tokens_;
   const std::string server_version_;
 };
 

@@ -44,11 +44,12 @@ def test_count_tests_counts_cases(tmp_path, entries, line, status):
     assert done.returncode == status
 
 
-def test_python_requirements_are_pinned():
-    lines = (ROOT / "scripts/requirements-test.txt").read_text().splitlines()
+@pytest.mark.parametrize("name", ["test", "triton"])
+def test_python_requirements_are_pinned(name):
+    lines = (ROOT / f"scripts/requirements-{name}.txt").read_text().splitlines()
     for line in lines:
         if line and not line.startswith("#"):
-            assert re.fullmatch(r"[a-z0-9-]+==[\w.]+", line), line
+            assert re.fullmatch(r"[a-z0-9-]+(\[\w+\])?==[\w.]+", line), line
 
 
 def test_setup_finds_the_version_of_torch_that_cmake_names():

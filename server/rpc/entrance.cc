@@ -1,0 +1,101 @@
+#include "server/rpc/entrance.h"
+
+#include <exception>
+#include <iterator>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/logging.h"
+#include "server/base/status_macros.h"
+#include "server/engine/error.h"
+#include "server/rpc/call_log.h"
+#include "server/rpc/status.h"
+#include "server/rpc/trace_context.h"
+
+namespace cooper::rpc {
+namespace {
+
+// The value of a metadata key that must be there at most once; empty if absent
+// or repeated.
+absl::string_view SingleValue(const grpc::CallbackServerContext& context,
+                              const char* key) {
+  const auto [first, last] = context.client_metadata().equal_range(key);
+  if (first == last || std::next(first) != last) return "";
+  return absl::string_view(first->second.data(), first->second.size());
+}
+
+}  // namespace
+
+absl::Status Entrance::CheckCaller(
+    const grpc::CallbackServerContext& context) const {
+  if (tokens_ == nullptr ||
+      tokens_->Allows(SingleValue(context, "authorization"))) {
+    return absl::OkStatus();
+  }
+  return absl::UnauthenticatedError("a valid bearer token is required");
+}
+
+absl::StatusOr<const EngineSlot::Serving*> Entrance::CheckLoaded() const {
+  const EngineSlot::Serving* serving = slot_.get();
+  if (serving != nullptr) return serving;
+  engine::ErrorDetails details;
+  details.reason = engine::ErrorReason::kLoading;
+  return engine::MakeError(details, "the model is being loaded");
+}
+
+absl::StatusOr<const EngineSlot::Serving*> Entrance::CheckLoaded(
+    const CallDeadline& deadline) const {
+  COOPER_ASSIGN_OR_RETURN(const EngineSlot::Serving* serving, CheckLoaded());
+  if (deadline.time() <= clock_.Now()) {
+    return CancelledError(engine::CancelCause::kDeadline,
+                          metrics::CancelPhase::kQueue);
+  }
+  return serving;
+}
+
+std::string TraceIdOf(const grpc::CallbackServerContext& context) {
+  return TraceIdOf(SingleValue(context, "traceparent"));
+}
+
+absl::Status CatchAll(absl::FunctionRef<absl::Status()> work) {
+  try {
+    return work();
+  } catch (const std::exception& exception) {
+    base::Log(base::LogLevel::kError, "exception in a handler",
+              {{"what", exception.what()}});
+    engine::ErrorDetails details;
+    details.reason = engine::ErrorReason::kEngine;
+    return engine::MakeError(details, "internal error");
+  }
+}
+
+grpc::ServerUnaryReactor* AnswerAtOnce(
+    grpc::CallbackServerContext* context, const StreamEnvironment& environment,
+    metrics::Method method, absl::FunctionRef<absl::Status()> answer) {
+  const absl::Time started = environment.clock->Now();
+  const absl::Status end = CatchAll(answer);
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(CountCall(end, started, environment, method, context));
+  return reactor;
+}
+
+grpc::Status CountCall(const absl::Status& end, absl::Time started,
+                       const StreamEnvironment& environment,
+                       metrics::Method method,
+                       grpc::CallbackServerContext* context) {
+  if (const auto pushback = RetryPushbackMs(end)) {
+    context->AddTrailingMetadata("grpc-retry-pushback-ms",
+                                 absl::StrCat(*pushback));
+  }
+  const grpc::Status status = ToGrpcStatus(end);
+  const absl::Duration duration = environment.clock->Now() - started;
+  environment.metrics->RpcStarted(method);
+  CountEnd(end, method, environment.metrics);
+  environment.metrics->RpcFinished(method, status.error_code(), duration);
+  if (!end.ok()) {
+    LogCall(method, end, /*request_id=*/"", /*trace_id=*/"", duration);
+  }
+  return status;
+}
+
+}  // namespace cooper::rpc

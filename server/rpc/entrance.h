@@ -1,0 +1,64 @@
+#ifndef COOPER_SERVER_RPC_ENTRANCE_H_
+#define COOPER_SERVER_RPC_ENTRANCE_H_
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "server/rpc/engine_slot.h"
+#include "server/rpc/event_stream.h"
+#include "server/rpc/token_file.h"
+
+namespace cooper::rpc {
+
+// What every RPC of every service checks before it looks at its request.
+//
+// Thread-safe; never blocks. What it is given must outlive it.
+class Entrance {
+ public:
+  // `tokens` may be null: everyone may call.
+  Entrance(const EngineSlot* slot, const base::Clock* clock, TokenFile* tokens)
+      : slot_(*slot), clock_(*clock), tokens_(tokens) {}
+
+  // UNAUTHENTICATED, without a hint which part failed.
+  absl::Status CheckCaller(const grpc::CallbackServerContext& context) const;
+
+  // What is served. UNAVAILABLE: the model is being loaded.
+  absl::StatusOr<const EngineSlot::Serving*> CheckLoaded() const;
+
+  // The same for work with a deadline. DEADLINE_EXCEEDED: too late already.
+  absl::StatusOr<const EngineSlot::Serving*> CheckLoaded(
+      const CallDeadline& deadline) const;
+
+ private:
+  const EngineSlot& slot_;
+  const base::Clock& clock_;
+  TokenFile* const tokens_;
+};
+
+// The trace id of the call's headers; empty where they bring none.
+std::string TraceIdOf(const grpc::CallbackServerContext& context);
+
+// Runs the checks and the parsing of one RPC. What it throws (out of memory,
+// for instance) becomes INTERNAL; its words stay in the log.
+absl::Status CatchAll(absl::FunctionRef<absl::Status()> work);
+
+// A whole RPC that needs no engine: counted, answered by `answer`, logged if
+// it fails.
+grpc::ServerUnaryReactor* AnswerAtOnce(
+    grpc::CallbackServerContext* context, const StreamEnvironment& environment,
+    metrics::Method method, absl::FunctionRef<absl::Status()> answer);
+
+// Counts an RPC that begins and ends here, logs it if it failed, and returns
+// what to finish it with.
+grpc::Status CountCall(const absl::Status& end, absl::Time started,
+                       const StreamEnvironment& environment,
+                       metrics::Method method,
+                       grpc::CallbackServerContext* context);
+
+}  // namespace cooper::rpc
+
+#endif  // COOPER_SERVER_RPC_ENTRANCE_H_
