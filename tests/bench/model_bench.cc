@@ -18,6 +18,8 @@
 #include "model/torch/threads.h"
 #include "model/torch/torch_model.h"
 #include "tests/bench/matrix_products.h"
+#include "tests/bench/read_bandwidth.h"
+#include "tests/bench/rows.h"
 #include "tests/bench/timing.h"
 
 ABSL_FLAG(std::string, checkpoint, "", "checkpoint directory");
