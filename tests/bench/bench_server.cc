@@ -1,22 +1,14 @@
 #include "tests/bench/bench_server.h"
 
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <string>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/base/clock.h"
+#include "tests/bench/require.h"
 
 namespace cooper::bench {
-
-void Require(const absl::Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "server_bench: %s\n", status.ToString().c_str());
-  std::_Exit(1);  // threads of servers and callers run on
-}
 
 std::unique_ptr<client::Client> ConnectTo(int port) {
   client::ClientOptions options;

@@ -5,7 +5,6 @@
 
 #include <memory>
 
-#include "absl/status/status.h"
 #include "client/client.h"
 #include "model/unified_model.h"
 #include "server/engine/engine.h"
@@ -14,9 +13,6 @@
 #include "server/rpc/server.h"
 
 namespace cooper::bench {
-
-// Ends the program with a line on stderr unless `status` is OK.
-void Require(const absl::Status& status);
 
 // A client with a connection of its own to `port` of this machine.
 std::unique_ptr<client::Client> ConnectTo(int port);

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "model/image/codec.h"
-#include "tests/bench/bench_server.h"
+#include "tests/bench/require.h"
 
 namespace cooper::bench {
 

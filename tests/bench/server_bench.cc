@@ -3,16 +3,16 @@
 
 #include <cstdio>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
-#include "server/base/logging.h"
 #include "server/model_loader.h"
-#include "tests/bench/bench_server.h"
 #include "tests/bench/mixed_load.h"
 #include "tests/bench/overhead.h"
+#include "tests/bench/require.h"
 #include "tests/bench/rows.h"
 
 ABSL_FLAG(std::string, checkpoint, "",

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "tests/bench/bench_server.h"
+#include "tests/bench/require.h"
 
 namespace cooper::bench {
 
