@@ -18,6 +18,10 @@
 #include "model/torch/threads.h"
 #include "model/torch/torch_model.h"
 #include "tests/bench/matrix_products.h"
+#include "tests/bench/network_calls.h"
+#include "tests/bench/read_bandwidth.h"
+#include "tests/bench/require.h"
+#include "tests/bench/rows.h"
 #include "tests/bench/timing.h"
 
 ABSL_FLAG(std::string, checkpoint, "", "checkpoint directory");
@@ -35,32 +39,6 @@ namespace {
 using torch_model::TorchModel;
 
 constexpr double kMiB = 1024.0 * 1024.0;
-
-void Require(const absl::Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "model_bench: %s\n", status.ToString().c_str());
-  // No other thread of ours runs.
-  std::exit(1);  // NOLINT(concurrency-mt-unsafe)
-}
-
-std::unique_ptr<model::Context> ContextOf(TorchModel& model, int tokens) {
-  std::unique_ptr<model::Context> context = model.NewContext();
-  model::TextSegment text;
-  for (int i = 0; i < tokens; ++i) text.ids.push_back(i % 200);
-  const model::Segment segment = text;
-  model::AppendItem item{context.get(), &segment, absl::OkStatus()};
-  Require(model.Append(absl::MakeSpan(&item, 1)));
-  Require(item.status);
-  return context;
-}
-
-void DecodeOne(TorchModel& model, model::Context* context) {
-  model::DecodeItem item;
-  item.context = context;
-  item.token = 65;
-  Require(model.Decode(absl::MakeSpan(&item, 1)));
-  Require(item.status);
-}
 
 Row MeasureDecode(TorchModel& model, int rounds) {
   constexpr int kTokens = 8;  // per round
@@ -118,35 +96,6 @@ Row MeasureBatch(TorchModel& model, int rounds) {
           kStreams / paired.b_seconds,
           "ratio",
           "tokens/s together"};
-}
-
-// The flow of a map of `side` px under all three branches, or under one.
-std::unique_ptr<model::Flow> StartMap(TorchModel& model,
-                                      const model::Context& cond,
-                                      const model::Context& no_image, int side,
-                                      bool guided = true) {
-  model::SeededNoise noise(1);
-  model::FlowSpec spec;
-  spec.size = {side, side};
-  spec.options.num_timesteps = 1000;
-  if (!guided) spec.options.cfg_text_scale = 1.0;
-  spec.cond = &cond;
-  spec.no_text = &cond;
-  spec.no_image = &no_image;
-  spec.noise = &noise;
-  auto flow = model.StartFlow(spec);
-  Require(flow.status());
-  return *std::move(flow);
-}
-
-void StepAll(TorchModel& model, absl::Span<model::Flow* const> flows) {
-  auto step = model.BeginFlowStep(flows);
-  Require(step.status());
-  Require((*step)->RunSlice(absl::InfiniteDuration()).status());
-}
-
-void StepOne(TorchModel& model, model::Flow* flow) {
-  StepAll(model, absl::MakeSpan(&flow, 1));
 }
 
 Row MeasureFlow(TorchModel& model, int rounds) {

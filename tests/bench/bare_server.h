@@ -1,0 +1,31 @@
+#ifndef COOPER_TESTS_BENCH_BARE_SERVER_H_
+#define COOPER_TESTS_BENCH_BARE_SERVER_H_
+
+#include <memory>
+
+#include "absl/time/time.h"
+#include "client/client.h"
+#include "tests/bench/wave_stamps.h"
+
+namespace cooper::bench {
+
+// gRPC and nothing else: Reason streams the messages that the server sends for
+// a token, with neither engine nor queue behind it. What the machine can do.
+class BareServer {
+ public:
+  // A message to every open stream each `period`; zero: the next one as soon
+  // as the last is written.
+  explicit BareServer(absl::Duration period);
+  ~BareServer();
+
+  std::unique_ptr<client::Client> Connect() const;
+  const WaveStamps& stamps() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cooper::bench
+
+#endif  // COOPER_TESTS_BENCH_BARE_SERVER_H_

@@ -1,0 +1,37 @@
+#include "tests/bench/letter_model.h"
+
+#include <algorithm>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "server/base/check.h"
+#include "server/base/status_macros.h"
+
+namespace cooper::bench {
+
+LetterModel::LetterModel(std::unique_ptr<model::UnifiedModel> model,
+                         absl::Duration period)
+    : model_(std::move(model)), period_(absl::ToChronoNanoseconds(period)) {
+  for (int i = 0; i < WaveStamps::kLetters; ++i) {
+    const std::vector<model::TokenId> ids = text_codec().Encode(
+        std::string(1, WaveStamps::Letter(i)), model::ControlText::kPlain);
+    COOPER_CHECK(ids.size() == 1);
+    ids_.push_back(ids[0]);
+  }
+}
+
+absl::Status LetterModel::Decode(absl::Span<model::DecodeItem> items) {
+  COOPER_RETURN_IF_ERROR(model_->Decode(items));
+  if (period_.count() > 0) {
+    due_ = std::max(due_ + period_, std::chrono::steady_clock::now());
+    std::this_thread::sleep_until(due_);
+  }
+  const int letter = stamps_.Mark();
+  for (model::DecodeItem& item : items) {
+    if (item.status.ok()) item.next = ids_[letter];
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace cooper::bench

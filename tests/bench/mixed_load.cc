@@ -1,0 +1,207 @@
+#include "tests/bench/mixed_load.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "tests/bench/bench_server.h"
+#include "tests/bench/letter_model.h"
+#include "tests/bench/map_caller.h"
+#include "tests/bench/require.h"
+#include "tests/bench/text_callers.h"
+#include "tests/bench/timing.h"
+
+namespace cooper::bench {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr int kManySteps = 99;
+
+double SecondsBetween(steady_clock::time_point from,
+                      steady_clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+// Seconds from one piece of a text to the next.
+std::vector<double> TextGaps(client::Client& client, int tokens) {
+  const auto stream = client.Reason(TextQuestion(tokens));
+  std::vector<double> gaps;
+  std::optional<steady_clock::time_point> last;
+  client::Event event;
+  while (stream->Next(&event)) {
+    if (!event.has_text_delta()) continue;
+    const auto now = steady_clock::now();
+    if (last.has_value()) gaps.push_back(SecondsBetween(*last, now));
+    last = now;
+  }
+  Require(stream->Finish());
+  return gaps;
+}
+
+void Add(std::vector<double> values, std::vector<double>* to) {
+  to->insert(to->end(), values.begin(), values.end());
+}
+
+// Time between tokens of a caller while another's map is drawn, against alone.
+Row MeasureGaps(const BenchServer& server, double slice_seconds, int rounds) {
+  constexpr int kTokens = 100;
+  const auto client = server.Connect();
+  std::vector<double> alone;
+  std::vector<double> beside;
+  TextGaps(*client, kTokens);
+  for (int i = 0; i < rounds; ++i) {
+    Add(TextGaps(*client, kTokens), &alone);
+    {
+      MapCaller map(server.Connect(), DepthOf(256, 256, i, kManySteps));
+      map.AwaitFirstStep();
+      Add(TextGaps(*client, kTokens), &beside);
+    }
+    server.AwaitIdle();
+  }
+  const double alone_p99 = Percentile(alone, 0.99);
+  const double beside_p99 = Percentile(beside, 0.99);
+  std::printf(
+      "text alone: median %.1f ms, p99 %.1f ms; while a map is drawn: median "
+      "%.1f ms, p99 %.1f ms\n",
+      Median(alone) * 1e3, alone_p99 * 1e3, Median(beside) * 1e3,
+      beside_p99 * 1e3);
+  return {"tokens beside a map: p99 gap less a slice, times alone",
+          (beside_p99 - slice_seconds) / alone_p99,
+          2.5,
+          false,
+          alone_p99 * 1e3,
+          "ratio",
+          "ms p99 alone"};
+}
+
+double FirstTokenSeconds(client::Client& client,
+                         const v1::ReasonRequest& request) {
+  const auto start = steady_clock::now();
+  const auto stream = client.Reason(request);
+  client::Event event;
+  double seconds = 0.0;
+  while (stream->Next(&event)) {
+    if (event.has_text_delta() && seconds == 0.0) {
+      seconds = SecondsBetween(start, steady_clock::now());
+    }
+  }
+  Require(stream->Finish());
+  return seconds;
+}
+
+Row MeasureRepeat(const BenchServer& server, int rounds) {
+  const auto client = server.Connect();
+  std::vector<double> first;
+  std::vector<double> again;
+  std::vector<double> ratios;
+  for (int i = 0; i < rounds; ++i) {
+    v1::ReasonRequest request;
+    request.add_inputs()->set_image(Picture(448, 448, 100 + i));
+    request.add_inputs()->set_text("Which object is the nearest?");
+    request.set_max_think_tokens(4);
+    first.push_back(FirstTokenSeconds(*client, request));
+    again.push_back(FirstTokenSeconds(*client, request));
+    ratios.push_back(first.back() / again.back());
+  }
+  std::printf("first token: %.1f ms; asked again: %.1f ms\n",
+              Median(first) * 1e3, Median(again) * 1e3);
+  return {"question on the same image again: first token, times sooner",
+          Median(ratios),
+          5.0,
+          true,
+          Median(again) * 1e3,
+          "ratio",
+          "ms asked again"};
+}
+
+// Four maps of different sizes, asked for at once and one after the other.
+std::vector<Row> MeasureMaps(const BenchServer& server, int rounds) {
+  constexpr int kSteps = 4;
+  constexpr int kSides[4][2] = {{384, 384}, {352, 288}, {288, 352}, {256, 256}};
+  std::vector<double> starts;
+  std::vector<double> ratios;
+  std::vector<double> together_seconds;
+  // A seed for each: nothing of it is in the prefix cache.
+  int seed = 200;
+  const auto call = [&](int which) {
+    return std::make_unique<MapCaller>(
+        server.Connect(),
+        DepthOf(kSides[which][0], kSides[which][1], seed++, kSteps));
+  };
+  for (int i = 0; i < rounds; ++i) {
+    const double apart = Seconds([&] {
+      for (int which = 0; which < 4; ++which) call(which)->AwaitEnd();
+    });
+    const auto begin = steady_clock::now();
+    std::vector<std::unique_ptr<MapCaller>> callers;
+    for (int which = 0; which < 4; ++which) {
+      callers.push_back(call(which));
+      callers.back()->AwaitAdmitted();
+    }
+    starts.push_back(SecondsBetween(begin, callers[3]->AwaitFirstStep()) /
+                     SecondsBetween(begin, callers[0]->AwaitEnd()));
+    for (const auto& caller : callers) caller->AwaitEnd();
+    together_seconds.push_back(SecondsBetween(begin, steady_clock::now()));
+    ratios.push_back(apart / together_seconds.back());
+    std::printf("four maps: %.2f s apart, %.2f s at once\n", apart,
+                together_seconds.back());
+  }
+  const double together = Median(together_seconds) * 1e3;
+  return {{"four maps at once: fourth's first step, of the first's time",
+           Median(starts), 1.0, false, together, "ratio", "ms all four"},
+          {"four maps at once: times one after the other", Median(ratios), 1.0,
+           true, together, "ratio", "ms all four"}};
+}
+
+// From a caller's cancel to the device's being free.
+Row MeasureCancel(const BenchServer& server, double slice_seconds, int rounds) {
+  std::vector<double> latencies;
+  for (int i = 0; i < 8 * rounds; ++i) {
+    MapCaller map(server.Connect(), DepthOf(256, 256, i % 4, kManySteps));
+    map.AwaitFirstStep();
+    // At another point of a step each time.
+    std::this_thread::sleep_for(std::chrono::milliseconds(37 * (i % 8)));
+    latencies.push_back(Seconds([&] {
+      map.Cancel();
+      server.AwaitIdle();
+    }));
+  }
+  std::printf("cancel to idle: median %.1f ms, highest %.1f ms\n",
+              Median(latencies) * 1e3, Percentile(latencies, 1.0) * 1e3);
+  return {"cancelled map: p95 time until its work stops, in slices",
+          Percentile(latencies, 0.95) / slice_seconds,
+          1.0,
+          false,
+          slice_seconds * 1e3,
+          "ratio",
+          "ms a slice"};
+}
+
+}  // namespace
+
+std::vector<Row> MeasureMixedLoad(std::unique_ptr<model::UnifiedModel> model,
+                                  int rounds, const std::string& only) {
+  const engine::EngineOptions options;
+  const double slice = absl::ToDoubleSeconds(options.slice);
+  const BenchServer server(
+      std::make_unique<LetterModel>(std::move(model), absl::ZeroDuration()),
+      options);
+  const auto wanted = [&](const char* name) {
+    return only.empty() || only == name;
+  };
+  std::vector<Row> rows;
+  if (wanted("gaps")) rows.push_back(MeasureGaps(server, slice, rounds));
+  if (wanted("repeat")) rows.push_back(MeasureRepeat(server, rounds));
+  if (wanted("maps")) {
+    for (Row& row : MeasureMaps(server, rounds)) rows.push_back(std::move(row));
+  }
+  if (wanted("cancel")) rows.push_back(MeasureCancel(server, slice, rounds));
+  return rows;
+}
+
+}  // namespace cooper::bench

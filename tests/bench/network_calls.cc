@@ -1,0 +1,58 @@
+#include "tests/bench/network_calls.h"
+
+#include <utility>
+
+#include "absl/time/time.h"
+#include "model/noise.h"
+#include "tests/bench/require.h"
+
+namespace cooper::bench {
+
+std::unique_ptr<model::Context> ContextOf(model::UnifiedModel& model, int tokens) {
+  std::unique_ptr<model::Context> context = model.NewContext();
+  model::TextSegment text;
+  for (int i = 0; i < tokens; ++i) text.ids.push_back(i % 200);
+  const model::Segment segment = text;
+  model::AppendItem item{context.get(), &segment, absl::OkStatus()};
+  Require(model.Append(absl::MakeSpan(&item, 1)));
+  Require(item.status);
+  return context;
+}
+
+void DecodeOne(model::UnifiedModel& model, model::Context* context) {
+  model::DecodeItem item;
+  item.context = context;
+  item.token = 65;
+  Require(model.Decode(absl::MakeSpan(&item, 1)));
+  Require(item.status);
+}
+
+std::unique_ptr<model::Flow> StartMap(model::UnifiedModel& model,
+                                      const model::Context& cond,
+                                      const model::Context& no_image, int side,
+                                      bool guided) {
+  model::SeededNoise noise(1);
+  model::FlowSpec spec;
+  spec.size = {side, side};
+  spec.options.num_timesteps = 1000;
+  if (!guided) spec.options.cfg_text_scale = 1.0;
+  spec.cond = &cond;
+  spec.no_text = &cond;
+  spec.no_image = &no_image;
+  spec.noise = &noise;
+  auto flow = model.StartFlow(spec);
+  Require(flow.status());
+  return *std::move(flow);
+}
+
+void StepAll(model::UnifiedModel& model, absl::Span<model::Flow* const> flows) {
+  auto step = model.BeginFlowStep(flows);
+  Require(step.status());
+  Require((*step)->RunSlice(absl::InfiniteDuration()).status());
+}
+
+void StepOne(model::UnifiedModel& model, model::Flow* flow) {
+  StepAll(model, absl::MakeSpan(&flow, 1));
+}
+
+}  // namespace cooper::bench
