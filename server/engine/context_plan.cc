@@ -14,8 +14,8 @@ size_t Index(Slot slot) { return static_cast<size_t>(slot); }
 class Planner {
  public:
   Planner(const std::vector<ContextOp>& ops, const ContextSlots& slots,
-          const std::vector<bool>& starts_with_scratch)
-      : ops_(ops), starts_with_scratch_(starts_with_scratch) {
+          const std::vector<std::optional<Slot>>& starts_with)
+      : ops_(ops), starts_with_(starts_with) {
     std::vector<uint64_t> lineages;
     const auto state_of = [&lineages](uint64_t lineage) {
       for (size_t i = 0; i < lineages.size(); ++i) {
@@ -26,10 +26,11 @@ class Planner {
     };
     registers_.assign(kSlots, kNothing);
     slot_state_.fill(kNothing);
+    text_parent_.fill(kNothing);
     for (size_t i = 0; i < kSlots; ++i) {
       if (!slots.exists[i]) continue;
-      if (i == Index(Slot::kScratch)) {
-        scratch_parent_ = state_of(slots.scratch_parent);
+      if (i == Index(Slot::kScratch) || i == Index(Slot::kScratchStart)) {
+        text_parent_[i] = state_of(slots.scratch_parent);
         continue;
       }
       registers_[i] = slot_state_[i] = state_of(slots.lineage[i]);
@@ -67,11 +68,12 @@ class Planner {
     }
     plan_.encoded_by[op] = op;
     after_[op] = states_;
-    if (starts_with_scratch_[op] && scratch_parent_ == state) {
-      registers_[Index(Slot::kScratch)] = states_;
-      scratch_parent_ = kNothing;
-      plan_.steps.push_back({ContextStep::Kind::kAppendTail, 0,
-                             static_cast<int>(Slot::kScratch), op});
+    const std::optional<Slot> start = starts_with_[op];
+    if (start.has_value() && text_parent_[Index(*start)] == state) {
+      registers_[Index(*start)] = states_;
+      text_parent_[Index(*start)] = kNothing;
+      plan_.steps.push_back(
+          {ContextStep::Kind::kAppendTail, 0, static_cast<int>(*start), op});
     } else {
       const int target = TakeRegister(append.slot, state);
       registers_[target] = states_;
@@ -161,10 +163,11 @@ class Planner {
   }
 
   const std::vector<ContextOp>& ops_;
-  const std::vector<bool>& starts_with_scratch_;
+  const std::vector<std::optional<Slot>>& starts_with_;
   std::array<int, kSlots> slot_state_;
   std::vector<int> registers_;  // the state that each holds
-  int scratch_parent_ = kNothing;
+  // Per slot: the state from which its text goes on, until it is used.
+  std::array<int, kSlots> text_parent_;
   int states_ = 0;
   std::vector<int> before_, after_;  // per op: the state of its slot
   ContextPlan plan_;
@@ -172,10 +175,10 @@ class Planner {
 
 }  // namespace
 
-ContextPlan PlanContextOps(const std::vector<ContextOp>& ops,
-                           const ContextSlots& slots,
-                           const std::vector<bool>& starts_with_scratch) {
-  return Planner(ops, slots, starts_with_scratch).Plan();
+ContextPlan PlanContextOps(
+    const std::vector<ContextOp>& ops, const ContextSlots& slots,
+    const std::vector<std::optional<Slot>>& starts_with) {
+  return Planner(ops, slots, starts_with).Plan();
 }
 
 }  // namespace cooper::engine

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "server/engine/program.h"
@@ -44,16 +45,17 @@ struct ContextSlots {
   // Per slot: its context's lineage, where it has one.
   std::array<bool, kSlots> exists = {};
   std::array<uint64_t, kSlots> lineage = {};
-  // kScratch was forked from a context of this lineage and then got a text.
+  // kScratch was forked from a context of this lineage and then got a text, of
+  // which kScratchStart has the start.
   uint64_t scratch_parent = 0;
 };
 
-// Pure. `starts_with_scratch[i]`: op i appends a text that begins with what
-// kScratch got since its fork (false for all if there is no scratch). Every
-// slot that an op reads must exist. kScratch is gone afterwards.
+// Pure. `starts_with[i]`: op i appends a text that begins with what this one,
+// kScratch or kScratchStart, got since the fork; nullopt: with neither. Every
+// slot that an op reads must exist. The two are gone afterwards.
 ContextPlan PlanContextOps(const std::vector<ContextOp>& ops,
                            const ContextSlots& slots,
-                           const std::vector<bool>& starts_with_scratch);
+                           const std::vector<std::optional<Slot>>& starts_with);
 
 }  // namespace cooper::engine
 

@@ -74,7 +74,8 @@ bool Execution::Begin(DecodeWork work) {
     }
   }
   decoding_.last = model_->text_codec().special().bos;
-  scratch_ = Scratch{from->lineage(), {}};
+  scratch_ = Scratch{};
+  scratch_->parent = from->lineage();
   context(Slot::kScratch) = from->Fork();
   state_ = State::kDecode;
   return true;
@@ -100,6 +101,7 @@ void Execution::OnDecoded(const model::DecodeItem& item) {
       static_cast<int>(scratch_->ids.size()) >= decoding_.work.max_tokens;
   if (!eos && !full) {
     decoding_.last = item.next;
+    MarkTag();
     decoding_.ids.push_back(item.next);
     ++totals_.output_tokens;
     observer_->OnToken(decoding_.work.turn);
@@ -112,6 +114,19 @@ void Execution::OnDecoded(const model::DecodeItem& item) {
   text.hit_limit = !eos && full;
   EndText(text);
   Advance();
+}
+
+// What the text says before a tag is needed without it, too (kNoText): a fork
+// is kept wherever one may begin, so that nothing is encoded again.
+void Execution::MarkTag() {
+  constexpr size_t kMarks = 4;  // of a tag, its end, and what looks like them
+  if (model_->text_codec().Decode({decoding_.last}).find('<') ==
+      std::string::npos) {
+    return;
+  }
+  std::deque<Mark>& marks = scratch_->marks;
+  marks.push_back({scratch_->ids.size(), context(Slot::kScratch)->Fork()});
+  if (marks.size() > kMarks) marks.pop_front();
 }
 
 void Execution::Emit(std::vector<TextDelta> deltas) {

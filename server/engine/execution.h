@@ -2,6 +2,7 @@
 #define COOPER_SERVER_ENGINE_EXECUTION_H_
 
 #include <array>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -202,10 +203,18 @@ class Execution {
     model::TokenId last = 0;          // chosen, not yet in the cache
     std::unique_ptr<TextStream> stream;
   };
+  // kScratch when it had the first `tokens` of its text.
+  struct Mark {
+    size_t tokens = 0;
+    std::unique_ptr<model::Context> context;
+  };
   // What kScratch got since it was forked.
   struct Scratch {
     uint64_t parent = 0;              // lineage
     std::vector<model::TokenId> ids;  // bos included
+    // Where a tag may begin, the last few.
+    std::deque<Mark> marks;
+    size_t start_tokens = 0;  // of the mark that became kScratchStart
   };
   // What goes onto a register in one piece: a segment, or an image's latents
   // and what the vision encoder sees of it.
@@ -262,6 +271,8 @@ class Execution {
   std::unique_ptr<model::Context>& context(Slot slot) {
     return contexts_[static_cast<size_t>(slot)];
   }
+  void MarkTag();
+  std::optional<Slot> StartOf(const std::vector<model::TokenId>& ids);
   // bos and eos included.
   std::vector<model::TokenId> TextIds(const TextPart& part) const;
   model::Segment MakeSegment(const PromptSegment& segment) const;

@@ -56,6 +56,33 @@ model::Segment Execution::MakeSegment(const PromptSegment& segment) const {
                                        : maps_.at(vision.index)};
 }
 
+// The slot whose text `ids` begin with and go on. A mark that fits becomes
+// kScratchStart, the first time.
+std::optional<Slot> Execution::StartOf(const std::vector<TokenId>& ids) {
+  const std::vector<TokenId>& text = scratch_->ids;
+  const auto begins_with = [&](size_t tokens) {
+    return ids.size() > tokens &&
+           std::equal(text.begin(),
+                      text.begin() + static_cast<std::ptrdiff_t>(tokens),
+                      ids.begin());
+  };
+  if (begins_with(text.size())) return Slot::kScratch;
+  if (context(Slot::kScratchStart) != nullptr) {
+    return begins_with(scratch_->start_tokens)
+               ? std::optional(Slot::kScratchStart)
+               : std::nullopt;
+  }
+  for (auto mark = scratch_->marks.rbegin(); mark != scratch_->marks.rend();
+       ++mark) {
+    if (!begins_with(mark->tokens)) continue;
+    scratch_->start_tokens = mark->tokens;
+    context(Slot::kScratchStart) = std::move(mark->context);
+    scratch_->marks.clear();
+    return Slot::kScratchStart;
+  }
+  return std::nullopt;
+}
+
 bool Execution::Begin(ContextWork work) {
   appending_ = Appending{};
   appending_.ops = std::move(work.ops);
@@ -69,7 +96,7 @@ bool Execution::Begin(ContextWork work) {
   }
   // Segments of the ops; equal ones are made once.
   appending_.segments.resize(ops);
-  std::vector<bool> starts_with_scratch(ops);
+  std::vector<std::optional<Slot>> starts_with(ops);
   for (size_t i = 0; i < ops; ++i) {
     const auto* append = std::get_if<AppendOp>(&appending_.ops[i]);
     if (append == nullptr) continue;
@@ -86,11 +113,8 @@ bool Execution::Begin(ContextWork work) {
       totals_.input_tokens += SegmentRows(appending_.segments[i]);
     }
     if (scratch_.has_value() && IsModelText(append->segment)) {
-      const std::vector<TokenId>& ids =
-          std::get<model::TextSegment>(appending_.segments[i]).ids;
-      starts_with_scratch[i] =
-          ids.size() > scratch_->ids.size() &&
-          std::equal(scratch_->ids.begin(), scratch_->ids.end(), ids.begin());
+      starts_with[i] =
+          StartOf(std::get<model::TextSegment>(appending_.segments[i]).ids);
     }
   }
 
@@ -102,7 +126,7 @@ bool Execution::Begin(ContextWork work) {
     appending_.before[i] = CountersOf(*contexts_[i]);
   }
   if (scratch_.has_value()) slots.scratch_parent = scratch_->parent;
-  appending_.plan = PlanContextOps(appending_.ops, slots, starts_with_scratch);
+  appending_.plan = PlanContextOps(appending_.ops, slots, starts_with);
   appending_.after.resize(ops);
   appending_.cached.resize(ops);
   appending_.registers.resize(appending_.plan.registers);
@@ -116,8 +140,10 @@ bool Execution::Begin(ContextWork work) {
   for (const ContextStep& step : appending_.plan.steps) {
     if (step.kind != ContextStep::Kind::kAppendTail) continue;
     auto& ids = std::get<model::TextSegment>(appending_.segments[step.op]).ids;
-    ids.erase(ids.begin(),
-              ids.begin() + static_cast<std::ptrdiff_t>(scratch_->ids.size()));
+    const size_t had = step.to == static_cast<int>(Slot::kScratch)
+                           ? scratch_->ids.size()
+                           : scratch_->start_tokens;
+    ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(had));
   }
   state_ = State::kAppend;
   return !EndedAppending();

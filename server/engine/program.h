@@ -22,9 +22,10 @@ namespace cooper::engine {
 // The contexts of a request. kCond: everything so far. kNoText: the same
 // without the words of the map's request. kNoImage: only the texts (and the
 // drawn maps). kScratch: a fork of another slot, on which a text is decoded;
-// no op names it.
-enum class Slot { kCond, kNoText, kNoImage, kScratch };
-inline constexpr int kSlots = 4;
+// kScratchStart: kScratch as it was within that text, where the words of a
+// request may begin. No op names these two.
+enum class Slot { kCond, kNoText, kNoImage, kScratch, kScratchStart };
+inline constexpr int kSlots = 5;
 
 // Who wrote a text; decides how control spellings in it are read.
 enum class TextOrigin { kSystem, kUser, kModel, kFixed };

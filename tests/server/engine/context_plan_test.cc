@@ -41,10 +41,10 @@ struct Result {
 };
 Result RunPlan(const std::vector<ContextOp>& ops, const ContextSlots& slots,
                const std::map<Slot, std::string>& held,
-               std::vector<bool> scratch = {},
-               const std::string& scratch_text = "") {
-  scratch.resize(ops.size());
-  const ContextPlan plan = PlanContextOps(ops, slots, scratch);
+               std::vector<std::optional<Slot>> starts_with = {},
+               std::map<Slot, std::string> texts = {}) {
+  starts_with.resize(ops.size());
+  const ContextPlan plan = PlanContextOps(ops, slots, starts_with);
   std::vector<std::string> registers(plan.registers);
   for (const auto& [slot, text] : held) {
     registers[static_cast<size_t>(slot)] = text;
@@ -59,7 +59,7 @@ Result RunPlan(const std::vector<ContextOp>& ops, const ContextSlots& slots,
         std::get<TextPart>(std::get<AppendOp>(ops[step.op]).segment).text;
     if (step.kind == ContextStep::Kind::kAppendTail) {
       result.tail = true;
-      text = text.substr(scratch_text.size());
+      text = text.substr(texts.at(static_cast<Slot>(step.to)).size());
     }
     registers[step.to] += text;
     ++result.encodings;
@@ -86,6 +86,7 @@ std::map<Slot, std::string> Naive(const std::vector<ContextOp>& ops,
     }
   }
   held.erase(Slot::kScratch);
+  held.erase(Slot::kScratchStart);
   return held;
 }
 
@@ -97,8 +98,8 @@ TEST(ContextPlanTest, EncodesOnceWhatTwoEqualContextsGet) {
   EXPECT_EQ(result.encodings, 4);  // S, I, Q after I, Q after S
   EXPECT_EQ(result.slots[kCond], "SIQ");
   EXPECT_EQ(result.slots[kNoImage], "SQ");
-  const ContextPlan plan =
-      PlanContextOps(ops, Slots({0, 0, 0}), std::vector<bool>(5));
+  const ContextPlan plan = PlanContextOps(ops, Slots({0, 0, 0}),
+                                          std::vector<std::optional<Slot>>(5));
   EXPECT_THAT(plan.encoded_by, ElementsAre(0, 0, 2, 3, 4));
 }
 
@@ -122,12 +123,14 @@ TEST(ContextPlanTest, TakesOverADecodedText) {
   ContextSlots slots = Slots({5, 2, 6});
   slots.exists[3] = true;
   slots.scratch_parent = 5;
-  Result result = RunPlan(ops, slots,
-                          {{kCond, "c"},
-                           {kNoText, "t"},
-                           {kNoImage, "i"},
-                           {Slot::kScratch, "cthink"}},
-                          {false, false, true, true}, "think");
+  Result result =
+      RunPlan(ops, slots,
+              {{kCond, "c"},
+               {kNoText, "t"},
+               {kNoImage, "i"},
+               {Slot::kScratch, "cthink"}},
+              {std::nullopt, std::nullopt, Slot::kScratch, Slot::kScratch},
+              {{Slot::kScratch, "think"}});
   EXPECT_TRUE(result.tail);
   EXPECT_EQ(result.slots[kCond], "cthink.");
   EXPECT_EQ(result.slots[kNoText], "cth");
@@ -135,13 +138,45 @@ TEST(ContextPlanTest, TakesOverADecodedText) {
   EXPECT_EQ(result.encodings, 3);
 }
 
+TEST(ContextPlanTest, TakesOverTheStartOfADecodedTextBesidesTheWhole) {
+  const std::vector<ContextOp> ops = {
+      ForkOp{kCond, kNoText}, Add(kNoText, "so."), Add(kCond, "so<tag>."),
+      Add(kNoImage, "so<tag>.")};
+  ContextSlots slots = Slots({5, 2, 6});
+  slots.exists[3] = slots.exists[4] = true;
+  slots.scratch_parent = 5;
+  const std::map<Slot, std::string> texts = {{Slot::kScratch, "so<tag>"},
+                                             {Slot::kScratchStart, "so"}};
+  const ContextPlan plan = PlanContextOps(
+      ops, slots,
+      {std::nullopt, Slot::kScratchStart, Slot::kScratch, Slot::kScratch});
+  int tails = 0;
+  for (const ContextStep& step : plan.steps) {
+    tails += step.kind == ContextStep::Kind::kAppendTail ? 1 : 0;
+  }
+  EXPECT_EQ(tails, 2);  // kNoText and kCond
+  Result result = RunPlan(
+      ops, slots,
+      {{kCond, "c"},
+       {kNoText, "t"},
+       {kNoImage, "i"},
+       {Slot::kScratch, "cso<tag>"},
+       {Slot::kScratchStart, "cso"}},
+      {std::nullopt, Slot::kScratchStart, Slot::kScratch, Slot::kScratch},
+      texts);
+  EXPECT_EQ(result.slots[kCond], "cso<tag>.");
+  EXPECT_EQ(result.slots[kNoText], "cso.");
+  EXPECT_EQ(result.slots[kNoImage], "iso<tag>.");
+  EXPECT_EQ(result.encodings, 3);
+}
+
 TEST(ContextPlanTest, DoesNotTakeOverATextThatWasDecodedElsewhere) {
   ContextSlots slots = Slots({5, 2, 6});
   slots.exists[3] = true;
   slots.scratch_parent = 4;
-  Result result =
-      RunPlan({Add(kCond, "think.")}, slots,
-              {{kCond, "c"}, {Slot::kScratch, "othink"}}, {true}, "think");
+  Result result = RunPlan({Add(kCond, "think.")}, slots,
+                          {{kCond, "c"}, {Slot::kScratch, "othink"}},
+                          {Slot::kScratch}, {{Slot::kScratch, "think"}});
   EXPECT_FALSE(result.tail);
   EXPECT_EQ(result.slots[kCond], "cthink.");
 }
