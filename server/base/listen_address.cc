@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "server/base/logging.h"
 
 namespace cooper::base {
@@ -19,9 +20,14 @@ absl::StatusOr<ListenAddress> ListenAddress::Parse(absl::string_view text) {
   if (colon == absl::string_view::npos || colon == 0) return bad();
   ListenAddress address;
   address.host = std::string(text.substr(0, colon));
+  absl::string_view name = address.host;
   const bool bracketed =
-      address.host.front() == '[' && address.host.back() == ']';
-  if (!bracketed && address.host.find(':') != std::string::npos) return bad();
+      absl::ConsumePrefix(&name, "[") && absl::ConsumeSuffix(&name, "]");
+  if (name.empty() ||
+      !std::all_of(name.begin(), name.end(), absl::ascii_isgraph) ||
+      name.find_first_of(bracketed ? "[]" : "[]:") != name.npos) {
+    return bad();
+  }
   const absl::string_view port = text.substr(colon + 1);
   if (port.empty() ||
       !std::all_of(port.begin(), port.end(), absl::ascii_isdigit) ||

@@ -3,6 +3,8 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -53,19 +55,34 @@ std::string JsonString(absl::string_view text) {
   return out + "\"";
 }
 
-// Length of the valid UTF-8 sequence at the start of `text`, or 0.
-size_t Utf8Length(absl::string_view text) {
+// A character at the start of a text.
+struct Character {
+  uint32_t code = 0;
+  size_t length = 0;  // bytes; 0: not well-formed UTF-8
+};
+
+Character FirstCharacter(absl::string_view text) {
   const auto lead = static_cast<unsigned char>(text[0]);
-  const size_t length = lead < 0x80           ? 1
-                        : (lead >> 5) == 0x6  ? 2
+  if (lead < 0x80) return {lead, 1};
+  const size_t length = (lead >> 5) == 0x6    ? 2
                         : (lead >> 4) == 0xE  ? 3
                         : (lead >> 3) == 0x1E ? 4
                                               : 0;
-  if (length == 0 || length > text.size()) return 0;
+  if (length == 0 || length > text.size()) return {};
+  uint32_t code = lead & (0x7F >> length);
   for (size_t i = 1; i < length; ++i) {
-    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) return 0;
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if ((byte & 0xC0) != 0x80) return {};
+    code = code << 6 | (byte & 0x3F);
   }
-  return length;
+  constexpr uint32_t kLowest[] = {0, 0, 0x80, 0x800, 0x10000};
+  const bool surrogate = code >= 0xD800 && code < 0xE000;
+  if (code < kLowest[length] || code > 0x10FFFF || surrogate) return {};
+  return {code, length};
+}
+
+bool IsControl(uint32_t code) {
+  return code < 0x20 || (code >= 0x7F && code < 0xA0);
 }
 
 }  // namespace
@@ -112,20 +129,22 @@ void Log(LogLevel level, absl::string_view message,
 
 std::string Printable(absl::string_view text, size_t max_bytes) {
   std::string out;
-  size_t at = 0;
-  while (at < text.size()) {
+  while (!text.empty()) {
+    const Character character = FirstCharacter(text);
+    // Of what is no character, one byte is shown at a time.
+    const absl::string_view bytes =
+        text.substr(0, std::max(character.length, size_t{1}));
     std::string piece;
-    const auto byte = static_cast<unsigned char>(text[at]);
-    const size_t length = Utf8Length(text.substr(at));
-    if (length == 0 || byte < 0x20 || byte == 0x7F) {
-      piece = absl::StrFormat("\\x%02x", byte);
-      at += 1;
+    if (character.length > 0 && !IsControl(character.code)) {
+      piece = std::string(bytes);
     } else {
-      piece = std::string(text.substr(at, length));
-      at += length;
+      for (const char c : bytes) {
+        absl::StrAppendFormat(&piece, "\\x%02x", static_cast<unsigned char>(c));
+      }
     }
     if (out.size() + piece.size() > max_bytes) return out + "...";
     out += piece;
+    text.remove_prefix(bytes.size());
   }
   return out;
 }

@@ -32,8 +32,9 @@ void SetLogFormat(LogFormat format);
 void Log(LogLevel level, absl::string_view message,
          const std::vector<LogField>& fields = {});
 
-// `text` as valid UTF-8 with control characters escaped and at most
-// `max_bytes` long ("..." marks a cut): for user input in messages.
+// `text` as valid UTF-8 with control characters (U+0080..U+009F too) escaped,
+// at most `max_bytes` of it and then "..." where it was cut: for user input in
+// messages.
 std::string Printable(absl::string_view text, size_t max_bytes = 100);
 
 }  // namespace cooper::base

@@ -1,16 +1,19 @@
-// libFuzzer over everything that reads an image sent by a stranger.
-//
-//   image_fuzz -max_total_time=60 -rss_limit_mb=512 -timeout=5 CORPUS_DIR
-
+// Images sent by a stranger: probe and decoders.
 #include <cstddef>
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
 #include "model/image/codec.h"
 #include "server/base/check.h"
+#include "tests/fuzz/fuzz_target.h"
 
-namespace cooper::image {
+namespace cooper::fuzz {
 namespace {
+
+using image::DecodeLimits;
+using image::ImageHeader;
+using image::RgbImage;
+using image::Size;
 
 // Small, so that a run tries many inputs and not a few large ones.
 DecodeLimits FuzzLimits() {
@@ -22,7 +25,9 @@ DecodeLimits FuzzLimits() {
   return limits;
 }
 
-void CheckOne(absl::string_view bytes) {
+}  // namespace
+
+void FuzzOne(absl::string_view bytes) {
   const DecodeLimits limits = FuzzLimits();
   const absl::StatusOr<ImageHeader> header = ProbeImage(bytes, limits);
   const absl::StatusOr<RgbImage> image = DecodeImage(bytes, limits);
@@ -45,12 +50,4 @@ void CheckOne(absl::string_view bytes) {
                                            3);
 }
 
-}  // namespace
-}  // namespace cooper::image
-
-// The name is libFuzzer's.
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  cooper::image::CheckOne(
-      absl::string_view(reinterpret_cast<const char*>(data), size));
-  return 0;
-}
+}  // namespace cooper::fuzz

@@ -21,7 +21,8 @@ TEST(ListenAddressTest, ReadsHostAndPort) {
 
 TEST(ListenAddressTest, RefusesAnythingElse) {
   for (const char* text : {"", "8001", ":8001", "host:", "host:65536",
-                           "host:-1", "host:80x", "::1:80", "host: 80"}) {
+                           "host:-1", "host:80x", "::1:80", "host: 80", "[]:80",
+                           "[:80", "]:80", "[a]]:80", "a b:80", "a\n:80"}) {
     EXPECT_THAT(
         ListenAddress::Parse(text),
         StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("HOST:PORT")))

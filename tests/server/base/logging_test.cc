@@ -44,6 +44,18 @@ TEST(LoggingTest, PrintableEscapesControlAndInvalidBytes) {
   EXPECT_EQ(Printable("\xC3\xA9"), "\xC3\xA9");
 }
 
+TEST(LoggingTest, PrintableIsWellFormedWhateverItIsGiven) {
+  // Overlong, a surrogate, past U+10FFFF, cut short; terminals obey U+009B.
+  EXPECT_EQ(Printable("\xC0\x80"), "\\xc0\\x80");
+  EXPECT_EQ(Printable("\xE0\x80\x80"), "\\xe0\\x80\\x80");
+  EXPECT_EQ(Printable("\xED\xA0\x80"), "\\xed\\xa0\\x80");
+  EXPECT_EQ(Printable("\xF4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");
+  EXPECT_EQ(Printable("\xF5\x80\x80\x80"), "\\xf5\\x80\\x80\\x80");
+  EXPECT_EQ(Printable("\xE6\xA4"), "\\xe6\\xa4");
+  EXPECT_EQ(Printable("\xC2\x9B"), "\\xc2\\x9b");
+  EXPECT_EQ(Printable("\xC2\xA0\xF4\x8F\xBF\xBF"), "\xC2\xA0\xF4\x8F\xBF\xBF");
+}
+
 TEST(LoggingTest, PrintableCutsLongTextAtAWholeCharacter) {
   EXPECT_EQ(Printable("abcdef", 4), "abcd...");
   EXPECT_EQ(Printable("abc\xC3\xA9", 4), "abc...");

@@ -12,25 +12,17 @@
 #include "absl/time/clock.h"
 #include "server/base/clock.h"
 #include "server/rpc/health.h"
-#include "tests/server/rpc/test_server.h"
+#include "tests/server/rpc/service_fixture.h"
 
 namespace cooper::rpc {
 namespace {
 
-using cooper::testing::Answer;
-using cooper::testing::Ask;
-using cooper::testing::ErrorInfoOf;
-using cooper::testing::ExpectIdentity;
-using cooper::testing::Question;
-using cooper::testing::Scrape;
-using cooper::testing::TestServer;
-using cooper::testing::WithMaps;
-using Call = fake::FakeModel::Call;
+using ServiceEndTest = ServiceFixture;
 
-TEST(ServiceEndTest, CancelDuringAMapEndsItThere) {
+TEST_F(ServiceEndTest, CancelDuringAMapEndsItThere) {
   TestServer::Options options = WithMaps();
   options.script.delays.flow_layer = absl::Microseconds(100);
-  TestServer server(options);
+  TestServer& server = Start(options);
   const auto stub = server.NewStub();
   grpc::ClientContext context;
   v1::ReasonRequest request = Question("How far?");
@@ -47,14 +39,13 @@ TEST(ServiceEndTest, CancelDuringAMapEndsItThere) {
                                                       {"phase", "diffusion"}}),
             1);
   EXPECT_LT(scrape.Sum("cooper_diffusion_steps_total"), 999);
-  ExpectIdentity(server);
 }
 
-TEST(ServiceEndTest, DeadlineDuringTextCountsAsDeadline) {
+TEST_F(ServiceEndTest, DeadlineDuringTextCountsAsDeadline) {
   TestServer::Options options;
   options.script.texts = {std::string(3000, 'a')};
   options.script.delays.decode = absl::Milliseconds(1);
-  TestServer server(options);
+  TestServer& server = Start(options);
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() +
                        std::chrono::milliseconds(200));
@@ -68,26 +59,24 @@ TEST(ServiceEndTest, DeadlineDuringTextCountsAsDeadline) {
             1);
   EXPECT_EQ(
       scrape.Sum("cooper_requests_total", {{"code", "DEADLINE_EXCEEDED"}}), 1);
-  ExpectIdentity(server);
 }
 
-TEST(ServiceEndTest, CallsWithoutADeadlineGetTheServersOwn) {
+TEST_F(ServiceEndTest, CallsWithoutADeadlineGetTheServersOwn) {
   TestServer::Options options;
   options.script.texts = {std::string(3000, 'a')};
   options.script.delays.decode = absl::Milliseconds(1);
   options.rpc.max_deadline = absl::Milliseconds(100);
-  TestServer server(options);
+  TestServer& server = Start(options);
   const Answer answer = Ask(server.NewStub().get(), Question("How far?"));
   EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   EXPECT_EQ(ErrorInfoOf(answer.status).reason(), "DEADLINE");
-  ExpectIdentity(server);
 }
 
-TEST(ServiceEndTest, ReaderThatStallsIsEndedAndItsNeighbourIsNot) {
+TEST_F(ServiceEndTest, ReaderThatStallsIsEndedAndItsNeighbourIsNot) {
   TestServer::Options options = WithMaps();
   options.script.vae_rule = {512, 512, 16, 1 << 20};
   options.rpc.stall_timeout = absl::Milliseconds(50);
-  TestServer server(options);
+  TestServer& server = Start(options);
   v1::ReasonRequest request = Question("How far?");
   request.mutable_output()->add_roles(v1::MAP_ROLE_VALUES);
   // A megabyte, far past any window that an idle reader leaves open.
@@ -109,11 +98,10 @@ TEST(ServiceEndTest, ReaderThatStallsIsEndedAndItsNeighbourIsNot) {
   v1::ReasonResponse event;
   while (idle->Read(&event)) EXPECT_FALSE(event.has_finished());
   EXPECT_EQ(idle->Finish().error_code(), grpc::StatusCode::CANCELLED);
-  ExpectIdentity(server);
 }
 
-TEST(ServiceEndTest, DrainingRefusesNewCallsAndLetsOthersEnd) {
-  TestServer server(WithMaps());
+TEST_F(ServiceEndTest, DrainingRefusesNewCallsAndLetsOthersEnd) {
+  TestServer& server = Start(WithMaps());
   server.gate().CloseFor(Call::kDecode);
   const auto stub = server.NewStub();
   grpc::ClientContext first;
@@ -130,14 +118,13 @@ TEST(ServiceEndTest, DrainingRefusesNewCallsAndLetsOthersEnd) {
   v1::ReasonResponse event;
   while (reader->Read(&event)) continue;
   EXPECT_TRUE(reader->Finish().ok());
-  ExpectIdentity(server);
 }
 
-TEST(ServiceEndTest, WorkLeftAtTheEndOfADrainIsUnavailable) {
+TEST_F(ServiceEndTest, WorkLeftAtTheEndOfADrainIsUnavailable) {
   TestServer::Options options;
   options.script.texts = {std::string(3000, 'a')};
   options.script.delays.decode = absl::Milliseconds(1);
-  TestServer server(options);
+  TestServer& server = Start(options);
   const auto stub = server.NewStub();
   grpc::ClientContext context;
   const auto reader = stub->Reason(&context, Question("First?"));
@@ -151,13 +138,12 @@ TEST(ServiceEndTest, WorkLeftAtTheEndOfADrainIsUnavailable) {
   EXPECT_EQ(server.CollectAtRest().Sum("cooper_cancellations_total",
                                        {{"cause", "shutdown"}}),
             1);
-  ExpectIdentity(server);
 }
 
-TEST(ServiceEndTest, FailedDeviceEndsAllCallsAndHealth) {
+TEST_F(ServiceEndTest, FailedDeviceEndsAllCallsAndHealth) {
   TestServer::Options options = WithMaps();
   options.script.faults.push_back({.call = Call::kDecode, .nth = 3});
-  TestServer server(options);
+  TestServer& server = Start(options);
   const auto stub = server.NewStub();
   const Answer answer = Ask(stub.get(), Question("How far?"));
   EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::UNAVAILABLE);
@@ -168,11 +154,10 @@ TEST(ServiceEndTest, FailedDeviceEndsAllCallsAndHealth) {
   EXPECT_EQ(Ask(stub.get(), Question("And now?")).status.error_code(),
             grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(server.CollectAtRest().Sum("cooper_engine_up"), 0);
-  ExpectIdentity(server);
 }
 
-TEST(ServiceEndTest, EngineThatMakesNoStepIsNotLive) {
-  TestServer server(WithMaps());
+TEST_F(ServiceEndTest, EngineThatMakesNoStepIsNotLive) {
+  TestServer& server = Start(WithMaps());
   server.gate().CloseFor(Call::kDecode);
   const auto stub = server.NewStub();
   grpc::ClientContext context;
@@ -194,11 +179,11 @@ TEST(ServiceEndTest, EngineThatMakesNoStepIsNotLive) {
       HealthOf(true, serving, now + absl::Minutes(6), absl::Minutes(5)).live);
 }
 
-TEST(ServiceEndTest, TwoHundredRandomCancelsAreAllAccountedFor) {
+TEST_F(ServiceEndTest, TwoHundredRandomCancelsAreAllAccountedFor) {
   TestServer::Options options = WithMaps();
   options.script.delays.decode = absl::Microseconds(50);
   options.script.delays.flow_layer = absl::Microseconds(50);
-  TestServer server(options);
+  TestServer& server = Start(options);
   std::vector<std::thread> threads;
   threads.reserve(8);
   for (int t = 0; t < 8; ++t) {
@@ -222,7 +207,6 @@ TEST(ServiceEndTest, TwoHundredRandomCancelsAreAllAccountedFor) {
   for (std::thread& thread : threads) thread.join();
   const Scrape scrape = server.CollectAtRest();
   EXPECT_GT(scrape.Sum("cooper_cancellations_total"), 20);
-  ExpectIdentity(server);
   EXPECT_TRUE(Ask(server.NewStub().get(), Question("Fine?")).status.ok());
 }
 

@@ -8,22 +8,13 @@
 #include <thread>
 #include <vector>
 
-#include "tests/server/rpc/test_server.h"
+#include "tests/server/rpc/service_fixture.h"
 
 namespace cooper::rpc {
 namespace {
 
-using cooper::testing::Answer;
-using cooper::testing::Ask;
-using cooper::testing::ErrorInfoOf;
-using cooper::testing::ExpectIdentity;
-using cooper::testing::Question;
-using cooper::testing::Scrape;
-using cooper::testing::TestPng;
-using cooper::testing::TestServer;
-using cooper::testing::WithMaps;
 using ::testing::HasSubstr;
-using Call = fake::FakeModel::Call;
+using ServiceTest = ServiceFixture;
 
 std::string Pushback(const grpc::ClientContext& context) {
   const auto& trailers = context.GetServerTrailingMetadata();
@@ -32,8 +23,8 @@ std::string Pushback(const grpc::ClientContext& context) {
   return std::string(it->second.data(), it->second.size());
 }
 
-TEST(ServiceTest, AnswerComesAsStartedEventsAndFinished) {
-  TestServer server(WithMaps());
+TEST_F(ServiceTest, AnswerComesAsStartedEventsAndFinished) {
+  TestServer& server = Start(WithMaps());
   v1::ReasonRequest request = Question("How far?");
   request.set_request_id("mine");
   request.set_seed(7);
@@ -58,11 +49,10 @@ TEST(ServiceTest, AnswerComesAsStartedEventsAndFinished) {
   EXPECT_EQ(scrape.Sum("cooper_requests_total",
                        {{"method", "Reason"}, {"code", "OK"}}),
             1);
-  ExpectIdentity(server);
 }
 
-TEST(ServiceTest, EightMixedCallsAtOnceAllEndWell) {
-  TestServer server(WithMaps());
+TEST_F(ServiceTest, EightMixedCallsAtOnceAllEndWell) {
+  TestServer& server = Start(WithMaps());
   std::vector<std::thread> threads;
   threads.reserve(8);
   std::vector<grpc::Status> ends(8);
@@ -105,11 +95,10 @@ TEST(ServiceTest, EightMixedCallsAtOnceAllEndWell) {
   }
   EXPECT_EQ(
       server.CollectAtRest().Sum("cooper_requests_total", {{"code", "OK"}}), 8);
-  ExpectIdentity(server);
 }
 
-TEST(ServiceTest, GetModelTellsLimitsAndDefaults) {
-  TestServer server;
+TEST_F(ServiceTest, GetModelTellsLimitsAndDefaults) {
+  TestServer& server = Start();
   grpc::ClientContext context;
   v1::GetModelResponse model;
   const auto stub = server.NewStub();
@@ -127,13 +116,12 @@ TEST(ServiceTest, GetModelTellsLimitsAndDefaults) {
   const grpc::Status status = stub->GetModel(&other, wrong, &model);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
   EXPECT_EQ(ErrorInfoOf(status).reason(), "MODEL_NOT_FOUND");
-  ExpectIdentity(server);
 }
 
-TEST(ServiceTest, WhileLoadingOnlyLivenessServes) {
+TEST_F(ServiceTest, WhileLoadingOnlyLivenessServes) {
   TestServer::Options options;
   options.loaded = false;
-  TestServer server(options);
+  TestServer& server = Start(options);
   for (const char* name :
        {"", "cooper.v1.SpatialReasoningService", "readiness"}) {
     EXPECT_EQ(server.HealthOf(name), "NOT_SERVING") << name;
@@ -161,11 +149,10 @@ TEST(ServiceTest, WhileLoadingOnlyLivenessServes) {
   EXPECT_EQ(server.HealthOf("readiness"), "SERVING");
   EXPECT_EQ(server.HealthOf(""), "SERVING");
   EXPECT_TRUE(Ask(stub.get(), Question("Now?")).status.ok());
-  ExpectIdentity(server);
 }
 
-TEST(ServiceTest, BadFieldIsRefusedBeforeTheEngineSeesIt) {
-  TestServer server;
+TEST_F(ServiceTest, BadFieldIsRefusedBeforeTheEngineSeesIt) {
+  TestServer& server = Start();
   v1::ReasonRequest request = Question("How?");
   request.mutable_flow()->set_num_timesteps(1);
   const Answer answer = Ask(server.NewStub().get(), request);
@@ -177,11 +164,10 @@ TEST(ServiceTest, BadFieldIsRefusedBeforeTheEngineSeesIt) {
                        {{"method", "Reason"}, {"reason", "invalid_argument"}}),
             1);
   EXPECT_EQ(scrape.Sum("cooper_engine_steps_total"), 0);
-  ExpectIdentity(server);
 }
 
-TEST(ServiceTest, ImageThatOnlyDecodingFindsCorruptIsRefused) {
-  TestServer server;
+TEST_F(ServiceTest, ImageThatOnlyDecodingFindsCorruptIsRefused) {
+  TestServer& server = Start();
   v1::EstimateDepthRequest request;
   std::string png = TestPng();
   png.resize(png.size() - 20);
@@ -194,11 +180,10 @@ TEST(ServiceTest, ImageThatOnlyDecodingFindsCorruptIsRefused) {
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(ErrorInfoOf(status).reason(), "INVALID_IMAGE");
   EXPECT_EQ(server.CollectAtRest().Sum("cooper_image_rejections_total"), 1);
-  ExpectIdentity(server);
 }
 
-TEST(ServiceTest, UnknownMethodsAreUnimplementedUnderOneLabel) {
-  TestServer server;
+TEST_F(ServiceTest, UnknownMethodsAreUnimplementedUnderOneLabel) {
+  TestServer& server = Start();
   const size_t before = server.Collect().samples.size();
   for (const char* method :
        {"/cooper.v1.SpatialReasoningService/Converse", "/x.Y/Z",
@@ -212,13 +197,12 @@ TEST(ServiceTest, UnknownMethodsAreUnimplementedUnderOneLabel) {
                        {{"method", "other"}, {"code", "UNIMPLEMENTED"}}),
             4);
   EXPECT_EQ(scrape.samples.size(), before);
-  ExpectIdentity(server);
 }
 
-TEST(ServiceTest, MessagesThatGrpcRefusesAreNotCounted) {
+TEST_F(ServiceTest, MessagesThatGrpcRefusesAreNotCounted) {
   TestServer::Options options;
   options.rpc.limits.max_message_bytes = 1 << 20;
-  TestServer server(options);
+  TestServer& server = Start(options);
   const auto stub = server.NewStub();
   v1::ReasonRequest request = Question("How?");
   request.mutable_inputs(1)->set_text(std::string(1 << 20, 'a'));
@@ -232,14 +216,13 @@ TEST(ServiceTest, MessagesThatGrpcRefusesAreNotCounted) {
   EXPECT_EQ(packed.status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
   EXPECT_EQ(server.CollectAtRest().Sum("cooper_rpc_started_total"), 0);
   EXPECT_TRUE(Ask(stub.get(), Question("How?")).status.ok());
-  ExpectIdentity(server);
 }
 
-TEST(ServiceTest, FullQueueIsRefusedWithAPushback) {
+TEST_F(ServiceTest, FullQueueIsRefusedWithAPushback) {
   TestServer::Options options = WithMaps();
   options.engine.max_running = 1;
   options.engine.max_queue = 0;
-  TestServer server(options);
+  TestServer& server = Start(options);
   server.gate().CloseFor(Call::kDecode);
   const auto stub = server.NewStub();
   grpc::ClientContext first;
@@ -257,7 +240,6 @@ TEST(ServiceTest, FullQueueIsRefusedWithAPushback) {
   EXPECT_EQ(server.CollectAtRest().Sum("cooper_rejections_total",
                                        {{"reason", "queue_full"}}),
             1);
-  ExpectIdentity(server);
 }
 
 }  // namespace
