@@ -212,8 +212,9 @@ TEST_F(InferenceParserTest, BadRawContentsAreRefused) {
       HasSubstr("inputs[IMAGE]: raw contents end inside element 0"));
   EXPECT_THAT(edit([](auto* r) { *r->mutable_raw_input_contents(0) += "xy"; }),
               HasSubstr("raw contents end inside element 1"));
-  EXPECT_THAT(edit([](auto* r) { r->add_raw_input_contents("x"); }),
-              HasSubstr("raw_input_contents: has 2 entries for 1 inputs"));
+  EXPECT_THAT(
+      edit([](auto* r) { *r->add_raw_input_contents() = std::string("x"); }),
+      HasSubstr("raw_input_contents: has 2 entries for 1 inputs"));
   EXPECT_THAT(edit([](auto* r) { r->mutable_inputs(0)->mutable_contents(); }),
               HasSubstr("inputs[IMAGE]: has contents beside"));
 }
