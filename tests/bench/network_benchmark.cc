@@ -76,10 +76,8 @@ void Register(TorchModel& model) {
   const auto add = [&](const char* name,
                        void (*function)(benchmark::State&, TorchModel&)) {
     return benchmark::RegisterBenchmark(
-               name,
-               [&model, function](benchmark::State& state) {
-                 function(state, model);
-               })
+               name, [&model, function](
+                         benchmark::State& state) { function(state, model); })
         ->Unit(benchmark::kMillisecond)
         ->UseRealTime();
   };
