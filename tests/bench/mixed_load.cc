@@ -122,7 +122,7 @@ Row MeasureRepeat(const BenchServer& server, int rounds) {
 
 // Four maps of different sizes, asked for at once and one after the other.
 std::vector<Row> MeasureMaps(const BenchServer& server, int rounds) {
-  constexpr int kSteps = 2;
+  constexpr int kSteps = 5;
   constexpr int kSides[4][2] = {{320, 256}, {256, 288}, {288, 272}, {256, 256}};
   std::vector<double> starts;
   std::vector<double> ratios;
