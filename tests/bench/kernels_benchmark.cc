@@ -1,6 +1,4 @@
-// The kernels of one core, without libtorch: packed products by rows of x and
-// attention over a paged cache by its length, by every instruction set that the
-// processor has.
+#include "tests/bench/kernels_benchmark.h"
 
 #include <benchmark/benchmark.h>
 
@@ -97,7 +95,9 @@ void Attend(benchmark::State& state, attention::Function attend) {
   state.counters["GB/s"] = PerSecond(2.0 * sizeof(float) * elements);
 }
 
-const bool g_registered = [] {
+}  // namespace
+
+void RegisterKernels() {
   for (const gemm::Kernels* kernels :
        {gemm::Avx512Kernels(), gemm::Avx2Kernels(), gemm::BaselineKernels()}) {
     if (kernels == nullptr) continue;
@@ -123,8 +123,6 @@ const bool g_registered = [] {
         ->Range(128, 8192)
         ->Unit(benchmark::kMicrosecond);
   }
-  return true;
-}();
+}
 
-}  // namespace
 }  // namespace cooper::bench

@@ -10,6 +10,7 @@
 
 #include "model/torch/threads.h"
 #include "model/torch/torch_model.h"
+#include "tests/bench/kernels_benchmark.h"
 #include "tests/bench/network_calls.h"
 #include "tests/bench/require.h"
 
@@ -76,10 +77,8 @@ void Register(TorchModel& model) {
   const auto add = [&](const char* name,
                        void (*function)(benchmark::State&, TorchModel&)) {
     return benchmark::RegisterBenchmark(
-               name,
-               [&model, function](benchmark::State& state) {
-                 function(state, model);
-               })
+               name, [&model, function](
+                         benchmark::State& state) { function(state, model); })
         ->Unit(benchmark::kMillisecond)
         ->UseRealTime();
   };
@@ -94,6 +93,7 @@ void Register(TorchModel& model) {
 
 int Main(const char* checkpoint) {
   const c10::InferenceMode no_gradients;
+  RegisterKernels();
   std::unique_ptr<TorchModel> model;
   if (checkpoint != nullptr) {
     torch_model::LoadOptions options;

@@ -8,7 +8,8 @@
 
 namespace cooper::bench {
 
-std::unique_ptr<model::Context> ContextOf(model::UnifiedModel& model, int tokens) {
+std::unique_ptr<model::Context> ContextOf(model::UnifiedModel& model,
+                                          int tokens) {
   std::unique_ptr<model::Context> context = model.NewContext();
   model::TextSegment text;
   for (int i = 0; i < tokens; ++i) text.ids.push_back(i % 200);

@@ -73,8 +73,7 @@ Rate MeasureRate(const Connect& connect) {
   const int64_t tokens_before = tokens;
   const int64_t pieces_before = pieces;
   const double cpu_before = CpuSeconds();
-  const double seconds =
-      Seconds([] { std::this_thread::sleep_for(kWindow); });
+  const double seconds = Seconds([] { std::this_thread::sleep_for(kWindow); });
   const auto delivered = static_cast<double>(tokens - tokens_before);
   return {delivered / seconds,
           static_cast<double>(pieces - pieces_before) / seconds,
@@ -144,11 +143,11 @@ Row LatencyRow(int rounds, int streams, const std::string& name) {
     ours.push_back(MeasureLatency([&] { return server.server->Connect(); },
                                   server.model->stamps(), streams));
     const BareServer grpc(period);
-    bare.push_back(MeasureLatency([&] { return grpc.Connect(); },
-                                  grpc.stamps(), streams));
+    bare.push_back(
+        MeasureLatency([&] { return grpc.Connect(); }, grpc.stamps(), streams));
   }
-  return {name, Median(ours), 100.0, false, Median(bare), "us",
-          "us of gRPC alone"};
+  return {name, Median(ours),      100.0, false, Median(bare),
+          "us", "us of gRPC alone"};
 }
 
 }  // namespace
