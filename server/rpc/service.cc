@@ -7,6 +7,7 @@
 #include "server/base/status_macros.h"
 #include "server/engine/error.h"
 #include "server/rpc/call_log.h"
+#include "server/rpc/client_name.h"
 #include "server/rpc/model_reply.h"
 #include "server/rpc/request_parser.h"
 #include "server/rpc/status.h"
@@ -100,8 +101,27 @@ absl::Status SpatialReasoningService::Begin(
   const RequestParser parser(serving->info, &limits_, environment_.metrics);
   COOPER_ASSIGN_OR_RETURN(engine::Request parsed, parser.Parse(request));
   parsed.deadline = deadline.time();
+  parsed.client = ClientOf(context);
   parsed.trace_id = TraceIdOf(SingleValue(context, "traceparent"));
   stream->Run(std::move(parsed), serving->engine, serving->info->name);
+  return absl::OkStatus();
+}
+
+grpc::ServerBidiReactor<v1::ConverseRequest, v1::ConverseResponse>*
+SpatialReasoningService::Converse(grpc::CallbackServerContext* context) {
+  auto* reactor = new ConverseReactor(environment_, context, &limits_);
+  const absl::Status begun = BeginConverse(*context, reactor);
+  if (!begun.ok()) reactor->Reject(begun);
+  return reactor;
+}
+
+absl::Status SpatialReasoningService::BeginConverse(
+    const grpc::CallbackServerContext& context, ConverseReactor* reactor) {
+  COOPER_RETURN_IF_ERROR(CheckCaller(context));
+  const EngineSlot::Serving* serving = slot_.get();
+  if (serving == nullptr) return LoadingError();
+  reactor->Begin(serving, {ClientOf(context),
+                           TraceIdOf(SingleValue(context, "traceparent"))});
   return absl::OkStatus();
 }
 
@@ -145,6 +165,12 @@ absl::Status SpatialReasoningService::AnswerGetModel(
   *response = MakeModelReply(*serving->info, limits_, serving->max_running,
                              serving->max_queue, server_version_);
   return absl::OkStatus();
+}
+
+std::string SpatialReasoningService::ClientOf(
+    const grpc::CallbackServerContext& context) const {
+  return ClientNameOf(
+      context, tokens_ == nullptr ? "" : SingleValue(context, "authorization"));
 }
 
 absl::Status SpatialReasoningService::CheckCaller(

@@ -108,6 +108,25 @@ TEST(ServiceTest, EightMixedCallsAtOnceAllEndWell) {
   ExpectIdentity(server);
 }
 
+TEST(ServiceTest, CallersOfOneAddressAreOneClient) {
+  TestServer::Options options;
+  options.engine.max_per_client = 1;
+  TestServer server(options);
+  server.gate().CloseFor(fake::FakeModel::Call::kDecode);
+  Answer first;
+  std::thread caller(
+      [&] { first = Ask(server.NewStub().get(), Question("Where?")); });
+  server.gate().AwaitArrival();
+  // Another connection, so another port.
+  const Answer second = Ask(server.NewStub().get(), Question("Where?"));
+  EXPECT_EQ(second.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(ErrorInfoOf(second.status).reason(), "CLIENT_LIMIT");
+  server.gate().Open();
+  caller.join();
+  EXPECT_TRUE(first.status.ok());
+  ExpectIdentity(server);
+}
+
 TEST(ServiceTest, GetModelTellsLimitsAndDefaults) {
   TestServer server;
   grpc::ClientContext context;
