@@ -3,11 +3,14 @@
 #include <grpcpp/client_context.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "client/channel.h"
 #include "cooper/v1/spatial_reasoning.grpc.pb.h"
 #include "grpc/health/v1/health.grpc.pb.h"
@@ -123,6 +126,104 @@ class RpcStream : public EventStream {
   absl::Status broken_;
 };
 
+class RpcConversation : public Conversation {
+ public:
+  using Stream =
+      grpc::ClientReaderWriter<v1::ConverseRequest, v1::ConverseResponse>;
+
+  RpcConversation(ServiceStub::Stub* service, const CallOptions& options,
+                  const std::string& token)
+      : options_(options) {
+    joiner_.emplace(options.max_map_bytes);
+    Prepare(token, options.timeout, &context_);
+    stream_ = service->Converse(&context_);
+  }
+
+  ~RpcConversation() override {
+    if (!ended_) context_.TryCancel();
+    End();
+  }
+
+  bool Send(const v1::ConverseRequest& request) override {
+    absl::MutexLock lock(&writing_);
+    return !closed_ && stream_->Write(request);
+  }
+
+  void CloseSending() override {
+    absl::MutexLock lock(&writing_);
+    if (!closed_) stream_->WritesDone();
+    closed_ = true;
+  }
+
+  bool Next(v1::ConverseResponse* event) override {
+    while (!ended_ && stream_->Read(event)) {
+      if (event->event_case() == v1::ConverseResponse::EVENT_NOT_SET) continue;
+      if (event->has_started()) {
+        in_turn_ = true;
+        joiner_.emplace(options_.max_map_bytes);
+      }
+      if (event->has_finished()) broken_.Update(joiner_->CheckComplete());
+      if (event->has_finished() || event->has_turn_cancelled())
+        in_turn_ = false;
+      if (!broken_.ok()) break;
+      if (!event->has_map() || Join(event->mutable_map())) return true;
+      if (!broken_.ok()) break;
+    }
+    if (!broken_.ok()) context_.TryCancel();
+    End();
+    return false;
+  }
+
+  absl::Status Finish() override {
+    if (!broken_.ok()) return broken_;
+    if (!status_.ok()) return ToStatus(status_);
+    if (in_turn_) {
+      return absl::DataLossError("the server ended the answer too early");
+    }
+    return absl::OkStatus();
+  }
+
+  void Cancel() override { context_.TryCancel(); }
+
+ private:
+  // As RpcStream's.
+  bool Join(v1::MapResult* map) {
+    auto whole =
+        options_.join_maps ? joiner_->Add(std::move(*map)) : joiner_->Add(*map);
+    broken_.Update(whole.status());
+    if (!whole.ok()) return false;
+    if (!options_.join_maps) return true;
+    if (!whole->has_value()) return false;
+    *map = **std::move(whole);
+    return true;
+  }
+
+  void End() {
+    if (ended_) return;
+    v1::ConverseResponse rest;
+    while (stream_->Read(&rest)) {
+    }
+    {
+      // Finish closes the sending side, too.
+      absl::MutexLock lock(&writing_);
+      closed_ = true;
+    }
+    status_ = stream_->Finish();
+    ended_ = true;
+  }
+
+  const CallOptions options_;
+  grpc::ClientContext context_;
+  std::unique_ptr<Stream> stream_;
+  absl::Mutex writing_;  // one message at a time
+  bool closed_ ABSL_GUARDED_BY(writing_) = false;
+  std::optional<MapJoiner> joiner_;  // of the turn
+  bool in_turn_ = false;
+  bool ended_ = false;
+  grpc::Status status_;
+  absl::Status broken_;
+};
+
 class RpcClient : public Client {
  public:
   RpcClient(const std::shared_ptr<grpc::Channel>& channel, std::string token)
@@ -162,6 +263,10 @@ class RpcClient : public Client {
         std::make_unique<RpcStream<v1::GenerateImageResponse>>(options, token_);
     stream->Start(service_->GenerateImage(stream->context(), request));
     return stream;
+  }
+
+  std::unique_ptr<Conversation> Converse(const CallOptions& options) override {
+    return std::make_unique<RpcConversation>(service_.get(), options, token_);
   }
 
   absl::StatusOr<v1::GetModelResponse> GetModel(

@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "client/conversation.h"
 #include "client/error.h"
 #include "client/event.h"
 #include "client/event_stream.h"
@@ -42,6 +43,10 @@ class Client {
       const v1::SegmentRequest& request, const CallOptions& options = {}) = 0;
   virtual std::unique_ptr<EventStream> GenerateImage(
       const v1::GenerateImageRequest& request,
+      const CallOptions& options = {}) = 0;
+
+  // A conversation. Returns at once; errors come from it.
+  virtual std::unique_ptr<Conversation> Converse(
       const CallOptions& options = {}) = 0;
 
   // What is served. Blocks.

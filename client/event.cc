@@ -32,6 +32,14 @@ Event MoveCommon(Response& response) {
   return event;
 }
 
+template <typename Response>
+Event MoveAll(Response& response) {
+  if (!response.has_text_delta()) return MoveCommon(response);
+  Event event;
+  *event.mutable_text_delta() = std::move(*response.mutable_text_delta());
+  return event;
+}
+
 }  // namespace
 
 Event ToEvent(v1::ReasonResponse&& response) { return std::move(response); }
@@ -43,12 +51,9 @@ Event ToEvent(v1::EstimateDepthResponse&& response) {
 Event ToEvent(v1::SegmentResponse&& response) { return MoveCommon(response); }
 
 Event ToEvent(v1::GenerateImageResponse&& response) {
-  if (response.has_text_delta()) {
-    Event event;
-    *event.mutable_text_delta() = std::move(*response.mutable_text_delta());
-    return event;
-  }
-  return MoveCommon(response);
+  return MoveAll(response);
 }
+
+Event ToEvent(v1::ConverseResponse&& response) { return MoveAll(response); }
 
 }  // namespace cooper::client

@@ -15,6 +15,8 @@ Event ToEvent(v1::ReasonResponse&& response);
 Event ToEvent(v1::EstimateDepthResponse&& response);
 Event ToEvent(v1::SegmentResponse&& response);
 Event ToEvent(v1::GenerateImageResponse&& response);
+// Not set for what only conversations have: `session`, `turn_cancelled`.
+Event ToEvent(v1::ConverseResponse&& response);
 
 }  // namespace cooper::client
 

@@ -32,6 +32,12 @@ ABSL_FLAG(int64_t, kv_cache_mib, 0,
 ABSL_FLAG(int64_t, prefix_cache_mib, -1,
           "Part of it that keeps the beginnings of requests for others that "
           "begin the same, MiB; -1: a quarter; 0: none. [-1, 1048576].");
+ABSL_FLAG(absl::Duration, session_ttl, absl::Minutes(10),
+          "How long the context of a conversation is kept after a turn; 0: no "
+          "conversations.");
+ABSL_FLAG(int64_t, session_mib, -1,
+          "Part of --kv_cache_mib that conversations may hold, MiB; -1: a "
+          "quarter. [-1, 1048576].");
 ABSL_FLAG(std::string, fake_model, "",
           "JSON script of a fake model, for tests; instead of a checkpoint.");
 
@@ -128,6 +134,10 @@ absl::Status ReadEngineFlags(engine::EngineOptions* engine) {
   const int64_t cache_mib = absl::GetFlag(FLAGS_prefix_cache_mib);
   COOPER_RETURN_IF_ERROR(CheckFlag("prefix_cache_mib", cache_mib, -1, 1 << 20));
   engine->prefix_cache_bytes = cache_mib < 0 ? -1 : cache_mib << 20;
+  engine->session_ttl = absl::GetFlag(FLAGS_session_ttl);
+  const int64_t session_mib = absl::GetFlag(FLAGS_session_mib);
+  COOPER_RETURN_IF_ERROR(CheckFlag("session_mib", session_mib, -1, 1 << 20));
+  engine->session_bytes = session_mib < 0 ? -1 : session_mib << 20;
   engine->slice = absl::Milliseconds(absl::GetFlag(FLAGS_slice_ms));
   engine->prepare_threads = absl::GetFlag(FLAGS_prepare_threads);
   engine->encode_threads = absl::GetFlag(FLAGS_encode_threads);

@@ -32,6 +32,7 @@ struct Command {
 };
 
 Command AskCommand();
+Command ChatCommand();
 Command DepthCommand();
 Command SegmentCommand();
 Command GenerateCommand();

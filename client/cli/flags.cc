@@ -34,6 +34,9 @@ ABSL_FLAG(Optional<std::string>, request_id, std::nullopt,
 ABSL_FLAG(Optional<uint64_t>, seed, std::nullopt,
           "same request, same seed, same result");
 
+ABSL_FLAG(Optional<std::string>, priority, std::nullopt,
+          "normal, or low: work that can wait");
+
 ABSL_FLAG(Optional<std::string>, mode, std::nullopt,
           "interleaved, text_only or perceive_then_answer");
 ABSL_FLAG(Optional<int32_t>, max_turns, std::nullopt,
@@ -127,6 +130,9 @@ void ReadNames(Reader* reader, Request* request) {
                   [&](const std::string& v) { request->set_model(v); });
   reader->SetText("request_id", FLAGS_request_id,
                   [&](const std::string& v) { request->set_request_id(v); });
+  reader->SetEnum<v1::Priority>(
+      "priority", FLAGS_priority,
+      [&](v1::Priority v) { request->set_priority(v); });
   reader->Set(FLAGS_seed, [&](uint64_t v) { request->set_seed(v); });
 }
 
@@ -188,7 +194,7 @@ const FlagNames& ConnectionFlags() {
 
 const FlagNames& StreamFlags() {
   static const auto& names =
-      *new FlagNames{"out", "json", "model", "seed", "request_id"};
+      *new FlagNames{"out", "json", "model", "seed", "request_id", "priority"};
   return names;
 }
 

@@ -17,8 +17,8 @@ int Main(const std::vector<std::string>& arguments) {
   Console console(std::cout, std::cerr, Console::DetectTraits());
   Interrupt interrupt;  // before gRPC starts threads
   const std::vector<Command> commands = {
-      AskCommand(),  DepthCommand(),  SegmentCommand(), GenerateCommand(),
-      InfoCommand(), HealthCommand(), BenchCommand()};
+      AskCommand(),      ChatCommand(), DepthCommand(),  SegmentCommand(),
+      GenerateCommand(), InfoCommand(), HealthCommand(), BenchCommand()};
   FlagNames known;
   for (const Command& command : commands) {
     known.insert(known.end(), command.flags.begin(), command.flags.end());

@@ -21,7 +21,8 @@ absl::Duration Admission::RetryAfterLocked() const {
   return std::clamp(interval_, kMinRetry, kMaxRetry);
 }
 
-absl::Status Admission::Admit(int64_t bytes, const std::string& client) {
+absl::Status Admission::Admit(int64_t bytes, const std::string& client,
+                              bool follows) {
   base::MutexLock lock(&mutex_);
   ErrorDetails details;
   if (failed_) {
@@ -36,12 +37,12 @@ absl::Status Admission::Admit(int64_t bytes, const std::string& client) {
   }
   details.reason = ErrorReason::kQueueFull;
   details.retry_after = RetryAfterLocked();
-  if (open_ >= limits_.max_open) {
+  if (!follows && open_ >= limits_.max_open) {
     return MakeError(details,
                      absl::StrCat("the queue is full (", open_, " requests)"));
   }
   const auto same = clients_.find(client);
-  if (limits_.max_per_client > 0 && same != clients_.end() &&
+  if (!follows && limits_.max_per_client > 0 && same != clients_.end() &&
       same->second >= limits_.max_per_client) {
     details.reason = ErrorReason::kClientLimit;
     return MakeError(details, absl::StrCat("this client has ", same->second,
@@ -85,6 +86,11 @@ void Admission::Drain() {
 void Admission::Fail() {
   base::MutexLock lock(&mutex_);
   failed_ = true;
+}
+
+bool Admission::draining() const {
+  base::MutexLock lock(&mutex_);
+  return draining_;
 }
 
 bool Admission::failed() const {

@@ -28,9 +28,10 @@ class Admission {
 
   // OK: counted until Close. RESOURCE_EXHAUSTED QUEUE_FULL or CLIENT_LIMIT with
   // the time after which a place is likely to be free, UNAVAILABLE DRAINING or
-  // ENGINE_FAILED.
-  absl::Status Admit(int64_t bytes, const std::string& client = {})
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  // ENGINE_FAILED. `follows`: it takes over the place of a request that is
+  // ending, so only bytes count.
+  absl::Status Admit(int64_t bytes, const std::string& client = {},
+                     bool follows = false) ABSL_LOCKS_EXCLUDED(mutex_);
   // The inputs of an open request were freed.
   void FreeBytes(int64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
   // An open request ended at `now`.
@@ -39,6 +40,7 @@ class Admission {
 
   void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
   void Fail() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool draining() const ABSL_LOCKS_EXCLUDED(mutex_);
   bool failed() const ABSL_LOCKS_EXCLUDED(mutex_);
   int open() const ABSL_LOCKS_EXCLUDED(mutex_);
   // Blocks until nothing is open, at most `timeout` of real time; returns

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/engine/admission.h"
+#include "server/engine/end_status.h"
 #include "server/engine/engine_loop.h"
 #include "server/engine/error.h"
 
@@ -57,6 +58,9 @@ absl::Status EngineOptions::Validate() const {
   if (slice <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError("slice: must be positive");
   }
+  if (session_ttl < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("session_ttl: must not be negative");
+  }
   if (queue_timeout < absl::ZeroDuration()) {
     return absl::InvalidArgumentError("queue_timeout: must not be negative");
   }
@@ -69,6 +73,7 @@ class Engine::Impl {
        const base::Clock* clock, const EngineOptions& options)
       : model_(model),
         clock_(clock),
+        options_(options),
         admission_({options.max_running + options.max_queue,
                     options.max_queue_bytes, options.max_per_client}),
         loop_(model, metrics, clock, options, &admission_) {
@@ -78,13 +83,19 @@ class Engine::Impl {
   absl::Status Submit(Request request, std::unique_ptr<EventSink> sink) {
     absl::Status capable = CheckCapability(request.task, model_->info());
     if (!capable.ok()) return capable;
+    if (request.session.has_value() &&
+        options_.session_ttl <= absl::ZeroDuration()) {
+      return ErrorStatus(ErrorReason::kUnsupported,
+                         "this server keeps no conversations");
+    }
     if (request.deadline <= clock_->Now()) {
       ErrorDetails details;
       details.reason = ErrorReason::kDeadline;
       return MakeError(details, "the deadline has passed");
     }
-    absl::Status admitted =
-        admission_.Admit(request.input_bytes(), request.client);
+    absl::Status admitted = admission_.Admit(
+        request.input_bytes(), request.client,
+        request.session.has_value() && request.session->follows);
     if (!admitted.ok()) return admitted;
     loop_.Add(std::move(request), std::move(sink));
     return absl::OkStatus();
@@ -98,12 +109,14 @@ class Engine::Impl {
     admission_.WaitUntilIdle(absl::InfiniteDuration());
   }
 
+  const EngineOptions& options() const { return options_; }
   Admission& admission() { return admission_; }
   EngineLoop& loop() { return loop_; }
 
  private:
   model::UnifiedModel* const model_;
   const base::Clock* const clock_;
+  const EngineOptions options_;
   Admission admission_;
   EngineLoop loop_;
 };
@@ -125,6 +138,10 @@ void Engine::BeginDrain() { impl_->admission().Drain(); }
 void Engine::Shutdown(absl::Time deadline) { impl_->Shutdown(deadline); }
 
 Engine::Load Engine::load() const { return impl_->loop().load(); }
+
+bool Engine::draining() const { return impl_->admission().draining(); }
+
+const EngineOptions& Engine::options() const { return impl_->options(); }
 
 bool Engine::healthy() const { return !impl_->admission().failed(); }
 

@@ -31,6 +31,10 @@ struct EngineOptions {
   // Part of the KV pool that keeps the beginnings of requests for others that
   // begin the same. Below 0: a quarter; 0: none.
   int64_t prefix_cache_bytes = -1;
+  // How long a conversation is kept after a turn. Zero: there are none.
+  absl::Duration session_ttl = absl::Minutes(10);
+  // Part of the KV pool that conversations may hold. Below 0: a quarter.
+  int64_t session_bytes = -1;
   // Longest time that a flow wave runs before text is decoded again.
   absl::Duration slice = absl::Milliseconds(50);
   // Rows (tokens) of one append wave; a segment is never cut, so a larger one
@@ -80,6 +84,8 @@ class Engine {
   void Shutdown(absl::Time deadline);
 
   Load load() const;
+  bool draining() const;
+  const EngineOptions& options() const;
   // False once the device failed: everything was ended with UNAVAILABLE.
   bool healthy() const;
   // When the engine thread last finished a wave or found nothing to do; for

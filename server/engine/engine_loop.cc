@@ -37,6 +37,13 @@ int64_t PrefixCacheTokens(const EngineOptions& options,
   return options.prefix_cache_bytes / info.kv_bytes_per_token;
 }
 
+int64_t SessionTokens(const EngineOptions& options,
+                      const model::ModelInfo& info) {
+  if (options.session_bytes < 0) return info.kv_capacity_tokens / 4;
+  if (info.kv_bytes_per_token <= 0) return 0;
+  return options.session_bytes / info.kv_bytes_per_token;
+}
+
 }  // namespace
 
 EngineLoop::EngineLoop(model::UnifiedModel* model,
@@ -53,6 +60,8 @@ EngineLoop::EngineLoop(model::UnifiedModel* model,
       runner_(model, metrics, clock, &costs_),
       ledger_(model->info().kv_capacity_tokens, model->info().kv_page_tokens),
       prefixes_(&ledger_, PrefixCacheTokens(options, model->info())),
+      sessions_(&ledger_, options.session_ttl,
+                SessionTokens(options, model->info())),
       last_step_ns_(absl::ToUnixNanos(clock->Now())),
       prepare_pool_(std::make_unique<base::WorkerPool>(
           "prepare", options.prepare_threads)),
@@ -97,7 +106,8 @@ void EngineLoop::Add(Request request, std::unique_ptr<EventSink> sink) {
     jobs_.push_back(std::move(job));
     fair_.Open(added->request.client);
     added->events->Push(StartedEvent{added->request.id, added->request.seed});
-    if (!failure_.ok()) End(added, failure_);
+    if (!failure_.ok()) return End(added, failure_);
+    if (added->request.session.has_value()) ClaimSession(added);
   });
 }
 
@@ -134,6 +144,7 @@ void EngineLoop::Run() {
   }
   for (const Inbox::Task& task : inbox_.Take()) task();
   prefixes_.Clear();  // here: contexts are this thread's
+  sessions_.Clear();
 }
 
 absl::StatusOr<bool> EngineLoop::GuardedTurn() {
@@ -155,6 +166,7 @@ absl::StatusOr<bool> EngineLoop::Turn() {
   }
   if (!failure_.ok()) return false;
   COOPER_RETURN_IF_ERROR(std::exchange(task_status_, absl::OkStatus()));
+  sessions_.Expire(now);
   StartPreparing(now);
   COOPER_RETURN_IF_ERROR(StartRunning(now));
   return RunWave();
@@ -252,7 +264,7 @@ absl::Status EngineLoop::Settle(Job* job) {
         return absl::OkStatus();
       case Execution::State::kFinished:
         job->end_phase = metrics::CancelPhase::kCodec;
-        LeaveRunning(job);
+        LeaveTurn(job, job->execution->TakeKept());
         ++closing_;
         job->Finish();
         return absl::OkStatus();
@@ -277,15 +289,19 @@ void EngineLoop::PublishLoad() {
   const int64_t cached =
       std::min(kv.used_bytes,
                prefixes_.held_tokens() * model_->info().kv_bytes_per_token);
-  metrics_->SetKv(kv.used_bytes - cached, kv.capacity_bytes);
+  const int64_t kept =
+      std::min(kv.used_bytes - cached,
+               sessions_.held_tokens() * model_->info().kv_bytes_per_token);
+  metrics_->SetKv(kv.used_bytes - cached - kept, kv.capacity_bytes);
   metrics_->SetPrefixCacheBytes(cached);
+  PublishSessions(kept);
   const PrefixCache::Counts counts = prefixes_.TakeCounts();
   metrics_->PrefixCacheUsed(counts.queried_tokens, counts.hit_tokens,
                             counts.evictions);
 }
 
 absl::Duration EngineLoop::UntilNextDeadline(absl::Time now) const {
-  absl::Time next = absl::InfiniteFuture();
+  absl::Time next = sessions_.next_expiry();
   for (const std::shared_ptr<Job>& job : jobs_) {
     if (job->state == Job::State::kEnded) continue;
     next = std::min(next, job->request.deadline);

@@ -25,6 +25,7 @@
 #include "server/engine/prefix_cache.h"
 #include "server/engine/preparer.h"
 #include "server/engine/scheduler.h"
+#include "server/engine/session_store.h"
 #include "server/engine/wave_runner.h"
 #include "server/metrics/server_metrics.h"
 
@@ -66,6 +67,9 @@ class EngineLoop {
   void RefuseLate(absl::Time now);
   absl::Time QueueDeadline(const Job& job) const;
   absl::Status StartRunning(absl::Time now);
+  bool ReserveForRequest(const Job& job, int64_t tokens);
+  // What a job can hold beyond its session, in whole pages.
+  int64_t TokensOf(const Job& job) const;
   absl::Status UseCached();
   absl::StatusOr<bool> RunWave();
   void ChargeClients();
@@ -75,6 +79,13 @@ class EngineLoop {
   void Render(Job* job);
   void End(Job* job, const absl::Status& status);
   void LeaveRunning(Job* job);
+  // Of conversations.
+  void ClaimSession(Job* job);
+  // Keeps the contexts of a turn that leaves the running ones; what it
+  // reserved becomes free.
+  void LeaveTurn(Job* job, SessionContexts contexts);
+  void ReleaseSession(Job* job);
+  void PublishSessions(int64_t kv_used_bytes);
   void FailAll(const absl::Status& cause);
   void Erase(Job* job);
   void PublishLoad();
@@ -95,6 +106,7 @@ class EngineLoop {
   FairShare fair_;
   KvLedger ledger_;
   PrefixCache prefixes_;
+  SessionStore sessions_;
   int preparing_ = 0;         // and ready
   int normal_since_low_ = 0;  // started since one of low priority was
   absl::Status failure_;

@@ -36,16 +36,19 @@ void EngineLoop::End(Job* job, const absl::Status& status) {
       job->prepared.reset();
       --preparing_;
       break;
-    case Job::State::kRunning:
+    case Job::State::kRunning: {
       runner_.DropFlow(job);
+      SessionContexts kept = job->execution->TakeKept();
       job->Release();
-      LeaveRunning(job);
+      LeaveTurn(job, std::move(kept));
       break;
+    }
     case Job::State::kPreparing:  // its task counts itself out
     case Job::State::kClosing:
     case Job::State::kEnded:
       break;
   }
+  ReleaseSession(job);
   if (job->state != Job::State::kClosing) ++closing_;
   job->state = Job::State::kEnded;
   const absl::Status with_phase = WithPhase(status, phase);

@@ -47,8 +47,10 @@ void EngineLoop::Prepare(Job* job) {
       job->images = job->prepared->images;
       job->state = Job::State::kReady;
       ++preparing_;
-      const int64_t tokens =
-          ledger_.WithPages(job->prepared->kv_tokens, kSlots);
+      int64_t tokens = TokensOf(*job);
+      if (job->session_claimed) {
+        tokens += sessions_.HeldBy(job->request.session->id);
+      }
       if (tokens > ledger_.capacity()) {
         End(job.get(),
             ErrorStatus(ErrorReason::kContextTooLarge,

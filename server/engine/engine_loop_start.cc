@@ -69,14 +69,40 @@ void EngineLoop::RefuseLate(absl::Time now) {
   }
 }
 
+int64_t EngineLoop::TokensOf(const Job& job) const {
+  // What is kept of a conversation are two forks more.
+  const int contexts = job.request.session.has_value() ? kSlots + 2 : kSlots;
+  return ledger_.WithPages(job.prepared->kv_tokens, contexts);
+}
+
+// What is kept for others gives way: beginnings first, then conversations.
+bool EngineLoop::ReserveForRequest(const Job& job, int64_t tokens) {
+  const std::string session =
+      job.request.session.has_value() ? job.request.session->id : "";
+  if (tokens > ledger_.free() + prefixes_.held_tokens() +
+                   sessions_.evictable_tokens(session)) {
+    return false;
+  }
+  while (!prefixes_.ReserveForRequest(tokens)) {
+    if (!sessions_.EvictForRequest(session)) return false;
+  }
+  return true;
+}
+
 // Nobody overtakes a request that waits for memory, or it might wait for ever.
 absl::Status EngineLoop::StartRunning(absl::Time now) {
   RefuseLate(now);
   while (running_ < options_.max_running) {
     Job* job = NextToStart(Job::State::kReady, now);
     if (job == nullptr) return absl::OkStatus();
-    const int64_t tokens = ledger_.WithPages(job->prepared->kv_tokens, kSlots);
-    if (!prefixes_.ReserveForRequest(tokens)) return absl::OkStatus();
+    const int64_t tokens = TokensOf(*job);
+    if (job->session_claimed &&
+        sessions_.HeldBy(job->request.session->id) == 0) {
+      End(job, ErrorStatus(ErrorReason::kSessionNotFound,
+                           "the session was dropped while the turn waited"));
+      continue;
+    }
+    if (!ReserveForRequest(*job, tokens)) return absl::OkStatus();
     job->kv_tokens = tokens;
     const bool low = job->request.priority == Priority::kLow;
     normal_since_low_ = low ? 0 : normal_since_low_ + 1;
@@ -87,6 +113,10 @@ absl::Status EngineLoop::StartRunning(absl::Time now) {
     job->waiting_since = now;
     metrics_->Queued(job->kind(), job->usage.queued);
     ExecutionSpec spec = std::move(job->prepared->spec);
+    job->session_facts = job->prepared->facts;
+    if (job->session_claimed) {
+      spec.contexts = *sessions_.Begin(job->request.session->id);
+    }
     job->prepared.reset();
     spec.noise = std::make_unique<model::SeededNoise>(job->request.seed);
     if (prefixes_.CanHold(1)) spec.prefixes = &prefixes_;

@@ -17,6 +17,8 @@ enum class ErrorReason {
   kInvalidArgument,   // INVALID_ARGUMENT
   kInvalidImage,      // INVALID_ARGUMENT
   kModelNotFound,     // NOT_FOUND
+  kSessionNotFound,   // NOT_FOUND
+  kSessionBusy,       // FAILED_PRECONDITION
   kUnsupported,       // FAILED_PRECONDITION
   kQueueFull,         // RESOURCE_EXHAUSTED, retry
   kClientLimit,       // RESOURCE_EXHAUSTED, retry

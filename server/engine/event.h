@@ -62,7 +62,8 @@ struct MapEvent {
 
 struct Usage {
   int64_t input_tokens = 0;
-  int64_t cached_tokens = 0;  // of input_tokens: from the prefix cache
+  int64_t cached_tokens = 0;  // of input_tokens: from the prefix cache,
+                              // or the session's
   int64_t output_tokens = 0;
   int maps = 0;
   int flow_steps = 0;
@@ -76,8 +77,20 @@ struct FinishedEvent {
   Usage usage;
 };
 
+// A conversation's context, after StartedEvent and once more before
+// FinishedEvent.
+struct SessionEvent {
+  std::string session_id;
+  absl::Duration expires_after;  // zero: it could not be kept
+  int64_t kv_bytes = 0;
+};
+
+// A turn ended by its caller, whose conversation goes on. The RPC's.
+struct TurnCancelledEvent {};
+
 using Event = std::variant<StartedEvent, TextDeltaEvent, MapStartedEvent,
-                           MapProgressEvent, MapEvent, FinishedEvent>;
+                           MapProgressEvent, MapEvent, FinishedEvent,
+                           SessionEvent, TurnCancelledEvent>;
 
 // Where a request's events go. The engine calls it from its own thread or a
 // pool's, one call at a time, never under a lock of the engine; calls must not

@@ -31,6 +31,12 @@ Execution::Execution(model::UnifiedModel* model, ExecutionSpec spec,
       spec_(std::move(spec)),
       observer_(observer),
       probe_(probe) {
+  if (spec_.contexts.cond != nullptr) {
+    totals_.input_tokens = spec_.contexts.cond->cache_length();
+    totals_.cached_tokens = totals_.input_tokens;
+  }
+  context(Slot::kCond) = std::move(spec_.contexts.cond);
+  context(Slot::kNoImage) = std::move(spec_.contexts.no_image);
   Advance();
 }
 
@@ -48,9 +54,22 @@ void Execution::Fail(absl::Status status) {
 void Execution::Advance() {
   bool waits = false;
   while (!waits) {
+    TakeWishes();
     Work work = spec_.program->Next();
     waits = std::visit([this](auto& w) { return Begin(std::move(w)); }, work);
   }
+}
+
+void Execution::TakeWishes() {
+  if (spec_.steering == nullptr) return;
+  if (spec_.steering->answer_now) spec_.program->OnAnswerNow();
+  if (spec_.steering->no_more_maps) spec_.program->OnNoMoreMaps();
+}
+
+void Execution::KeepContexts() {
+  kept_.cond = context(Slot::kCond)->Fork();
+  const auto& no_image = context(Slot::kNoImage);
+  kept_.no_image = no_image == nullptr ? nullptr : no_image->Fork();
 }
 
 model::Context* Execution::Ensure(Slot slot) {
@@ -97,6 +116,7 @@ void Execution::OnDecoded(const model::DecodeItem& item) {
   if (!item.status.ok()) return Fail(ItemError(item.status));
   scratch_->ids.push_back(decoding_.last);
   const bool eos = item.next == model_->text_codec().special().eos;
+  bool interrupted = false;
   const bool full =
       static_cast<int>(scratch_->ids.size()) >= decoding_.work.max_tokens;
   if (!eos && !full) {
@@ -106,10 +126,12 @@ void Execution::OnDecoded(const model::DecodeItem& item) {
     ++totals_.output_tokens;
     observer_->OnToken(decoding_.work.turn);
     Emit(decoding_.stream->Push(item.next));
-    if (!decoding_.stream->ended()) return;
+    interrupted = EndsText();
+    if (!decoding_.stream->ended() && !interrupted) return;
   }
   DecodedText text;
   text.raw = model_->text_codec().Decode(decoding_.ids);
+  text.interrupted = interrupted;
   text.ids = std::move(decoding_.ids);
   text.hit_limit = !eos && full;
   EndText(text);
@@ -127,6 +149,13 @@ void Execution::MarkTag() {
   std::deque<Mark>& marks = scratch_->marks;
   marks.push_back({scratch_->ids.size(), context(Slot::kScratch)->Fork()});
   if (marks.size() > kMarks) marks.pop_front();
+}
+
+bool Execution::EndsText() {
+  TakeWishes();
+  // Looked at for every token only where somebody waits for the answer.
+  return spec_.steering != nullptr && spec_.steering->answer_now &&
+         spec_.program->EndsText(model_->text_codec().Decode(decoding_.ids));
 }
 
 void Execution::Emit(std::vector<TextDelta> deltas) {
@@ -255,6 +284,7 @@ void Execution::OnRendered(const std::shared_ptr<const DrawnMap>& map) {
 bool Execution::Begin(FinishWork work) {
   finish_ = std::move(work);
   if (probe_ != nullptr) probe_->OnFinish(finish_, contexts_);
+  if (spec_.keep_contexts) KeepContexts();
   for (auto& context : contexts_) context.reset();
   maps_.clear();
   state_ = State::kFinished;

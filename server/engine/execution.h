@@ -19,6 +19,7 @@
 #include "server/engine/event.h"
 #include "server/engine/prefix_cache.h"
 #include "server/engine/program.h"
+#include "server/engine/session_store.h"
 #include "server/engine/text_stream.h"
 
 namespace cooper::engine {
@@ -104,6 +105,11 @@ struct ExecutionSpec {
   // Where input segments are looked for before they are encoded; outlives the
   // execution; null: nowhere. Needs PreparedImage.file. Without a probe only.
   PrefixCache* prefixes = nullptr;
+  // A turn of a conversation: what its contexts begin with (null: nothing),
+  // what its caller wants of it (may be null), and whether they are kept.
+  SessionContexts contexts;
+  std::shared_ptr<const Steering> steering;
+  bool keep_contexts = false;
 };
 
 // One request under way: its program, contexts, noise and images, turning the
@@ -176,6 +182,10 @@ class Execution {
 
   // kFinished. All contexts are given back.
   const FinishWork& finish() const { return finish_; }
+  // Where contexts are kept: forks of them. kFinished: as they are then. Else
+  // as they were once the program's first ContextWork, the inputs, was done;
+  // null before.
+  SessionContexts TakeKept() { return std::move(kept_); }
   // kFailed. The engine's error, with details.
   const absl::Status& status() const { return status_; }
   // Ends it with `status`; for a driver whose own work for it failed.
@@ -185,7 +195,8 @@ class Execution {
   // tokens that the model wrote.
   struct Totals {
     int64_t input_tokens = 0;
-    int64_t cached_tokens = 0;  // of input_tokens: from the prefix cache
+    // Of input_tokens: from the prefix cache, or there from the start.
+    int64_t cached_tokens = 0;
     int64_t output_tokens = 0;
     int turns = 0;
     int maps = 0;
@@ -251,6 +262,8 @@ class Execution {
   bool Begin(FlowWork work);
   bool Begin(FinishWork work);
   void Advance();
+  void TakeWishes();
+  void KeepContexts();
   bool EndedAppending();
   void CountCached();
   void ReportOps();
@@ -262,6 +275,7 @@ class Execution {
   bool TakeCached();
   bool MayTake(int to, const Piece& piece);
   void KeepClaims();
+  bool EndsText();
   void EndText(const DecodedText& text);
   void Emit(std::vector<TextDelta> deltas);
 
@@ -296,6 +310,8 @@ class Execution {
   // By map id: what the vision encoder sees.
   std::vector<std::shared_ptr<const image::RgbImage>> maps_;
   FinishWork finish_;
+  SessionContexts kept_;
+  bool inputs_done_ = false;
   absl::Status status_;
   Totals totals_;
 };

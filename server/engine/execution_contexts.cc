@@ -257,6 +257,10 @@ bool Execution::EndedAppending() {
     contexts_[i] = held < 0 ? nullptr : std::move(appending_.registers[held]);
   }
   scratch_.reset();
+  if (spec_.keep_contexts && !inputs_done_) {
+    inputs_done_ = true;
+    KeepContexts();
+  }
   if (probe_ != nullptr) ReportOps();
   appending_ = {};
   return true;

@@ -3,6 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
+#include "server/base/digest.h"
 #include "server/base/logging.h"
 #include "server/engine/error.h"
 #include "server/engine/map_publisher.h"
@@ -214,6 +216,12 @@ void Job::LogEnd() const {
   if (first_token_ != absl::InfiniteFuture()) {
     fields.emplace_back("ttft_s",
                         absl::ToDoubleSeconds(first_token_ - admitted));
+  }
+  if (!request.client.empty()) {
+    const base::Digest name = base::Hasher().Add(request.client).Finish();
+    fields.emplace_back("client",
+                        absl::BytesToHexString(absl::string_view(
+                            reinterpret_cast<const char*>(name.data()), 8)));
   }
   if (!request.trace_id.empty()) {
     fields.emplace_back("trace_id", request.trace_id);

@@ -77,6 +77,8 @@ class Job final : public ExecutionObserver,
   std::optional<PreparedRequest> prepared;  // kReady
   std::unique_ptr<Execution> execution;     // kRunning
   int64_t kv_tokens = 0;                    // reserved
+  bool session_claimed = false;             // request.session's
+  SessionFacts session_facts;               // after this turn
   int images = 0;
   absl::Duration device_time;  // its share of waves, not charged yet
   absl::Time waiting_since;    // its next piece of work is ready

@@ -3,11 +3,10 @@
 namespace cooper::engine {
 namespace {
 
+// `apart`: whether kNoImage is not kCond; without an image it is until the end.
 int64_t ReasonDemand(const ReasonTask& task, int64_t text,
-                     const PartTokens& parts) {
+                     const PartTokens& parts, bool apart) {
   const int64_t start = parts.system + parts.images + parts.texts;
-  // Without an image kNoImage is kCond until the end.
-  const bool apart = parts.images > 0;
   switch (task.mode) {
     case Mode::kTextOnly:
       return start + text;
@@ -30,12 +29,21 @@ int64_t KvDemand(const Task& task, int max_think_tokens,
                  const PartTokens& parts) {
   const int64_t text = int64_t{max_think_tokens} + 1;  // and eos
   if (const auto* reason = std::get_if<ReasonTask>(&task)) {
-    return ReasonDemand(*reason, text, parts);
+    return ReasonDemand(*reason, text, parts, parts.images > 0);
   }
   const auto* generate = std::get_if<GenerateTask>(&task);
   const bool think = generate != nullptr && generate->think;
   return parts.system + parts.images + parts.texts +
          (parts.images > 0 ? parts.texts : 0) + (think ? text : 0);
+}
+
+int64_t ConverseKvDemand(const ReasonTask& task, int max_think_tokens,
+                         const PartTokens& parts, bool apart) {
+  const int64_t text = int64_t{max_think_tokens} + 1;
+  const bool both = task.mode != Mode::kTextOnly && (apart || parts.images > 0);
+  const int64_t forced_answer = parts.open_answer + text;
+  return ReasonDemand(task, text, parts, both) + forced_answer +
+         (both ? text + forced_answer : 0);
 }
 
 }  // namespace cooper::engine

@@ -14,8 +14,8 @@ namespace cooper::engine {
 // Pure; not thread-safe.
 class KvLedger {
  public:
-  enum class Holder { kRequests, kPrefixCache };
-  static constexpr size_t kHolders = 2;
+  enum class Holder { kRequests, kPrefixCache, kSessions };
+  static constexpr size_t kHolders = 3;
 
   // `page_tokens`: the pool is handed out in pages of this many.
   KvLedger(int64_t capacity_tokens, int64_t page_tokens)

@@ -33,10 +33,18 @@ void PerceiveProgram::Ask(std::vector<ContextOp>* ops) const {
 Work PerceiveProgram::Next() {
   switch (state_) {
     case State::kStart: {
-      std::vector<ProgramInput> all = {TextPart{
-          options_.prompts.image_reason_system_prompt, TextOrigin::kSystem}};
+      std::vector<ProgramInput> all;
+      if (!options_.resumed) {
+        all.emplace_back(TextPart{options_.prompts.image_reason_system_prompt,
+                                  TextOrigin::kSystem});
+      }
       all.insert(all.end(), inputs_.begin(), inputs_.end());
       ContextWork work{InputOps(all, /*guidance=*/true, /*latents=*/true)};
+      if (!options_.draw_maps) {
+        work.ops.emplace_back(AppendOp{Slot::kCond, TextPart{kOpenAnswer}});
+        state_ = State::kDecode;
+        return work;
+      }
       Ask(&work.ops);
       state_ = State::kDraw;
       return work;

@@ -5,6 +5,7 @@
 
 #include "model/image/resize.h"
 #include "server/base/status_macros.h"
+#include "server/engine/converse_program.h"
 #include "server/engine/error.h"
 #include "server/engine/generate_program.h"
 #include "server/engine/map_program.h"
@@ -170,7 +171,13 @@ absl::StatusOr<PreparedRequest> Preparer::Prepare(Request* request) const {
   const bool latents = !IsTextOnly(request->task);
   PreparedRequest prepared;
   PartTokens parts;
+  const SessionUse* session =
+      request->session.has_value() ? &*request->session : nullptr;
+  const bool resumed = session != nullptr && session->resumed;
   image::Size map_size = FullMapSize(info);
+  if (resumed && session->facts.map_size.width > 0) {
+    map_size = session->facts.map_size;
+  }
   std::vector<ProgramInput> inputs;
   const auto add_text = [&](Text text) {
     parts.texts += static_cast<int64_t>(text->ids.size()) + kDelimiters;
@@ -208,13 +215,18 @@ absl::StatusOr<PreparedRequest> Preparer::Prepare(Request* request) const {
     return static_cast<int64_t>(Fixed(text)->ids.size()) + kDelimiters;
   };
   const std::string& system = SystemText(request->task, prompts);
-  if (!system.empty()) parts.system = rows(system);
+  if (!system.empty() && !resumed) parts.system = rows(system);
   parts.map = Rows(image::ResizedSize(map_size, info.vit_rule), info.vit_patch);
   parts.reflection = rows(prompts.reflection_prompt);
   parts.perception = rows(prompts.depth_prompt) +
                      rows(prompts.segmentation_prompt) + rows(kOpenAnswer);
+  parts.open_answer = rows(kOpenAnswer);
   prepared.kv_tokens =
-      KvDemand(request->task, request->max_think_tokens, parts);
+      session != nullptr
+          ? ConverseKvDemand(std::get<ReasonTask>(request->task),
+                             request->max_think_tokens, parts,
+                             session->facts.apart)
+          : KvDemand(request->task, request->max_think_tokens, parts);
   prepared.least =
       LeastWorkOf(request->task, request->flow, parts,
                   Rows(map_size, info.latent_stride) - kDelimiters);
@@ -223,9 +235,25 @@ absl::StatusOr<PreparedRequest> Preparer::Prepare(Request* request) const {
   options.prompts = prompts;
   options.max_think_tokens = request->max_think_tokens;
   options.map_size = map_size;
+  options.resumed = resumed;
+  // A further question does not need the same maps again.
+  options.draw_maps = !resumed || prepared.images > 0;
   ExecutionSpec& spec = prepared.spec;
   spec.program =
       MakeProgram(request->task, std::move(inputs), std::move(options));
+  if (session != nullptr) {
+    spec.program = std::make_unique<ConverseProgram>(
+        std::move(spec.program), request->max_think_tokens,
+        /*guidance=*/!IsTextOnly(request->task));
+    spec.steering = request->steering;
+    spec.keep_contexts = true;
+    prepared.facts.mode = std::get<ReasonTask>(request->task).mode;
+    prepared.facts.map_size = map_size;
+    prepared.facts.apart =
+        session->facts.apart || (latents && prepared.images > 0);
+    prepared.facts.shared_tokens =
+        resumed ? session->facts.shared_tokens : parts.system;
+  }
   spec.sampling = request->sampling;
   spec.flow = request->flow;
   spec.preview_every = request->output.preview_every;

@@ -24,6 +24,7 @@ struct PreparedRequest {
   int64_t kv_tokens = 0;  // KvDemand
   LeastWork least;
   int images = 0;
+  SessionFacts facts;  // of the session, after this turn of it
 };
 
 // Makes a request ready: decodes and resizes its images, encodes its texts,

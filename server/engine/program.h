@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "model/image/image.h"
 #include "model/options.h"
 #include "model/text_codec.h"
@@ -98,7 +99,8 @@ struct DecodedText {
   std::string raw;
   // The ids behind `raw`; empty if it was not decoded by the model.
   std::vector<model::TokenId> ids;
-  bool hit_limit = false;  // else: eos, or a control spelling that ends it
+  bool hit_limit = false;    // else: eos, or a control spelling that ends it
+  bool interrupted = false;  // Program::EndsText said so
 };
 
 class Program {
@@ -109,6 +111,12 @@ class Program {
   virtual Work Next() = 0;
   // The result of a DecodeWork, before the following Next().
   virtual void OnText(const DecodedText& text) = 0;
+
+  // What the caller of a conversation wants, at any time between other calls.
+  virtual void OnAnswerNow() {}
+  virtual void OnNoMoreMaps() {}
+  // Whether the text of the DecodeWork under way, `written` so far, ends here.
+  virtual bool EndsText(absl::string_view written) const { return false; }
 };
 
 // An input as a program sees it.
@@ -126,6 +134,10 @@ struct ProgramOptions {
   int max_think_tokens = 4096;
   // px; of the maps, after the VAE rule.
   image::Size map_size;
+  // A turn of a conversation that goes on: its contexts have the system text.
+  bool resumed = false;
+  // Perceive then answer: whether maps are drawn.
+  bool draw_maps = true;
   // Text only, generation: whether the thinking system text comes first (and,
   // in generation, whether a plan is written).
   bool think = true;

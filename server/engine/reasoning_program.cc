@@ -13,9 +13,12 @@ ReasoningProgram::ReasoningProgram(std::vector<ProgramInput> inputs,
 Work ReasoningProgram::Next() {
   switch (state_) {
     case State::kStart: {
-      std::vector<ProgramInput> all = {
-          TextPart{options_.prompts.interleave_reason_system_prompt,
-                   TextOrigin::kSystem}};
+      std::vector<ProgramInput> all;
+      if (!options_.resumed) {
+        all.emplace_back(
+            TextPart{options_.prompts.interleave_reason_system_prompt,
+                     TextOrigin::kSystem});
+      }
       all.insert(all.end(), inputs_.begin(), inputs_.end());
       state_ = State::kDecode;
       return ContextWork{InputOps(all, /*guidance=*/true, /*latents=*/true)};

@@ -18,7 +18,7 @@ namespace cooper::engine {
 class ReasoningProgram final : public Program {
  public:
   // Reads prompts, max_turns, max_think_tokens, map_size,
-  // repeat_without_request.
+  // repeat_without_request, resumed.
   ReasoningProgram(std::vector<ProgramInput> inputs, ProgramOptions options);
 
   Work Next() override;

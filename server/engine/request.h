@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -81,6 +82,32 @@ class CancelToken {
 // and late rather than never.
 enum class Priority { kNormal, kLow };
 
+// What the caller of a conversation may want of the turn under way. Shared by
+// the RPC that asks and the engine that looks. Thread-safe.
+struct Steering {
+  std::atomic<bool> answer_now{false};
+  std::atomic<bool> no_more_maps{false};
+};
+
+// What a session remembers beside its contexts.
+struct SessionFacts {
+  Mode mode = Mode::kInterleaved;
+  image::Size map_size;  // the last image's; 0 x 0: there was none
+  // Whether kCond has what kNoImage has not.
+  bool apart = false;
+  // Tokens that both begin with, where they are apart.
+  int64_t shared_tokens = 0;
+};
+
+// The request is a turn of a conversation, whose context is kept under `id`.
+struct SessionUse {
+  std::string id;
+  bool resumed = false;  // goes on with what is kept
+  // The turn before it has just ended: it takes over that one's place.
+  bool follows = false;
+  SessionFacts facts;  // of the session, for a resumed one; the engine's
+};
+
 struct Request {
   std::string id;
   // Who asks, for its share of the device and its limit of open requests:
@@ -96,6 +123,8 @@ struct Request {
   model::FlowOptions flow;
   OutputOptions output;
   uint64_t seed = 0;
+  std::optional<SessionUse> session;             // ReasonTask only
+  std::shared_ptr<const Steering> steering;      // may be null
   std::string trace_id;                          // for logs; may be empty
   absl::Time deadline = absl::InfiniteFuture();  // of base::Clock
   std::shared_ptr<CancelToken> cancel = std::make_shared<CancelToken>();

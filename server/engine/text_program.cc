@@ -15,7 +15,7 @@ Work TextProgram::Next() {
   switch (state_) {
     case State::kStart: {
       std::vector<ProgramInput> all;
-      if (options_.think) {
+      if (options_.think && !options_.resumed) {
         all.emplace_back(TextPart{options_.prompts.vlm_think_system_prompt,
                                   TextOrigin::kSystem});
       }

@@ -12,7 +12,7 @@ namespace cooper::engine {
 // guidance contexts.
 class TextProgram final : public Program {
  public:
-  // Reads prompts, max_think_tokens, think, texts_to_no_image.
+  // Reads prompts, max_think_tokens, think, texts_to_no_image, resumed.
   TextProgram(std::vector<ProgramInput> inputs, ProgramOptions options);
 
   Work Next() override;

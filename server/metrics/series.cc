@@ -190,6 +190,14 @@ ServerMetrics::Series::Series(Registry* registry)
                                       "cooper_prefix_cache_evictions_total",
                                       "Entries dropped from the prefix cache.")
                                  .Add({})),
+      sessions(
+          Gauges(registry, "cooper_sessions", "Conversations kept.").Add({})),
+      session_bytes(Gauges(registry, "cooper_session_bytes",
+                           "KV cache that conversations hold.")
+                        .Add({})),
+      session_evictions(Each(Counters(registry, "cooper_sessions_evicted_total",
+                                      "Conversations dropped."),
+                             "reason", kSessionEvictions)),
       engine_up(
           Gauges(registry, "cooper_engine_up", "1 while the engine can work.")
               .Add({})),

@@ -18,9 +18,9 @@ namespace cooper::metrics {
 
 // Label values, in the order of their enums.
 inline constexpr std::array kMethods = {
-    "Reason",           "EstimateDepth", "Segment",
-    "GenerateImage",    "GetModel",      "ModelInfer",
-    "ModelStreamInfer", "InferenceInfo", "other"};
+    "Reason",        "EstimateDepth", "Segment",    "GenerateImage",
+    "Converse",      "GetModel",      "ModelInfer", "ModelStreamInfer",
+    "InferenceInfo", "other"};
 inline constexpr std::array kKinds = {"reason", "depth", "segmentation",
                                       "image"};
 inline constexpr std::array kPhases = {
@@ -29,7 +29,7 @@ inline constexpr std::array kPhases = {
 inline constexpr std::array kRejections = {
     "queue_full", "client_limit", "queue_timeout",    "memory_pressure",
     "draining",   "loading",      "invalid_argument", "unauthenticated",
-    "not_found",  "unsupported",  "unimplemented"};
+    "not_found",  "session_busy", "unsupported",      "unimplemented"};
 inline constexpr std::array kCauses = {"client", "deadline", "stall",
                                        "shutdown"};
 inline constexpr std::array kCancelPhases = {"queue",     "prefill", "decode",
@@ -42,6 +42,7 @@ inline constexpr std::array kWaves = {"append", "decode", "flow",
                                       "decode_latents"};
 inline constexpr std::array kImageRejections = {
     "format", "corrupt", "pixels", "aspect", "chunk", "scans", "count"};
+inline constexpr std::array kSessionEvictions = {"expired", "quota", "memory"};
 inline constexpr std::array kStages = {"load", "warm_up"};
 
 // The status codes that this server sends, with their numbers.
@@ -112,6 +113,9 @@ struct ServerMetrics::Series {
   Counter& prefix_cache_queries;
   Counter& prefix_cache_hits;
   Counter& prefix_cache_evictions;
+  Gauge& sessions;
+  Gauge& session_bytes;
+  std::array<Counter*, kSessionEvictions.size()> session_evictions;
   Gauge& engine_up;
   Gauge& engine_last_step;
   Gauge& ready;

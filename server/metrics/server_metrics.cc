@@ -127,6 +127,14 @@ void ServerMetrics::PrefixCacheUsed(int64_t queried, int64_t hits,
   series_->prefix_cache_hits.Increment(static_cast<double>(hits));
   series_->prefix_cache_evictions.Increment(static_cast<double>(evictions));
 }
+void ServerMetrics::SetSessions(int sessions, int64_t bytes) {
+  series_->sessions.Set(sessions);
+  series_->session_bytes.Set(static_cast<double>(bytes));
+}
+void ServerMetrics::SessionsEvicted(SessionEviction reason, int64_t count) {
+  series_->session_evictions[static_cast<size_t>(reason)]->Increment(
+      static_cast<double>(count));
+}
 void ServerMetrics::SetEngineUp(bool up) { series_->engine_up.Set(up ? 1 : 0); }
 void ServerMetrics::SetEngineLastStep(absl::Time wall_clock) {
   series_->engine_last_step.Set(

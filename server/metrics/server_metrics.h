@@ -19,6 +19,7 @@ enum class Method {
   kEstimateDepth,
   kSegment,
   kGenerateImage,
+  kConverse,
   kGetModel,
   kModelInfer,
   kModelStreamInfer,  // its requests, not the streams
@@ -51,6 +52,7 @@ enum class Rejection {
   kInvalidArgument,
   kUnauthenticated,
   kNotFound,
+  kSessionBusy,
   kUnsupported,
   kUnimplemented
 };
@@ -79,6 +81,7 @@ enum class ImageRejection {
   kScans,
   kCount
 };
+enum class SessionEviction { kExpired, kQuota, kMemory };
 enum class LoadStage { kLoad, kWarmUp };
 
 // All metrics of the server (names and meanings: docs/metrics.md), built on a
@@ -135,6 +138,9 @@ class ServerMetrics {
   // Since the last call: tokens that might have been in it, those that were,
   // entries dropped.
   void PrefixCacheUsed(int64_t queried, int64_t hits, int64_t evictions);
+  // Conversations that are kept, and the KV cache of those.
+  void SetSessions(int sessions, int64_t bytes);
+  void SessionsEvicted(SessionEviction reason, int64_t count);
   void SetEngineUp(bool up);
   void SetEngineLastStep(absl::Time wall_clock);
   void SetReady(bool ready);

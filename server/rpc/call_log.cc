@@ -34,6 +34,8 @@ const char* MethodName(metrics::Method method) {
       return "Segment";
     case metrics::Method::kGenerateImage:
       return "GenerateImage";
+    case metrics::Method::kConverse:
+      return "Converse";
     case metrics::Method::kGetModel:
       return "GetModel";
     case metrics::Method::kModelInfer:

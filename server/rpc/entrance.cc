@@ -9,6 +9,7 @@
 #include "server/base/status_macros.h"
 #include "server/engine/error.h"
 #include "server/rpc/call_log.h"
+#include "server/rpc/client_name.h"
 #include "server/rpc/status.h"
 #include "server/rpc/trace_context.h"
 
@@ -33,6 +34,12 @@ absl::Status Entrance::CheckCaller(
     return absl::OkStatus();
   }
   return absl::UnauthenticatedError("a valid bearer token is required");
+}
+
+std::string Entrance::ClientOf(
+    const grpc::CallbackServerContext& context) const {
+  return ClientNameOf(
+      context, tokens_ == nullptr ? "" : SingleValue(context, "authorization"));
 }
 
 absl::StatusOr<const EngineSlot::Serving*> Entrance::CheckLoaded() const {

@@ -4,6 +4,8 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <string>
+
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -25,6 +27,9 @@ class Entrance {
 
   // UNAUTHENTICATED, without a hint which part failed.
   absl::Status CheckCaller(const grpc::CallbackServerContext& context) const;
+
+  // Of a caller that was checked: who it is (client_name.h).
+  std::string ClientOf(const grpc::CallbackServerContext& context) const;
 
   // What is served. UNAVAILABLE: the model is being loaded.
   absl::StatusOr<const EngineSlot::Serving*> CheckLoaded() const;

@@ -40,19 +40,30 @@ EventStream::EventStream(const StreamEnvironment& environment,
   environment_.stalls->Add(this);
 }
 
+void EventStream::BeginLocked(const engine::Request& request,
+                              engine::Engine* engine,
+                              const std::string& model_name) {
+  if (engine_ == nullptr) engine_ = engine;
+  cancel_ = request.cancel;
+  request_id_ = request.id;
+  trace_id_ = request.trace_id;
+  model_name_ = model_name;
+  admitted_ = true;
+  engine_end_.reset();
+}
+
 void EventStream::Run(engine::Request request, engine::Engine* engine,
                       const std::string& model_name) {
   {
     base::MutexLock lock(&mutex_);
-    engine_ = engine;
-    cancel_ = request.cancel;
-    request_id_ = request.id;
-    trace_id_ = request.trace_id;
-    model_name_ = model_name;
-    admitted_ = true;
+    BeginLocked(request, engine, model_name);
   }
+  Submit(std::move(request));
+}
+
+void EventStream::Submit(engine::Request request) {
   const absl::Status admitted =
-      engine->Submit(std::move(request), std::make_unique<Sink>(this));
+      engine_->Submit(std::move(request), std::make_unique<Sink>(this));
   if (admitted.ok()) return;
   {
     base::MutexLock lock(&mutex_);
@@ -85,9 +96,26 @@ void EventStream::OnEvent(engine::Event event) {
 }
 
 void EventStream::OnEngineDone(const absl::Status& status) {
-  base::MutexLock lock(&mutex_);
-  engine_end_ = status;
-  // Events that came before an error are partial but true: they go out first.
+  std::optional<engine::Request> next;
+  {
+    base::MutexLock lock(&mutex_);
+    absl::Status end = status;
+    next = AfterRequestLocked(&end);
+    if (next.has_value()) {
+      BeginLocked(*next, engine_, model_name_);
+    } else {
+      engine_end_ = end;
+    }
+    // Events that came before an error are partial but true: they go out first.
+    AdvanceLocked();
+    UpdateBufferLocked();
+  }
+  // What has begun keeps the stream alive.
+  if (next.has_value()) Submit(*std::move(next));
+}
+
+void EventStream::SettleIdleLocked(const absl::Status& end) {
+  engine_end_ = end;
   AdvanceLocked();
   UpdateBufferLocked();
 }
@@ -174,7 +202,8 @@ void EventStream::AdvanceLocked() {
       writer_.reset();
     }
   }
-  if (engine_end_.has_value()) FinishLocked();
+  if (!engine_end_.has_value()) return;
+  if (reader_gone_ || !engine_end_->ok() || !StaysOpenLocked()) FinishLocked();
 }
 
 void EventStream::FinishLocked() {

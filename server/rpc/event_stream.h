@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -44,6 +45,9 @@ struct StreamEnvironment {
 // watchdog's (EndIfStalled); `mutex_` is taken before every operation that is
 // started and first in every reaction.
 //
+// A call has one request of the engine, or several in turn (AfterRequestLocked,
+// StaysOpenLocked).
+//
 // Invariants:
 //   - At most one write is in flight.
 //   - The engine's end, if it was given the request, is awaited before Finish.
@@ -76,6 +80,46 @@ class EventStream : public StallWatch::Stream {
   // Before StartFinish, where a retry makes sense: puts it into the trailers.
   virtual void TellPushback(int64_t pushback_ms)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A request ended with `*end`, which becomes the call's end unless it is
+  // changed to OK and the call stays open. What is returned runs next.
+  virtual std::optional<engine::Request> AfterRequestLocked(absl::Status* end)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return std::nullopt;
+  }
+  // Whether a call without a request under way, whose last one ended with OK,
+  // is not at its end.
+  virtual bool StaysOpenLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return false;
+  }
+
+  // For calls of several requests. `Submit` what was begun, not under the lock.
+  void BeginLocked(const engine::Request& request, engine::Engine* engine,
+                   const std::string& model_name)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Submit(engine::Request request) ABSL_LOCKS_EXCLUDED(mutex_);
+  // No request is under way, and the call goes on.
+  bool IdleLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return engine_end_.has_value() && engine_end_->ok() && !ended_locked();
+  }
+  // Nothing more will be written.
+  bool ended_locked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return finish_started_ || reader_gone_;
+  }
+  // Ends the call of an idle stream, or lets it stay idle with OK.
+  void SettleIdleLocked(const absl::Status& end)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends the request under way.
+  void CancelRequestLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    cancel_->Cancel(engine::CancelCause::kClient);
+  }
+  // The cancelled request is not the call's end.
+  void ForgetCancelLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    cancel_ = std::make_shared<engine::CancelToken>();
+  }
+  void PushLocked(engine::Event event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    outbox_.Push(std::move(event));
+  }
+  const StreamEnvironment& environment() const { return environment_; }
 
   // gRPC's reactions. The object may be destroyed after CallDone.
   void WriteDone(bool ok) ABSL_LOCKS_EXCLUDED(mutex_);

@@ -154,6 +154,12 @@ void EventWriter::Fill(const engine::FinishedEvent& event, v1::Finished* wire) {
   rpc::Fill(event.usage, wire->mutable_usage());
 }
 
+void EventWriter::Fill(const engine::SessionEvent& event, v1::Session* wire) {
+  wire->set_session_id(event.session_id);
+  wire->set_expires_after_s(absl::ToDoubleSeconds(event.expires_after));
+  wire->set_kv_bytes(event.kv_bytes);
+}
+
 bool EventWriter::FillPart(const engine::MapEvent& event, v1::MapResult* wire) {
   const auto total =
       event.data == nullptr ? 0 : static_cast<int64_t>(event.data->size());

@@ -82,6 +82,22 @@ class EventWriter {
     Fill(event, response->mutable_finished());
     return true;
   }
+  template <typename Response>
+  bool Write(const engine::SessionEvent& event, Response* response) {
+    if constexpr (requires { response->mutable_session(); }) {
+      Fill(event, response->mutable_session());
+      return true;
+    }
+    return false;
+  }
+  template <typename Response>
+  bool Write(const engine::TurnCancelledEvent&, Response* response) {
+    if constexpr (requires { response->mutable_turn_cancelled(); }) {
+      response->mutable_turn_cancelled();
+      return true;
+    }
+    return false;
+  }
 
   void Fill(const engine::StartedEvent& event, v1::Started* wire) const;
   static void Fill(const engine::TextDeltaEvent& event, v1::TextDelta* wire);
@@ -89,6 +105,7 @@ class EventWriter {
   static void Fill(const engine::MapProgressEvent& event,
                    v1::MapProgress* wire);
   static void Fill(const engine::FinishedEvent& event, v1::Finished* wire);
+  static void Fill(const engine::SessionEvent& event, v1::Session* wire);
   // Returns whether it was the last part.
   bool FillPart(const engine::MapEvent& event, v1::MapResult* wire);
 

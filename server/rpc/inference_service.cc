@@ -155,6 +155,7 @@ absl::Status InferenceService::Begin(
   COOPER_ASSIGN_OR_RETURN(InferenceRequest parsed, parser.Parse(request));
   parsed.engine.method = method;
   parsed.engine.deadline = call->deadline().time();
+  parsed.engine.client = entrance_.ClientOf(context);
   parsed.engine.trace_id = TraceIdOf(context);
   call->Expect(InferenceReply(parsed.model, std::move(parsed.outputs),
                               method == Method::kModelStreamInfer),

@@ -162,7 +162,20 @@ class InputReader {
   bool has_text_ = false;
 };
 
-// What all requests have. `Wire` has the fields flow, seed, output,
+absl::StatusOr<engine::Priority> ParsePriority(v1::Priority wire) {
+  switch (wire) {
+    case v1::PRIORITY_UNSPECIFIED:
+    case v1::PRIORITY_NORMAL:
+      return engine::Priority::kNormal;
+    case v1::PRIORITY_LOW:
+      return engine::Priority::kLow;
+    default:
+      return engine::InvalidField("priority",
+                                  absl::StrCat("unknown value ", wire));
+  }
+}
+
+// What all requests have. `Wire` has the fields flow, seed, output, priority,
 // request_id.
 template <typename Wire>
 absl::Status ParseCommon(const Wire& wire, const model::ModelInfo& info,
@@ -171,6 +184,7 @@ absl::Status ParseCommon(const Wire& wire, const model::ModelInfo& info,
   COOPER_ASSIGN_OR_RETURN(request->flow,
                           ParseFlow(wire.flow(), info.defaults.flow));
   COOPER_ASSIGN_OR_RETURN(request->output, ParseOutput(wire.output()));
+  COOPER_ASSIGN_OR_RETURN(request->priority, ParsePriority(wire.priority()));
   request->sampling = info.defaults.sampling;
   request->seed = wire.has_seed() ? wire.seed() : DrawSeed();
   return absl::OkStatus();
@@ -236,6 +250,13 @@ absl::Status RequestParser::CheckModel(absl::string_view name) const {
                             "\"; served is \"", info_.name, "\""));
 }
 
+absl::StatusOr<std::vector<engine::Input>> RequestParser::ParseInputs(
+    const google::protobuf::RepeatedPtrField<v1::Input>& wire) const {
+  InputReader reader(limits_, &metrics_);
+  COOPER_RETURN_IF_ERROR(reader.AddAll(wire));
+  return reader.Take();
+}
+
 absl::StatusOr<engine::Request> RequestParser::Parse(
     const v1::ReasonRequest& wire) const {
   COOPER_RETURN_IF_ERROR(CheckModel(wire.model()));
@@ -259,9 +280,7 @@ absl::StatusOr<engine::Request> RequestParser::Parse(
   COOPER_ASSIGN_OR_RETURN(
       request.sampling,
       ParseSampling(wire.sampling(), info_.defaults.sampling));
-  InputReader reader(limits_, &metrics_);
-  COOPER_RETURN_IF_ERROR(reader.AddAll(wire.inputs()));
-  request.inputs = reader.Take();
+  COOPER_ASSIGN_OR_RETURN(request.inputs, ParseInputs(wire.inputs()));
   return request;
 }
 
@@ -313,9 +332,7 @@ absl::StatusOr<engine::Request> RequestParser::Parse(
   COOPER_ASSIGN_OR_RETURN(
       request.sampling,
       ParseSampling(wire.sampling(), info_.defaults.sampling));
-  InputReader reader(limits_, &metrics_);
-  COOPER_RETURN_IF_ERROR(reader.AddAll(wire.inputs()));
-  request.inputs = reader.Take();
+  COOPER_ASSIGN_OR_RETURN(request.inputs, ParseInputs(wire.inputs()));
   return request;
 }
 

@@ -1,6 +1,8 @@
 #ifndef COOPER_SERVER_RPC_REQUEST_PARSER_H_
 #define COOPER_SERVER_RPC_REQUEST_PARSER_H_
 
+#include <vector>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -34,6 +36,10 @@ class RequestParser {
   absl::StatusOr<engine::Request> Parse(const v1::SegmentRequest& wire) const;
   absl::StatusOr<engine::Request> Parse(
       const v1::GenerateImageRequest& wire) const;
+
+  // As the inputs of a question.
+  absl::StatusOr<std::vector<engine::Input>> ParseInputs(
+      const google::protobuf::RepeatedPtrField<v1::Input>& wire) const;
 
   // NOT_FOUND unless `name` is empty or the served model's.
   absl::Status CheckModel(absl::string_view name) const;

@@ -62,8 +62,27 @@ absl::Status SpatialReasoningService::Begin(
   const RequestParser parser(serving->info, &limits_, environment_.metrics);
   COOPER_ASSIGN_OR_RETURN(engine::Request parsed, parser.Parse(request));
   parsed.deadline = stream->deadline().time();
+  parsed.client = entrance_.ClientOf(context);
   parsed.trace_id = TraceIdOf(context);
   stream->Run(std::move(parsed), serving->engine, serving->info->name);
+  return absl::OkStatus();
+}
+
+grpc::ServerBidiReactor<v1::ConverseRequest, v1::ConverseResponse>*
+SpatialReasoningService::Converse(grpc::CallbackServerContext* context) {
+  auto* reactor = new ConverseReactor(environment_, context, &limits_);
+  const absl::Status begun =
+      CatchAll([&] { return BeginConverse(*context, reactor); });
+  if (!begun.ok()) reactor->Reject(begun);
+  return reactor;
+}
+
+absl::Status SpatialReasoningService::BeginConverse(
+    const grpc::CallbackServerContext& context, ConverseReactor* reactor) {
+  COOPER_RETURN_IF_ERROR(entrance_.CheckCaller(context));
+  COOPER_ASSIGN_OR_RETURN(const EngineSlot::Serving* serving,
+                          entrance_.CheckLoaded());
+  reactor->Begin(serving, {entrance_.ClientOf(context), TraceIdOf(context)});
   return absl::OkStatus();
 }
 

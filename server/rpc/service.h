@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "cooper/v1/spatial_reasoning.grpc.pb.h"
+#include "server/rpc/converse_reactor.h"
 #include "server/rpc/engine_slot.h"
 #include "server/rpc/entrance.h"
 #include "server/rpc/event_stream.h"
@@ -42,6 +43,8 @@ class SpatialReasoningService final
   grpc::ServerWriteReactor<v1::GenerateImageResponse>* GenerateImage(
       grpc::CallbackServerContext* context,
       const v1::GenerateImageRequest* request) override;
+  grpc::ServerBidiReactor<v1::ConverseRequest, v1::ConverseResponse>* Converse(
+      grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* context,
                                      const v1::GetModelRequest* request,
                                      v1::GetModelResponse* response) override;
@@ -55,6 +58,8 @@ class SpatialReasoningService final
   template <typename Request>
   absl::Status Begin(const grpc::CallbackServerContext& context,
                      const Request& request, EventStream* stream);
+  absl::Status BeginConverse(const grpc::CallbackServerContext& context,
+                             ConverseReactor* reactor);
   absl::Status AnswerGetModel(const grpc::CallbackServerContext& context,
                               const v1::GetModelRequest& request,
                               v1::GetModelResponse* response);

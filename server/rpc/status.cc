@@ -201,7 +201,10 @@ void CountEnd(const absl::Status& status, metrics::Method method,
     case ErrorReason::kInvalidImage:
       return metrics->Rejected(method, Rejection::kInvalidArgument);
     case ErrorReason::kModelNotFound:
+    case ErrorReason::kSessionNotFound:
       return metrics->Rejected(method, Rejection::kNotFound);
+    case ErrorReason::kSessionBusy:
+      return metrics->Rejected(method, Rejection::kSessionBusy);
     case ErrorReason::kUnsupported:
       return metrics->Rejected(method, Rejection::kUnsupported);
     case ErrorReason::kQueueFull:

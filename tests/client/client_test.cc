@@ -53,6 +53,84 @@ TEST_F(ClientTest, StreamsEventsInOrderAndJoinsMaps) {
   EXPECT_EQ(events.back().finished().boxed(), "box");
 }
 
+v1::ConverseRequest FirstQuestion() {
+  v1::ConverseRequest request;
+  request.mutable_start()->mutable_reason()->add_inputs()->set_text("one");
+  return request;
+}
+
+TEST_F(ClientTest, ATurnOfAConversationHasTheEventsOfACall) {
+  server_.SetScript({WholeStory()});
+  const auto client = Connect();
+  const auto talk = client->Converse();
+  v1::ConverseRequest ask;
+  ask.mutable_ask()->add_inputs()->set_text("two");
+  ASSERT_TRUE(talk->Send(FirstQuestion()));
+  ASSERT_TRUE(talk->Send(ask));
+  talk->CloseSending();
+  EXPECT_FALSE(talk->Send(ask));
+  int events = 0;
+  int maps = 0;
+  int finished = 0;
+  v1::ConverseResponse event;
+  while (talk->Next(&event)) {
+    ++events;
+    // Joined, although the second turn's map has the number of the first's.
+    if (event.has_map()) maps += event.map().data() == kTinyPng ? 1 : 0;
+    finished += event.has_finished() ? 1 : 0;
+  }
+  EXPECT_OK(talk->Finish());
+  EXPECT_EQ(events, 2 * (static_cast<int>(WholeStory().size()) - 1));
+  EXPECT_GE(maps, 2);
+  EXPECT_EQ(finished, 2);
+  EXPECT_EQ(server_.converse().size(), 2U);
+}
+
+TEST_F(ClientTest, ACancelledTurnIsAnEvent) {
+  Event started;
+  started.mutable_started();
+  server_.SetScript({{started}, grpc::Status::OK, /*hang=*/true});
+  const auto client = Connect();
+  const auto talk = client->Converse();
+  ASSERT_TRUE(talk->Send(FirstQuestion()));
+  v1::ConverseResponse event;
+  ASSERT_TRUE(talk->Next(&event));
+  v1::ConverseRequest cancel;
+  cancel.mutable_cancel();
+  ASSERT_TRUE(talk->Send(cancel));
+  ASSERT_TRUE(talk->Next(&event));
+  EXPECT_TRUE(event.has_turn_cancelled());
+  talk->CloseSending();
+  EXPECT_FALSE(talk->Next(&event));
+  EXPECT_OK(talk->Finish());
+}
+
+TEST_F(ClientTest, ATurnWithoutItsEndIsDataLoss) {
+  Event started;
+  started.mutable_started();
+  server_.SetScript({{started}, grpc::Status::OK});
+  const auto client = Connect();
+  const auto talk = client->Converse();
+  ASSERT_TRUE(talk->Send(FirstQuestion()));
+  talk->CloseSending();
+  v1::ConverseResponse event;
+  while (talk->Next(&event)) {
+  }
+  EXPECT_THAT(talk->Finish(), StatusIs(absl::StatusCode::kDataLoss, _));
+}
+
+TEST_F(ClientTest, AnErrorEndsAConversation) {
+  server_.SetScript({{}, grpc::Status(grpc::StatusCode::NOT_FOUND, "gone")});
+  const auto client = Connect();
+  const auto talk = client->Converse();
+  talk->Send(FirstQuestion());
+  talk->CloseSending();
+  v1::ConverseResponse event;
+  EXPECT_FALSE(talk->Next(&event));
+  EXPECT_THAT(talk->Finish(),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("gone")));
+}
+
 TEST_F(ClientTest, GivesPartsAsTheyComeWhenAskedTo) {
   server_.SetScript({WholeStory()});
   CallOptions options;

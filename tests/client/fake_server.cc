@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <deque>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -78,6 +79,72 @@ class FakeServer::StreamReactor : public grpc::ServerWriteReactor<Response> {
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
+// Answers every question with the script's events; `hang`: only a cancel ends a
+// turn. The script's end is the call's, once the client sends no more.
+class FakeServer::ConverseReactor
+    : public grpc::ServerBidiReactor<v1::ConverseRequest,
+                                     v1::ConverseResponse> {
+ public:
+  ConverseReactor(State* state, Script script)
+      : state_(*state), script_(std::move(script)) {
+    StartRead(&request_);
+  }
+
+  void OnReadDone(bool ok) override {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!ok) {
+        closed_ = true;
+      } else {
+        absl::MutexLock state_lock(&state_.mutex);
+        state_.converse.push_back(request_);
+      }
+      if (ok && (request_.has_start() || request_.has_ask())) {
+        for (const Event& event : script_.events) {
+          waiting_.push_back(FromEvent<v1::ConverseResponse>(event));
+        }
+      } else if (ok && request_.has_cancel() && script_.hang) {
+        waiting_.emplace_back().mutable_turn_cancelled();
+      }
+      ContinueLocked();
+    }
+    if (ok) StartRead(&request_);
+  }
+  void OnWriteDone(bool) override {
+    absl::MutexLock lock(&mutex_);
+    waiting_.pop_front();
+    writing_ = false;
+    ContinueLocked();
+  }
+  void OnCancel() override {
+    absl::MutexLock lock(&mutex_);
+    closed_ = true;
+    ContinueLocked();
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  void ContinueLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (writing_ || ended_) return;
+    if (!waiting_.empty()) {
+      writing_ = true;
+      StartWrite(&waiting_.front());
+    } else if (closed_) {
+      ended_ = true;
+      Finish(script_.end);
+    }
+  }
+
+  State& state_;
+  const Script script_;
+  v1::ConverseRequest request_;
+  absl::Mutex mutex_;
+  std::deque<v1::ConverseResponse> waiting_ ABSL_GUARDED_BY(mutex_);
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
 class FakeServer::Service
     : public v1::SpatialReasoningService::CallbackService {
  public:
@@ -104,6 +171,12 @@ class FakeServer::Service
       const v1::GenerateImageRequest* request) override {
     return Stream<v1::GenerateImageResponse>(context, *request,
                                              &State::generate_image);
+  }
+
+  grpc::ServerBidiReactor<v1::ConverseRequest, v1::ConverseResponse>* Converse(
+      grpc::CallbackServerContext*) override {
+    absl::MutexLock lock(&state_.mutex);
+    return new ConverseReactor(&state_, state_.script);
   }
 
   grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* context,
@@ -233,6 +306,11 @@ v1::SegmentRequest FakeServer::segment() const {
 v1::GenerateImageRequest FakeServer::generate_image() const {
   absl::MutexLock lock(&state_.mutex);
   return state_.generate_image;
+}
+
+std::vector<v1::ConverseRequest> FakeServer::converse() const {
+  absl::MutexLock lock(&state_.mutex);
+  return state_.converse;
 }
 
 std::string FakeServer::authorization() const {

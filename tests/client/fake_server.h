@@ -48,6 +48,8 @@ class FakeServer {
   v1::EstimateDepthRequest estimate_depth() const;
   v1::SegmentRequest segment() const;
   v1::GenerateImageRequest generate_image() const;
+  // All messages of conversations.
+  std::vector<v1::ConverseRequest> converse() const;
   std::string authorization() const;
   int get_model_calls() const;
 
@@ -57,6 +59,7 @@ class FakeServer {
  private:
   class Service;
   class HealthService;
+  class ConverseReactor;
 
   struct State {
     mutable absl::Mutex mutex;
@@ -70,6 +73,7 @@ class FakeServer {
     v1::EstimateDepthRequest estimate_depth ABSL_GUARDED_BY(mutex);
     v1::SegmentRequest segment ABSL_GUARDED_BY(mutex);
     v1::GenerateImageRequest generate_image ABSL_GUARDED_BY(mutex);
+    std::vector<v1::ConverseRequest> converse ABSL_GUARDED_BY(mutex);
     std::string authorization ABSL_GUARDED_BY(mutex);
     int get_model_calls ABSL_GUARDED_BY(mutex) = 0;
     int cancelled ABSL_GUARDED_BY(mutex) = 0;

@@ -87,6 +87,7 @@ TEST_F(FlagsTest, EveryFlagReachesItsField) {
   const std::vector<std::string> given = {"--model=demo",
                                           "--request_id=me",
                                           "--seed=18446744073709551615",
+                                          "--priority=low",
                                           "--mode=perceive_then_answer",
                                           "--max_turns=2",
                                           "--max_think_tokens=99",

@@ -90,5 +90,15 @@ TEST(AdmissionTest, BoundsTheRequestsOfOneClient) {
   EXPECT_OK(admission.Admit(1, "a"));
 }
 
+TEST(AdmissionTest, ATurnThatFollowsAnotherTakesOverItsPlace) {
+  Admission admission({1, 100, 1});
+  ASSERT_TRUE(admission.Admit(10, "me").ok());
+  EXPECT_FALSE(admission.Admit(10, "me").ok());
+  EXPECT_TRUE(admission.Admit(10, "me", /*follows=*/true).ok());
+  EXPECT_FALSE(admission.Admit(200, "me", /*follows=*/true).ok());
+  admission.Drain();
+  EXPECT_FALSE(admission.Admit(10, "me", /*follows=*/true).ok());
+}
+
 }  // namespace
 }  // namespace cooper::engine

@@ -59,15 +59,15 @@ TEST(ExecutionRowsTest, EncodesNothingTwiceForTheGuidanceBranches) {
   const int64_t vae = 96 / 16 * (80 / 16) + 2;
   const int64_t vit = 98 / 14 * (84 / 14) + 2;
   const model::Prompts prompts = model::Prompts::Cooper();
-  const std::string thought = "<think> Look. </think>\n";
-  // The system text once; of the model's text on cond only eos, since the
-  // decoded tokens are in the cache; on no_image, which has no image, what
-  // follows the image differs and is encoded.
+  // The system text once; of the model's text on cond, and of what precedes its
+  // request on no_text, only eos, since the decoded tokens are in the cache; on
+  // no_image, which has no image, what follows the image differs and is
+  // encoded.
   EXPECT_EQ(model.appended_tokens(),
             TextRows(model, prompts.interleave_reason_system_prompt) + vae +
-                vit + 2 * TextRows(model, kDepthQuestion) + 1 +
-                TextRows(model, thought) + TextRows(model, kDepthText) +
-                2 * vit + 2 * TextRows(model, prompts.reflection_prompt));
+                vit + 2 * TextRows(model, kDepthQuestion) + 1 + 1 +
+                TextRows(model, kDepthText) + 2 * vit +
+                2 * TextRows(model, prompts.reflection_prompt));
 }
 
 TEST(ExecutionRowsTest, WithoutAnImageTheBranchesShareEverything) {
@@ -84,8 +84,7 @@ TEST(ExecutionRowsTest, WithoutAnImageTheBranchesShareEverything) {
   const model::Prompts prompts = model::Prompts::Cooper();
   EXPECT_EQ(model.appended_tokens(),
             TextRows(model, prompts.interleave_reason_system_prompt) +
-                TextRows(model, kDepthQuestion) + 1 +
-                TextRows(model, "<think> Look. </think>\n") + vit +
+                TextRows(model, kDepthQuestion) + 1 + 1 + vit +
                 TextRows(model, prompts.reflection_prompt));
 }
 

@@ -39,6 +39,23 @@ TEST(KvDemandTest, PerceptionDrawsTwoMaps) {
             170 + 68 + 10 + 20 + 68);
 }
 
+TEST(KvDemandTest, AConversationKeepsItsTextAndMayBeToldToAnswer) {
+  PartTokens parts = kParts;
+  parts.open_answer = 3;
+  const ReasonTask once{Mode::kInterleaved, 1};
+  // The last text and a forced answer, on both branches.
+  EXPECT_EQ(ConverseKvDemand(once, 9, parts, /*apart=*/false),
+            KvDemand(once, 9, parts) + 13 + 10 + 13);
+  // Without an image, only the session's branches can be two.
+  parts.system = parts.images = 0;
+  EXPECT_EQ(ConverseKvDemand(once, 9, parts, /*apart=*/false), 20 + 10 + 13);
+  EXPECT_EQ(ConverseKvDemand(once, 9, parts, /*apart=*/true),
+            20 + 10 + 13 + 20 + 10 + 13);
+  EXPECT_EQ(ConverseKvDemand(ReasonTask{Mode::kTextOnly, 1}, 9, parts,
+                             /*apart=*/true),
+            20 + 10 + 13);
+}
+
 TEST(KvDemandTest, AMapAloneNeedsItsPromptTwice) {
   PartTokens parts = kParts;
   parts.system = 0;

@@ -100,6 +100,23 @@ TEST_F(RequestParserTest, DefaultTokensNeverPassTheServersLimit) {
   EXPECT_EQ(request.max_think_tokens, 100);
 }
 
+TEST_F(RequestParserTest, PriorityIsNormalUnlessLow) {
+  v1::ReasonRequest request = Question();
+  EXPECT_EQ(parser_.Parse(request)->priority, engine::Priority::kNormal);
+  request.set_priority(v1::PRIORITY_NORMAL);
+  EXPECT_EQ(parser_.Parse(request)->priority, engine::Priority::kNormal);
+  request.set_priority(v1::PRIORITY_LOW);
+  EXPECT_EQ(parser_.Parse(request)->priority, engine::Priority::kLow);
+  v1::SegmentRequest map;
+  map.set_image(Png(8, 8));
+  map.set_priority(v1::PRIORITY_LOW);
+  EXPECT_EQ(parser_.Parse(map)->priority, engine::Priority::kLow);
+  request.set_priority(static_cast<v1::Priority>(9));
+  EXPECT_THAT(parser_.Parse(request),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("priority: unknown value 9")));
+}
+
 TEST_F(RequestParserTest, DrawnSeedsAndIdsDiffer) {
   ASSERT_OK_AND_ASSIGN(const engine::Request one, parser_.Parse(Question()));
   ASSERT_OK_AND_ASSIGN(const engine::Request two, parser_.Parse(Question()));

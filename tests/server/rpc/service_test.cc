@@ -97,6 +97,24 @@ TEST_F(ServiceTest, EightMixedCallsAtOnceAllEndWell) {
       server.CollectAtRest().Sum("cooper_requests_total", {{"code", "OK"}}), 8);
 }
 
+TEST_F(ServiceTest, CallersOfOneAddressAreOneClient) {
+  TestServer::Options options;
+  options.engine.max_per_client = 1;
+  TestServer& server = Start(options);
+  server.gate().CloseFor(fake::FakeModel::Call::kDecode);
+  Answer first;
+  std::thread caller(
+      [&] { first = Ask(server.NewStub().get(), Question("Where?")); });
+  server.gate().AwaitArrival();
+  // Another connection, so another port.
+  const Answer second = Ask(server.NewStub().get(), Question("Where?"));
+  EXPECT_EQ(second.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(ErrorInfoOf(second.status).reason(), "CLIENT_LIMIT");
+  server.gate().Open();
+  caller.join();
+  EXPECT_TRUE(first.status.ok());
+}
+
 TEST_F(ServiceTest, GetModelTellsLimitsAndDefaults) {
   TestServer& server = Start();
   grpc::ClientContext context;
