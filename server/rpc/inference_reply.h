@@ -25,7 +25,8 @@ class InferenceReply {
       : model_(*model), outputs_(std::move(outputs)), streamed_(streamed) {}
 
   // Keeps of the event what the final response needs. True where the event
-  // gives a response of its own, whose outputs were added to `response`.
+  // gives a response of its own, whose outputs were added to `response`,
+  // which has none yet.
   bool Take(const engine::Event& event,
             inference::ModelInferResponse* response);
 

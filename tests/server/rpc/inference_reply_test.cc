@@ -117,7 +117,10 @@ TEST(InferenceReplyTest, StreamsNothingThatIsNotWanted) {
   InferenceReply reply(&Model("fake"), {"MAP_KIND"}, /*streamed=*/true);
   int sent = 0;
   ModelInferResponse response;
-  for (const auto& event : Events()) sent += reply.Take(event, &response);
+  for (const auto& event : Events()) {
+    response.Clear();
+    sent += reply.Take(event, &response) ? 1 : 0;
+  }
   EXPECT_EQ(sent, 1);
   response.Clear();
   ASSERT_TRUE(reply.Finish(&response).ok());
