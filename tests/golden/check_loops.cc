@@ -31,6 +31,7 @@ const char* NameOf(Slot slot) {
     case Slot::kNoImage:
       return "no_image";
     case Slot::kScratch:
+    case Slot::kScratchStart:
       break;
   }
   return "scratch";

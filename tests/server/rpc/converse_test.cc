@@ -208,7 +208,9 @@ TEST(ConverseTest, NoMoreMapsHoldsForLaterTurns) {
     EXPECT_TRUE(talk.Turn().back().has_finished());
     v1::ConverseRequest no_more_maps;
     no_more_maps.mutable_no_more_maps();
-    if (!maps) ASSERT_TRUE(talk.Send(no_more_maps));
+    if (!maps) {
+      ASSERT_TRUE(talk.Send(no_more_maps));
+    }
     ASSERT_TRUE(talk.Send(AskMore("two")));
     const auto turn = talk.Turn();
     ASSERT_FALSE(turn.empty());
