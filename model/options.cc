@@ -23,8 +23,8 @@ absl::Status FlowOptions::Validate() const {
     return absl::InvalidArgumentError(absl::StrCat(
         "num_timesteps: must be in [2, 1000], not ", num_timesteps));
   }
-  absl::Status status = InRange("timestep_shift", timestep_shift, 0, 100,
-                                /*low_open=*/true);
+  // Next to 0 the shifted time of t = 1 is 0 / 0.
+  absl::Status status = InRange("timestep_shift", timestep_shift, 0.01, 100);
   if (!status.ok()) return status;
   status = InRange("cfg_text_scale", cfg_text_scale, 0, 100);
   if (!status.ok()) return status;

@@ -23,7 +23,7 @@ enum class Renorm { kGlobal, kChannel, kTextChannel };
 struct FlowOptions {
   // Points of the schedule; num_timesteps - 1 Euler steps. 2..1000.
   int num_timesteps = 50;
-  // Shifts time towards noise (> 1). (0, 100].
+  // Shifts time towards noise (> 1). [0.01, 100].
   double timestep_shift = 3.0;
   // Text guidance; <= 1 turns all guidance off. [0, 100].
   double cfg_text_scale = 4.0;
