@@ -48,6 +48,7 @@ void Execution::Fail(absl::Status status) {
   status_ = std::move(status);
   appending_ = {};
   for (auto& context : contexts_) context.reset();
+  scratch_.reset();
 }
 
 // Asks for work until some of it needs the driver.
@@ -286,6 +287,7 @@ bool Execution::Begin(FinishWork work) {
   if (probe_ != nullptr) probe_->OnFinish(finish_, contexts_);
   if (spec_.keep_contexts) KeepContexts();
   for (auto& context : contexts_) context.reset();
+  scratch_.reset();
   maps_.clear();
   state_ = State::kFinished;
   return true;

@@ -168,7 +168,7 @@ TEST_F(InferenceParserTest, BadParametersAreNamed) {
       error("cfg_renorm_type", [](auto* p) { p->set_string_param("no"); }),
       HasSubstr("must be one of RENORM_TYPE_GLOBAL, "));
   for (const char* name : {"max_turns", "image", "model", "request_id", "flow",
-                           "output", "roles", "priority", ""}) {
+                           "output", "roles", "timeout", ""}) {
     EXPECT_THAT(error(name, [](auto* p) { p->set_int64_param(1); }),
                 HasSubstr("no such parameter"))
         << name;

@@ -204,7 +204,7 @@ TEST_F(ServiceTest, UnknownMethodsAreUnimplementedUnderOneLabel) {
   TestServer& server = Start();
   const size_t before = server.Collect().samples.size();
   for (const char* method :
-       {"/cooper.v1.SpatialReasoningService/Converse", "/x.Y/Z",
+       {"/cooper.v1.SpatialReasoningService/Dream", "/x.Y/Z",
         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
         "/grpc.channelz.v1.Channelz/GetServers"}) {
     EXPECT_EQ(server.CallMethod(method), grpc::StatusCode::UNIMPLEMENTED)
