@@ -95,7 +95,7 @@ class Talk {
 // Endless until it is told to answer.
 TestServer::Options Talkative() {
   TestServer::Options options;
-  options.script.texts = {"<think>" + std::string(3000, 'a')};
+  options.script.texts = {"<think>" + std::string(800, 'a')};
   options.script.delays.decode = absl::Milliseconds(1);
   return options;
 }
@@ -187,7 +187,7 @@ TEST(ConverseTest, AnswerNowEndsTheThought) {
       thought += event.text_delta().text().size();
     }
   }
-  EXPECT_LT(thought, 2900U);
+  EXPECT_LT(thought, 700U);
   ASSERT_FALSE(turn.empty());
   EXPECT_EQ(turn.back().finished().answer().find("<answer>"), 0U);
   EXPECT_TRUE(talk.End().ok());
