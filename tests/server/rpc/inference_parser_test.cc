@@ -24,7 +24,7 @@ using ::testing::HasSubstr;
 std::string Png() {
   image::RgbImage picture;
   picture.size = {8, 8};
-  picture.pixels.resize(8 * 8 * 3, 100);
+  picture.pixels.resize(size_t{8} * 8 * 3, 100);
   return image::EncodePng(picture).value();
 }
 
