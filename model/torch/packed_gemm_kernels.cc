@@ -1,23 +1,28 @@
 // Built once for each instruction set (CMakeLists.txt), with
 // COOPER_PACKED_GEMM_KERNELS naming the table that it defines. Nothing here may
-// include a header with inline functions: the linker would keep one build's
-// copy for the whole program, perhaps one that this processor cannot run.
+// include a header with functions that may stay out of line: the linker would
+// keep one build's copy for the whole program, perhaps one that this processor
+// cannot run.
 
 #include "model/torch/packed_gemm.h"
+#include "model/torch/simd.h"
 
 namespace cooper::torch_model::packed_gemm {
 namespace {
 
+using simd::Floats;
+using simd::kWidth;
+using simd::LooseFloats;
+using simd::Min;
+using simd::Words;
+
 #if defined(__AVX512F__)
-constexpr int64_t kWidth = 16;
 constexpr int64_t kRowBlock = 12;  // two sums a row: 24 of 32 registers
 constexpr int64_t kDepth = 256;
 #elif defined(__AVX2__)
-constexpr int64_t kWidth = 8;
 constexpr int64_t kRowBlock = 6;  // two sums a row: 12 of 16 registers
 constexpr int64_t kDepth = 384;
 #else
-constexpr int64_t kWidth = 4;
 constexpr int64_t kRowBlock = 6;
 constexpr int64_t kDepth = 384;
 #endif
@@ -30,19 +35,6 @@ constexpr int64_t kFewRows = 4 * kRowBlock;
 // How far ahead of its use a panel is asked for.
 constexpr int64_t kPrefetchBytes = 1024;
 constexpr int64_t kCacheLine = 64;
-
-// The vectors of one register. GCC's and Clang's vector extension rather than
-// intrinsics: one source for all instruction sets.
-typedef float Floats __attribute__((vector_size(4 * kWidth)));
-typedef float LooseFloats __attribute__((vector_size(4 * kWidth), aligned(4)));
-typedef uint32_t Words __attribute__((vector_size(4 * kWidth)));
-
-#define COOPER_INLINE inline __attribute__((always_inline))
-#if defined(__clang__)
-#define COOPER_UNROLL _Pragma("unroll")
-#else
-#define COOPER_UNROLL _Pragma("GCC unroll 16")
-#endif
 
 // The columns of a panel at one input.
 struct Columns {
@@ -81,8 +73,6 @@ struct F32Panel {
     return {floats[2 * input], floats[2 * input + 1]};
   }
 };
-
-COOPER_INLINE int64_t Min(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Where a tile's sums go: y = sums + bias for the first inputs of a row, y +=
 // sums for the others. `columns` < kColumns at the matrix's edge.

@@ -3,39 +3,20 @@
 
 #include "model/torch/exp_approximation.h"
 #include "model/torch/paged_attention.h"
+#include "model/torch/simd.h"
 
 namespace cooper::torch_model::paged_attention {
 namespace {
 
-#if defined(__AVX512F__)
-constexpr int64_t kWidth = 16;
-#elif defined(__AVX2__)
-constexpr int64_t kWidth = 8;
-#else
-constexpr int64_t kWidth = 4;
-#endif
+using simd::Floats;
+using simd::Indices;
+using simd::kWidth;
+using simd::Load;
+using simd::Min;
+using simd::Save;
+
 // Vectors of an output that are summed up side by side.
 constexpr int64_t kOutputs = 8;
-
-typedef float Floats __attribute__((vector_size(4 * kWidth)));
-typedef float LooseFloats __attribute__((vector_size(4 * kWidth), aligned(4)));
-typedef int32_t Indices __attribute__((vector_size(4 * kWidth)));
-
-#define COOPER_INLINE inline __attribute__((always_inline))
-#if defined(__clang__)
-#define COOPER_UNROLL _Pragma("unroll")
-#else
-#define COOPER_UNROLL _Pragma("GCC unroll 16")
-#endif
-
-COOPER_INLINE int64_t Min(int64_t a, int64_t b) { return a < b ? a : b; }
-
-COOPER_INLINE Floats Load(const float* from) {
-  return *reinterpret_cast<const LooseFloats*>(from);
-}
-COOPER_INLINE void Save(float* to, Floats value) {
-  *reinterpret_cast<LooseFloats*>(to) = value;
-}
 
 // One level of SumLanes: lanes of `a` and of `b` at a distance of kStep are
 // added and laid side by side.

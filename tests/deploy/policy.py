@@ -1,6 +1,8 @@
 """What the lines of checklist.yaml ask of the rendered manifests.
 
-Each function checks one thing and is called by checklist_test.py.
+Each function checks one thing and is called by checklist_test.py, which looks it
+up here by the name that a line has in checklist.yaml: a list of short functions,
+so one file in spite of its length.
 """
 
 import json
