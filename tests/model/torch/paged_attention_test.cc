@@ -107,6 +107,20 @@ TEST_P(PagedAttentionTest, IsTheSoftmaxOfTheScoresTimesTheValues) {
   }
 }
 
+// exp of a score itself would be infinite.
+TEST_P(PagedAttentionTest, LargeScoresDoNotOverflow) {
+  Cache cache(64, 2, 100);
+  cache.head.scale = 1.0f;
+  for (float& value : cache.query) value *= 30.0f;
+  std::vector<float> scratch(ScratchFloats(2, 100));
+  std::vector<float> out(2 * 64);
+  GetParam().attend(cache.head, scratch.data(), out.data());
+  for (const float value : out) {
+    ASSERT_TRUE(std::isfinite(value));
+    EXPECT_LT(std::abs(value), 6.0f);  // a mean of the values
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(InstructionSets, PagedAttentionTest,
                          ::testing::ValuesIn(AllBuilds()),
                          [](const auto& param) { return param.param.name; });
