@@ -117,7 +117,7 @@ TEST_P(PagedAttentionTest, LargeScoresDoNotOverflow) {
   cache.head.scale = 1.0f;
   for (float& value : cache.query) value *= 30.0f;
   std::vector<float> scratch(ScratchFloats(2, 100));
-  std::vector<float> out(2 * 64);
+  std::vector<float> out(size_t{2} * 64);
   GetParam().attend(cache.head, scratch.data(), out.data());
   const std::vector<double> want = cache.Expected();
   for (size_t i = 0; i < out.size(); ++i) EXPECT_NEAR(out[i], want[i], 1e-3);
