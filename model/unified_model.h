@@ -139,11 +139,11 @@ struct FlowSpec {
 class FlowStep {
  public:
   virtual ~FlowStep() = default;
-  // Runs layers until `budget` is used up (at least one) or the step is
-  // complete; returns whether it is. After completion every flow has advanced
-  // by one step. An infinite budget runs the whole step.
+  // Runs a part of the step that takes about `budget`, but always some of it;
+  // returns whether the step is complete. After completion every flow has
+  // advanced by one step. An infinite budget runs the whole step.
   virtual absl::StatusOr<bool> RunSlice(absl::Duration budget) = 0;
-  // Drops a flow (cancelled): its rows leave before the next layer, and the
+  // Drops a flow (cancelled): its rows leave before the next slice, and the
   // others' results stay the same. The flow may be destroyed after the call.
   virtual void Drop(const Flow* flow) = 0;
 };

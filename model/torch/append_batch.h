@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "model/torch/transformer.h"
+#include "model/torch/pass.h"
 #include "model/unified_model.h"
 
 namespace cooper::torch_model {

@@ -95,7 +95,7 @@ TorchFlowStep::TorchFlowStep(const Transformer* transformer,
                              const LatentEmbedder* embedder,
                              const Device& device, const at::Tensor& delimiters,
                              absl::Span<model::Flow* const> flows)
-    : embedder_(embedder), device_(device) {
+    : transformer_(transformer), embedder_(embedder), device_(device) {
   PassInput input;
   input.wide = true;
   input.need_und = false;
@@ -136,19 +136,43 @@ TorchFlowStep::TorchFlowStep(const Transformer* transformer,
 
 absl::StatusOr<bool> TorchFlowStep::RunSlice(absl::Duration budget) {
   const auto start = std::chrono::steady_clock::now();
+  const auto left = [&] {
+    return budget - absl::FromChrono(std::chrono::steady_clock::now() - start);
+  };
   absl::Status status = Guarded([&] {
     if (flows_.empty()) return absl::OkStatus();
-    do {
-      pass_->RunLayer();
-      if (budget != absl::InfiniteDuration()) Synchronize(device_);
-    } while (!pass_->done() &&
-             absl::FromChrono(std::chrono::steady_clock::now() - start) <
-                 budget);
+    if (budget == absl::InfiniteDuration()) {
+      pass_->RunAll();
+    } else {
+      bool ran = RunPart(budget, /*must=*/true);
+      while (ran && !pass_->done()) ran = RunPart(left(), /*must=*/false);
+    }
     if (pass_->done()) Complete();
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
   return flows_.empty() || pass_->done();
+}
+
+bool TorchFlowStep::RunPart(absl::Duration left, bool must) {
+  if (!transformer_->exact_by_row()) {
+    if (!must && left <= absl::ZeroDuration()) return false;
+    pass_->RunLayer();
+    Synchronize(device_);
+    return true;
+  }
+  const int stage = static_cast<int>(pass_->next_stage());
+  const int64_t available = pass_->next_rows();
+  int64_t rows = pacer_.Rows(stage, available, left, must);
+  if (pass_->next_stage() == Pass::Stage::kAttend && rows < available) {
+    rows = must ? available : 0;  // a block is not cut
+  }
+  if (rows == 0) return false;
+  const auto start = std::chrono::steady_clock::now();
+  pass_->RunPart(rows);
+  pacer_.Observe(stage, rows,
+                 absl::FromChrono(std::chrono::steady_clock::now() - start));
+  return true;
 }
 
 void TorchFlowStep::Complete() {

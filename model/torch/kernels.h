@@ -52,6 +52,12 @@ struct Rows {
   at::Tensor gen;  // [gen rows, width]
 };
 
+// Generation rows [begin, end) of a pass.
+struct RowWindow {
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+
 // One expert's part of a layer.
 struct Expert {
   at::Tensor input_norm, post_norm;  // [hidden]
@@ -82,11 +88,16 @@ class Kernels {
   virtual void WriteCache(int layer, const HeadShape& shape,
                           const std::vector<Segment>& segments,
                           const Rows& qkv) = 0;
-  // After WriteCache: attention of every segment over what it sees. Returns
-  // [rows, heads * dim] by kind.
-  virtual Rows Attend(int layer, const HeadShape& shape,
-                      const std::vector<Segment>& segments,
-                      const Rows& qkv) = 0;
+  // After WriteCache: attention of rows over what their segments see, into
+  // `out` [rows, heads * dim]. Of generation rows those in `window`, which
+  // begins and ends with a segment or a multiple of kAttendRows after its
+  // first; a segment's understanding rows go with its first generation row,
+  // those of segments without any with the pass's.
+  virtual void Attend(int layer, const HeadShape& shape,
+                      const std::vector<Segment>& segments, const Rows& qkv,
+                      RowWindow window, Rows* out) = 0;
+  // The block of rows that attention takes at once.
+  static constexpr int64_t kAttendRows = 256;
 
   // A whole layer in one go where that is faster, for understanding rows that
   // are each the next token of a context of their own (row i is segment i):

@@ -118,18 +118,22 @@ class CpuKernels final : public Kernels {
     }
   }
 
-  Rows Attend(int layer, const HeadShape& shape,
-              const std::vector<Segment>& segments, const Rows& qkv) override {
-    Rows out;
-    out.und = at::empty({qkv.und.size(0), shape.heads * shape.dim},
-                        qkv.und.options());
-    out.gen = at::empty({qkv.gen.size(0), shape.heads * shape.dim},
-                        qkv.gen.options());
-    AttendSingles(layer, shape, segments, qkv, &out);
+  void Attend(int layer, const HeadShape& shape,
+              const std::vector<Segment>& segments, const Rows& qkv,
+              RowWindow window, Rows* out) override {
+    if (window.begin == 0) AttendSingles(layer, shape, segments, qkv, out);
     for (const Segment& segment : segments) {
-      if (!IsSingle(segment)) AttendMany(layer, shape, segment, qkv, &out);
+      if (IsSingle(segment)) continue;
+      RowWindow own = window;
+      if (segment.gen_count > 0) {
+        own.begin = std::max(window.begin, segment.gen_begin);
+        own.end = std::min(window.end, segment.gen_begin + segment.gen_count);
+        if (own.begin >= own.end) continue;
+      } else if (window.begin > 0) {
+        continue;
+      }
+      AttendMany(layer, shape, segment, qkv, own, out);
     }
-    return out;
   }
 
   bool DecodeLayer(int layer, const HeadShape& shape, const Expert& expert,
@@ -223,7 +227,7 @@ class CpuKernels final : public Kernels {
   // Longer segments: keys and values are gathered once into a workspace, where
   // rows that do not stay are put behind the context.
   void AttendMany(int layer, const HeadShape& shape, const Segment& segment,
-                  const Rows& qkv, Rows* out) {
+                  const Rows& qkv, RowWindow window, Rows* out) {
     const int64_t n = segment.tokens();
     const int64_t total = segment.kv_before + n;
     const int64_t stride = shape.kv_heads * shape.dim;
@@ -240,12 +244,15 @@ class CpuKernels final : public Kernels {
                     stride * sizeof(float));
       });
     }
-    if (segment.und_count > 0) {
+    const bool first =
+        segment.gen_count == 0 || window.begin == segment.gen_begin;
+    if (segment.und_count > 0 && first) {
       Flash(shape, segment, total, segment.und_begin, segment.und_count,
             qkv.und, &out->und);
     }
-    if (segment.gen_count > 0) {
-      Flash(shape, segment, total, segment.gen_begin, segment.gen_count,
+    if (segment.gen_count == 0) return;
+    for (int64_t row = window.begin; row < window.end; row += kAttendRows) {
+      Flash(shape, segment, total, row, std::min(kAttendRows, window.end - row),
             qkv.gen, &out->gen);
     }
   }

@@ -7,6 +7,7 @@
 #include <ATen/ops/silu.h>
 #include <ATen/ops/tensor.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -58,7 +59,7 @@ class GenericKernels final : public Kernels {
 
   at::Tensor AddNorm(at::Tensor& x, const at::Tensor& delta,
                      const at::Tensor& weight, double eps) override {
-    x = x + delta;
+    x.add_(delta);
     return NormOf(x, weight, eps);
   }
 
@@ -97,26 +98,29 @@ class GenericKernels final : public Kernels {
     }
   }
 
-  Rows Attend(int layer, const HeadShape& shape,
-              const std::vector<Segment>& segments, const Rows& qkv) override {
-    Rows out;
-    out.und = at::empty({qkv.und.size(0), shape.heads * shape.dim},
-                        qkv.und.options());
-    out.gen = at::empty({qkv.gen.size(0), shape.heads * shape.dim},
-                        qkv.gen.options());
+  void Attend(int layer, const HeadShape& shape,
+              const std::vector<Segment>& segments, const Rows& qkv,
+              RowWindow window, Rows* out) override {
     for (const Segment& segment : segments) {
-      const at::Tensor own = Own(segment, qkv);
-      const at::Tensor result = AttendOne(layer, shape, segment, own);
-      if (segment.und_count > 0) {
-        out.und.narrow(0, segment.und_begin, segment.und_count)
+      const int64_t begin = std::max(window.begin, segment.gen_begin);
+      const int64_t end =
+          std::min(window.end, segment.gen_begin + segment.gen_count);
+      const bool first = segment.gen_count > 0
+                             ? begin == segment.gen_begin && begin < end
+                             : window.begin == 0;
+      if (begin >= end && !first) continue;
+      const at::Tensor result =
+          AttendOne(layer, shape, segment, Own(segment, qkv));
+      if (segment.und_count > 0 && first) {
+        out->und.narrow(0, segment.und_begin, segment.und_count)
             .copy_(result.narrow(0, 0, segment.und_count));
       }
-      if (segment.gen_count > 0) {
-        out.gen.narrow(0, segment.gen_begin, segment.gen_count)
-            .copy_(result.narrow(0, segment.und_count, segment.gen_count));
+      if (begin < end) {
+        out->gen.narrow(0, begin, end - begin)
+            .copy_(result.narrow(
+                0, segment.und_count + begin - segment.gen_begin, end - begin));
       }
     }
-    return out;
   }
 
  private:

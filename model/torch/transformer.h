@@ -18,22 +18,6 @@
 
 namespace cooper::torch_model {
 
-// A pass over the layers, ragged: the rows of all segments of a batch, kept
-// apart by kind so that each weight matrix is read once for all its rows.
-struct PassInput {
-  Rows hidden;                         // embeddings
-  std::vector<int64_t> und_positions;  // rope positions by row
-  std::vector<int64_t> gen_positions;
-  std::vector<Segment> segments;
-  // Outputs that are wanted; work that only serves the others is left out in
-  // the last layer.
-  bool need_und = true;
-  bool need_gen = true;
-  // Norms and rope of q and k in float32 also under bf16 (model-spec
-  // section 2: sequences with latents).
-  bool wide = false;
-};
-
 class Transformer {
  public:
   Transformer(WeightReader& weights, const checkpoint::LlmConfig& llm,
@@ -46,6 +30,9 @@ class Transformer {
 
   int layers() const { return static_cast<int>(layers_.size()); }
   const HeadShape& head_shape() const { return shape_; }
+  // Whether a row's result is the same, to the bit, for any number of rows that
+  // go with it.
+  bool exact_by_row() const { return lm_head_.packed() != nullptr; }
   int64_t hidden_size() const { return hidden_size_; }
   // Bytes of weights that one text token reads.
   int64_t und_weight_bytes() const;
@@ -71,41 +58,6 @@ class Transformer {
   at::Tensor inverse_frequency_;  // [dim / 2] float32
   std::vector<Layer> layers_;
   std::unique_ptr<Kernels> kernels_;
-};
-
-// One pass under way. Contexts must have room reserved for segments that
-// write; the caller commits them when the pass is complete.
-class Pass {
- public:
-  Pass(const Transformer* transformer, PassInput input);
-
-  int next_layer() const { return layer_; }
-  bool done() const { return layer_ == transformer_->layers(); }
-  void RunLayer();
-  void RunAll();
-
-  // Takes out the segments that `drop` marks (by index) and their rows.
-  void Drop(const std::vector<bool>& drop);
-
-  // After the last layer: hidden states after the final norm. Rows of a kind
-  // that was not asked for are undefined.
-  Rows Finish();
-
-  const std::vector<Segment>& segments() const { return input_.segments; }
-  // What goes into the next layer, without the last MLP (delta).
-  const Rows& hidden() const { return input_.hidden; }
-
- private:
-  void SetPositions();
-  at::Tensor Mlp(const Expert& expert, at::Tensor& x,
-                 const at::Tensor& attention) const;
-
-  const Transformer* transformer_;
-  PassInput input_;
-  Rows delta_;  // of the last MLP, not yet added to hidden
-  at::Tensor und_cos_, und_sin_, gen_cos_, gen_sin_;  // [rows, dim / 2]
-  bool only_decodes_ = false;  // rows are next tokens of different contexts
-  int layer_ = 0;
 };
 
 }  // namespace cooper::torch_model

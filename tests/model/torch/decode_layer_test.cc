@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
 
@@ -112,7 +113,9 @@ TEST_F(DecodeLayerTest, EqualsTheLayerInItsParts) {
   const at::Tensor keys = pool_.keys(0).clone();
   parts->WriteCache(0, kShape, segments_, qkv);
   const at::Tensor written = pool_.keys(0).clone();
-  const Rows attention = parts->Attend(0, kShape, segments_, qkv);
+  Rows attention;
+  attention.und = at::empty({kRows, kShape.heads * kShape.dim});
+  parts->Attend(0, kShape, segments_, qkv, RowWindow(), &attention);
   const at::Tensor normed =
       parts->AddNorm(x, expert_.out(attention.und), expert_.post_norm, kEps);
   const at::Tensor delta =

@@ -28,6 +28,21 @@ class KernelsTest : public ::testing::TestWithParam<Shape> {
         << "largest difference " << (got - want).abs().max().item<double>();
   }
 
+  // Attention of all rows, window by window; each ends where `ends` says.
+  Rows Attention(Kernels& kernels, const std::vector<Segment>& segments,
+                 const Rows& qkv, const std::vector<int64_t>& ends) {
+    const int64_t width = shape_.heads * shape_.dim;
+    Rows out;
+    out.und = at::empty({qkv.und.size(0), width});
+    out.gen = at::empty({qkv.gen.size(0), width});
+    int64_t begin = 0;
+    for (const int64_t end : ends) {
+      kernels.Attend(0, shape_, segments, qkv, {begin, end}, &out);
+      begin = end;
+    }
+    return out;
+  }
+
   std::unique_ptr<Kernels> fused_ = MakeCpuKernels();
   std::unique_ptr<Kernels> generic_ = MakeGenericKernels();
   const HeadShape shape_ = GetParam().heads;
@@ -117,15 +132,52 @@ TEST_P(KernelsTest, AttentionOfAMixedBatchIsEqual) {
   qkv.gen = at::randn({gen, shape_.qkv_width()});
   const at::Tensor before = pool.keys(0).clone();
   generic_->WriteCache(0, shape_, segments, qkv);
-  const Rows want = generic_->Attend(0, shape_, segments, qkv);
+  const Rows want = Attention(*generic_, segments, qkv, {gen});
   const at::Tensor written = pool.keys(0).clone();
   at::Tensor keys = pool.keys(0);
   keys.copy_(before);
   fused_->WriteCache(0, shape_, segments, qkv);
   ExpectClose(pool.keys(0), written);
-  const Rows got = fused_->Attend(0, shape_, segments, qkv);
-  ExpectClose(got.und, want.und);
-  ExpectClose(got.gen, want.gen);
+  for (const std::vector<int64_t>& ends :
+       {std::vector<int64_t>{gen}, std::vector<int64_t>{6, gen},
+        std::vector<int64_t>{6, 15, gen}}) {
+    for (Kernels* const kernels : {fused_.get(), generic_.get()}) {
+      const Rows got = Attention(*kernels, segments, qkv, ends);
+      ExpectClose(got.und, want.und);
+      ExpectClose(got.gen, want.gen);
+    }
+  }
+}
+
+// A long segment goes by blocks: however windows cut it between them, the bits
+// are the same.
+TEST_P(KernelsTest, AttentionOfAWindowIsThatOfTheWhole) {
+  KvPool pool({1, shape_.kv_heads, shape_.dim}, /*pages=*/8, Device());
+  for (const at::Tensor* store : {&pool.keys(0), &pool.values(0)}) {
+    at::Tensor tensor = *store;
+    tensor.normal_();
+  }
+  PagedContext context(&pool);
+  ASSERT_OK(context.Reserve(21));
+  context.Commit(21, 21);
+  constexpr int64_t kRows = 2 * Kernels::kAttendRows + 40;
+  Segment segment;
+  segment.context = &context;
+  segment.kv_before = context.cache_length();
+  segment.und_count = 2;
+  segment.gen_count = kRows;
+  Rows qkv;
+  qkv.und = at::randn({2, shape_.qkv_width()});
+  qkv.gen = at::randn({kRows, shape_.qkv_width()});
+  const Rows want = Attention(*generic_, {segment}, qkv, {kRows});
+  const Rows whole = Attention(*fused_, {segment}, qkv, {kRows});
+  const Rows parts =
+      Attention(*fused_, {segment}, qkv,
+                {Kernels::kAttendRows, 2 * Kernels::kAttendRows, kRows});
+  ExpectClose(whole.und, want.und);
+  ExpectClose(whole.gen, want.gen);
+  EXPECT_TRUE(parts.und.equal(whole.und));
+  EXPECT_TRUE(parts.gen.equal(whole.gen));
 }
 
 INSTANTIATE_TEST_SUITE_P(HeadShapes, KernelsTest,

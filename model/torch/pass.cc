@@ -1,0 +1,274 @@
+#include "model/torch/pass.h"
+
+#include <ATen/ops/cos.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/outer.h>
+#include <ATen/ops/sin.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "server/base/check.h"
+
+namespace cooper::torch_model {
+namespace {
+
+// The MLP's middle is several times as wide as the hidden state: long passes go
+// through it in blocks of rows, so that the workspace stays bounded.
+constexpr int64_t kMlpRows = 2048;
+
+at::Tensor IdTensor(const std::vector<int64_t>& values, const Device& device) {
+  return at::tensor(values, at::kLong).to(device.device);
+}
+
+// Whether the rows are the next tokens of different contexts.
+bool OnlyDecodes(const PassInput& input) {
+  if (input.hidden.gen.size(0) > 0 || !input.need_und) return false;
+  std::set<const PagedContext*> contexts;
+  return std::all_of(input.segments.begin(), input.segments.end(),
+                     [&](const Segment& segment) {
+                       return segment.write && segment.und_count == 1 &&
+                              contexts.insert(segment.context).second;
+                     });
+}
+
+// The rows of `window`; changes to them are changes to `rows`.
+at::Tensor In(RowWindow window, const at::Tensor& rows) {
+  return rows.narrow(0, window.begin, window.end - window.begin);
+}
+
+// Puts what was computed of `window` into `all` of `rows` rows.
+void Place(at::Tensor computed, RowWindow window, int64_t rows,
+           at::Tensor* all) {
+  if (window.end - window.begin == rows) {
+    *all = std::move(computed);
+    return;
+  }
+  if (window.begin == 0) {
+    *all = at::empty({rows, computed.size(1)}, computed.options());
+  }
+  In(window, *all).copy_(computed);
+}
+
+}  // namespace
+
+Pass::Pass(const Transformer* transformer, PassInput input)
+    : transformer_(transformer), input_(std::move(input)) {
+  only_decodes_ = OnlyDecodes(input_);
+  SetPositions();
+}
+
+void Pass::SetPositions() {
+  const auto angles = [&](const std::vector<int64_t>& positions) {
+    return at::outer(IdTensor(positions, transformer_->device_).to(at::kFloat),
+                     transformer_->inverse_frequency_);
+  };
+  const at::Tensor und = angles(input_.und_positions);
+  und_cos_ = und.cos();
+  und_sin_ = und.sin();
+  const at::Tensor gen = angles(input_.gen_positions);
+  gen_cos_ = gen.cos();
+  gen_sin_ = gen.sin();
+}
+
+int64_t Pass::next_rows() const {
+  if (stage_ != Stage::kAttend) return gen_rows() - row_;
+  for (const Segment& segment : input_.segments) {
+    const int64_t end = segment.gen_begin + segment.gen_count;
+    if (row_ < end) return std::min(end - row_, Kernels::kAttendRows);
+  }
+  return 0;
+}
+
+void Pass::RunPart(int64_t rows) {
+  COOPER_CHECK(!done() && rows > 0);
+  const Transformer& t = *transformer_;
+  if (only_decodes_ &&
+      t.kernels_->DecodeLayer(
+          layer_, t.shape_, t.layers_[layer_].und, input_.segments, und_cos_,
+          und_sin_, t.config_.rms_norm_eps, input_.hidden.und, delta_.und)) {
+    ++layer_;
+    return;
+  }
+  RowWindow window{row_, gen_rows()};
+  if (rows != kAllRows) {
+    window.end =
+        row_ +
+        (stage_ == Stage::kAttend ? next_rows() : std::min(rows, next_rows()));
+  }
+  switch (stage_) {
+    case Stage::kProject:
+      Project(window);
+      break;
+    case Stage::kAttend:
+      t.kernels_->Attend(layer_, t.shape_, input_.segments, qkv_, window,
+                         &attention_);
+      break;
+    case Stage::kMix:
+      Mix(window);
+      break;
+  }
+  begun_ = true;
+  row_ = window.end;
+  if (row_ == gen_rows()) EndStage();
+}
+
+void Pass::Project(RowWindow window) {
+  const Transformer& t = *transformer_;
+  const Transformer::Layer& layer = t.layers_[layer_];
+  const double eps = t.config_.rms_norm_eps;
+  const auto project = [&](const Expert& expert, at::Tensor x,
+                           const at::Tensor& delta, const at::Tensor& cos,
+                           const at::Tensor& sin) {
+    if (x.size(0) == 0) return expert.qkv(x);
+    const at::Tensor normed =
+        delta.defined() ? t.kernels_->AddNorm(x, delta, expert.input_norm, eps)
+                        : t.kernels_->Norm(x, expert.input_norm, eps);
+    at::Tensor qkv = expert.qkv(normed);
+    t.kernels_->NormRope(qkv, t.shape_, expert.q_norm, expert.k_norm, cos, sin,
+                         eps, input_.wide);
+    return qkv;
+  };
+  if (!begun_) {
+    qkv_.und =
+        project(layer.und, input_.hidden.und, delta_.und, und_cos_, und_sin_);
+  }
+  Place(project(layer.gen, In(window, input_.hidden.gen),
+                delta_.gen.defined() ? In(window, delta_.gen) : delta_.gen,
+                In(window, gen_cos_), In(window, gen_sin_)),
+        window, gen_rows(), &qkv_.gen);
+}
+
+void Pass::Mix(RowWindow window) {
+  const Transformer::Layer& layer = transformer_->layers_[layer_];
+  const bool und = input_.hidden.und.size(0) > 0;
+  if (und && !begun_ && (!last() || input_.need_und)) {
+    delta_.und = Mlp(layer.und, input_.hidden.und, attention_.und);
+  }
+  if (gen_rows() > 0 && (!last() || input_.need_gen)) {
+    Place(Mlp(layer.gen, In(window, input_.hidden.gen),
+              In(window, attention_.gen)),
+          window, gen_rows(), &delta_.gen);
+  }
+}
+
+at::Tensor Pass::Mlp(const Expert& expert, at::Tensor x,
+                     const at::Tensor& attention) const {
+  Kernels& kernels = *transformer_->kernels_;
+  const at::Tensor normed =
+      kernels.AddNorm(x, expert.out(attention), expert.post_norm,
+                      transformer_->config_.rms_norm_eps);
+  const int64_t rows = normed.size(0);
+  if (rows <= kMlpRows) {
+    return expert.down(kernels.SiluMul(expert.gate_up(normed)));
+  }
+  at::Tensor out = at::empty_like(normed);
+  for (int64_t begin = 0; begin < rows; begin += kMlpRows) {
+    const RowWindow block{begin, std::min(begin + kMlpRows, rows)};
+    In(block, out)
+        .copy_(expert.down(kernels.SiluMul(expert.gate_up(In(block, normed)))));
+  }
+  return out;
+}
+
+void Pass::EndStage() {
+  const Transformer& t = *transformer_;
+  row_ = 0;
+  begun_ = false;
+  switch (stage_) {
+    case Stage::kProject: {
+      t.kernels_->WriteCache(layer_, t.shape_, input_.segments, qkv_);
+      // The last layer of a pass that only fills the cache ends here.
+      if (last() && !input_.need_und && !input_.need_gen) {
+        qkv_ = Rows();
+        ++layer_;
+        return;
+      }
+      const int64_t width = t.shape_.heads * t.shape_.dim;
+      attention_.und = at::empty({qkv_.und.size(0), width}, qkv_.und.options());
+      attention_.gen = at::empty({qkv_.gen.size(0), width}, qkv_.gen.options());
+      stage_ = Stage::kAttend;
+      return;
+    }
+    case Stage::kAttend:
+      qkv_ = Rows();
+      stage_ = Stage::kMix;
+      return;
+    case Stage::kMix:
+      attention_ = Rows();
+      stage_ = Stage::kProject;
+      ++layer_;
+      return;
+  }
+}
+
+void Pass::RunLayer() {
+  const int layer = layer_;
+  while (layer_ == layer) RunPart(kAllRows);
+}
+
+void Pass::RunAll() {
+  while (!done()) RunLayer();
+}
+
+void Pass::Drop(const std::vector<bool>& drop) {
+  std::vector<Segment> segments;
+  std::vector<int64_t> und_rows;
+  std::vector<int64_t> gen_rows;
+  std::vector<int64_t> und_positions;
+  std::vector<int64_t> gen_positions;
+  int64_t row = 0;  // of those kept, the first that the stage has not done
+  for (size_t i = 0; i < input_.segments.size(); ++i) {
+    if (drop[i]) continue;
+    Segment segment = input_.segments[i];
+    const int64_t und_begin = static_cast<int64_t>(und_rows.size());
+    const int64_t gen_begin = static_cast<int64_t>(gen_rows.size());
+    for (int64_t k = 0; k < segment.und_count; ++k) {
+      und_rows.push_back(segment.und_begin + k);
+      und_positions.push_back(input_.und_positions[segment.und_begin + k]);
+    }
+    for (int64_t k = 0; k < segment.gen_count; ++k) {
+      gen_rows.push_back(segment.gen_begin + k);
+      gen_positions.push_back(input_.gen_positions[segment.gen_begin + k]);
+      if (segment.gen_begin + k < row_) ++row;
+    }
+    segment.und_begin = und_begin;
+    segment.gen_begin = gen_begin;
+    segments.push_back(segment);
+  }
+  const at::Tensor und = IdTensor(und_rows, transformer_->device_);
+  const at::Tensor gen = IdTensor(gen_rows, transformer_->device_);
+  for (Rows* const rows : {&input_.hidden, &delta_, &qkv_, &attention_}) {
+    if (rows->und.defined()) rows->und = rows->und.index_select(0, und);
+    if (rows->gen.defined()) rows->gen = rows->gen.index_select(0, gen);
+  }
+  input_.segments = std::move(segments);
+  input_.und_positions = std::move(und_positions);
+  input_.gen_positions = std::move(gen_positions);
+  SetPositions();
+  row_ = row;
+  if (begun_ && row_ == this->gen_rows()) EndStage();
+}
+
+Rows Pass::Finish() {
+  COOPER_CHECK(done());
+  const Transformer& t = *transformer_;
+  const double eps = t.config_.rms_norm_eps;
+  const auto finish = [&](bool needed, at::Tensor& x, const at::Tensor& delta,
+                          const at::Tensor& weight) {
+    if (!needed) return at::Tensor();
+    if (x.size(0) == 0 || !delta.defined()) return x;
+    return t.kernels_->AddNorm(x, delta, weight, eps);
+  };
+  Rows out;
+  out.und =
+      finish(input_.need_und, input_.hidden.und, delta_.und, t.final_norm_);
+  out.gen =
+      finish(input_.need_gen, input_.hidden.gen, delta_.gen, t.final_norm_gen_);
+  return out;
+}
+
+}  // namespace cooper::torch_model

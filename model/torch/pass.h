@@ -1,0 +1,100 @@
+#ifndef COOPER_MODEL_TORCH_PASS_H_
+#define COOPER_MODEL_TORCH_PASS_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "model/torch/kernels.h"
+#include "model/torch/transformer.h"
+
+namespace cooper::torch_model {
+
+// A pass over the layers, ragged: the rows of all segments of a batch, kept
+// apart by kind so that each weight matrix is read once for all its rows.
+struct PassInput {
+  Rows hidden;                         // embeddings
+  std::vector<int64_t> und_positions;  // rope positions by row
+  std::vector<int64_t> gen_positions;
+  std::vector<Segment> segments;  // in the order of their rows
+  // Outputs that are wanted; work that only serves the others is left out in
+  // the last layer.
+  bool need_und = true;
+  bool need_gen = true;
+  // Norms and rope of q and k in float32 also under bf16 (model-spec
+  // section 2: sequences with latents).
+  bool wide = false;
+};
+
+// One pass under way. Contexts must have room reserved for segments that
+// write; the caller commits them when the pass is complete.
+//
+// A layer has three stages, each of which may be cut anywhere between
+// generation rows, so that a long layer need not hold up other work. Results
+// are the same to the bit however a layer is cut, if Transformer::exact_by_row.
+class Pass {
+ public:
+  enum class Stage {
+    kProject,  // norm; queries, keys and values; rope
+    kAttend,
+    kMix,  // output projection and MLP
+  };
+  static constexpr int kStages = 3;
+  static constexpr int64_t kAllRows = std::numeric_limits<int64_t>::max();
+
+  Pass(const Transformer* transformer, PassInput input);
+
+  int next_layer() const { return layer_; }
+  bool done() const { return layer_ == transformer_->layers(); }
+  // Where the next part belongs, and how many generation rows it may have: all
+  // that the stage has left, or the next block of attention.
+  Stage next_stage() const { return stage_; }
+  int64_t next_rows() const;
+  // The next part: up to `rows` (> 0) generation rows, and with a stage's first
+  // part the understanding rows. Attention goes by blocks; kAllRows is all that
+  // the stage has left.
+  void RunPart(int64_t rows);
+  // The rest of the layer.
+  void RunLayer();
+  void RunAll();
+
+  // Takes out the segments that `drop` marks (by index) and their rows; at any
+  // point.
+  void Drop(const std::vector<bool>& drop);
+
+  // After the last layer: hidden states after the final norm. Rows of a kind
+  // that was not asked for are undefined.
+  Rows Finish();
+
+  const std::vector<Segment>& segments() const { return input_.segments; }
+  // Between layers: what goes into the next, without the last MLP (delta).
+  const Rows& hidden() const { return input_.hidden; }
+
+ private:
+  void SetPositions();
+  int64_t gen_rows() const { return input_.hidden.gen.size(0); }
+  bool last() const { return layer_ + 1 == transformer_->layers(); }
+  void Project(RowWindow window);
+  void Mix(RowWindow window);
+  at::Tensor Mlp(const Expert& expert, at::Tensor x,
+                 const at::Tensor& attention) const;
+  void EndStage();
+
+  const Transformer* transformer_;
+  PassInput input_;
+  Rows delta_;  // of the last MLP, not yet added to hidden
+  at::Tensor und_cos_, und_sin_, gen_cos_, gen_sin_;  // [rows, dim / 2]
+  bool only_decodes_ = false;  // rows are next tokens of different contexts
+
+  int layer_ = 0;
+  Stage stage_ = Stage::kProject;
+  int64_t row_ = 0;       // the next generation row of the stage
+  bool begun_ = false;    // the stage: its understanding rows are done
+  Rows qkv_, attention_;  // of the layer under way
+};
+
+}  // namespace cooper::torch_model
+
+#endif  // COOPER_MODEL_TORCH_PASS_H_
