@@ -3,14 +3,14 @@ set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# As for libraries, so that both can use one precompiled header.
+set(CMAKE_CXX_COMPILE_OPTIONS_PIE -fPIC)
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)
 endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
-# Tests are compiled more often than they run. At -O1 GCC 12 is wrong about
-# short strings (its bug 105329).
-set(COOPER_TEST_OPTIONS $<$<CONFIG:Release>:-O1>
-  $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds$<SEMICOLON>-Wno-stringop-overflow$<SEMICOLON>-Wno-restrict>)
+# Tests are compiled more often than they run; what they test is optimised.
+set(COOPER_TEST_OPTIONS $<$<CONFIG:Release>:-O0>)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
 
 find_program(COOPER_CCACHE ccache)
@@ -44,16 +44,21 @@ target_compile_options(cooper_warnings INTERFACE
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
 
-# cooper_library(<name> SOURCES ... [PUBLIC targets...] [PRIVATE targets...])
+# cooper_library(<name> SOURCES ... [PUBLIC targets...] [PRIVATE targets...]
+#                [PRECOMPILED base|rpc|torch])
 # A library of one folder with the alias cooper::<name>. Without SOURCES it is
-# header-only.
+# header-only. PRECOMPILED: see CooperPrecompiled.cmake; base unless told.
 function(cooper_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ARG "" "PRECOMPILED" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  if(NOT ARG_PRECOMPILED)
+    set(ARG_PRECOMPILED base)
+  endif()
   if(ARG_SOURCES)
     add_library(cooper_${name} STATIC ${ARG_SOURCES})
     target_link_libraries(cooper_${name}
       PUBLIC cooper_options ${ARG_PUBLIC}
       PRIVATE cooper_warnings ${ARG_PRIVATE})
+    cooper_use_precompiled(cooper_${name} ${ARG_PRECOMPILED})
   else()
     add_library(cooper_${name} INTERFACE)
     target_link_libraries(cooper_${name} INTERFACE cooper_options ${ARG_PUBLIC})
@@ -61,10 +66,15 @@ function(cooper_library name)
   add_library(cooper::${name} ALIAS cooper_${name})
 endfunction()
 
-# cooper_binary(<name> SOURCES ... LINK targets...): a program in bin/.
+# cooper_binary(<name> SOURCES ... LINK targets... [PRECOMPILED base|rpc|torch])
+# A program in bin/.
 function(cooper_binary name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "PRECOMPILED" "SOURCES;LINK" ${ARGN})
+  if(NOT ARG_PRECOMPILED)
+    set(ARG_PRECOMPILED base)
+  endif()
   add_executable(${name} ${ARG_SOURCES})
+  cooper_use_precompiled(${name} ${ARG_PRECOMPILED})
   target_link_libraries(${name} PRIVATE
     cooper_options cooper_warnings ${ARG_LINK})
 endfunction()
@@ -86,7 +96,7 @@ function(cooper_test name)
     COOPER_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   set_target_properties(${name} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
-  target_precompile_headers(${name} REUSE_FROM cooper_test_pch)
+  cooper_use_precompiled(${name} test)
   target_compile_options(${name} PRIVATE ${COOPER_TEST_OPTIONS})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES

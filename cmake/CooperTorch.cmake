@@ -39,12 +39,14 @@ add_library(cooper_torch INTERFACE)
 target_include_directories(cooper_torch SYSTEM INTERFACE
   "${_torch_links}" "${COOPER_TORCH_DIR}/include/torch/csrc/api/include")
 target_compile_definitions(cooper_torch INTERFACE AT_PER_OPERATOR_HEADERS)
+# For sources that use at::parallel_for: it is an OpenMP loop in its header.
+set(COOPER_TORCH_OPTIONS -fopenmp)
 set(_torch_libs
   "${COOPER_TORCH_DIR}/lib/libtorch.so"
   "${COOPER_TORCH_DIR}/lib/libtorch_cpu.so"
   "${COOPER_TORCH_DIR}/lib/libc10.so")
 set(_torch_rpath "${COOPER_TORCH_DIR}/lib")
-# at::parallel_for is OpenMP: with libtorch's own runtime, never a second one.
+# OpenMP with libtorch's own runtime, never a second one.
 file(GLOB _torch_openmp "${COOPER_TORCH_DIR}/lib/libgomp*.so*"
   "${COOPER_TORCH_DIR}/../torch.libs/libgomp*.so*")
 if(_torch_openmp)

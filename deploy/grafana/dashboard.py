@@ -200,6 +200,29 @@ def full(board):
                 "now.", "bytes",
                 [(gauge("cooper_image_decode_bytes_in_use", "instance"),
                   "{{instance}}")])
+    board.graph("Who holds the KV cache", "Bytes of requests, of the beginnings "
+                "kept for others, and of conversations between their turns. The "
+                "last two give way to requests.", "bytes",
+                [(gauge("cooper_kv_cache_bytes"), "requests"),
+                 (gauge("cooper_prefix_cache_bytes"), "prefix cache"),
+                 (gauge("cooper_session_bytes"), "conversations")],
+                width=6, stack=True)
+    board.graph("Found in the prefix cache", "Share of the tokens of texts and "
+                "images that were looked for and need not be computed.",
+                "percentunit",
+                [(f"{rate('cooper_prefix_cache_hits_total')} / "
+                  f"({rate('cooper_prefix_cache_queries_total')} > 0)",
+                  "found")], width=6, max=1)
+    board.graph("Conversations", "Conversations that are kept.", "short",
+                [(gauge("cooper_sessions", "instance"), "{{instance}}")],
+                width=6)
+    board.graph("Dropped from the KV cache", "Beginnings that gave way to "
+                "others or to requests, and conversations by the reason why "
+                "they were dropped.", "ops",
+                [(rate("cooper_prefix_cache_evictions_total"),
+                  "prefix cache"),
+                 (rate("cooper_sessions_evicted_total", "reason"),
+                  "conversations: {{reason}}")], width=6, stack=True)
 
 
 def fails(board):

@@ -157,8 +157,10 @@ BareServer::BareServer(absl::Duration period)
     : impl_(std::make_unique<Impl>(period)) {}
 BareServer::~BareServer() = default;
 
+int BareServer::port() const { return impl_->port(); }
+
 std::unique_ptr<client::Client> BareServer::Connect() const {
-  return ConnectTo(impl_->port());
+  return ConnectTo(port());
 }
 
 const WaveStamps& BareServer::stamps() const { return impl_->stamps(); }

@@ -18,6 +18,7 @@ class BareServer {
   explicit BareServer(absl::Duration period);
   ~BareServer();
 
+  int port() const;
   std::unique_ptr<client::Client> Connect() const;
   const WaveStamps& stamps() const;
 

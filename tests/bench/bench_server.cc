@@ -41,7 +41,7 @@ BenchServer::~BenchServer() {
 }
 
 std::unique_ptr<client::Client> BenchServer::Connect() const {
-  return ConnectTo(server_->address().port);
+  return ConnectTo(port());
 }
 
 void BenchServer::AwaitIdle() const {

@@ -24,6 +24,7 @@ class BenchServer {
               const engine::EngineOptions& options);
   ~BenchServer();
 
+  int port() const { return server_->address().port; }
   std::unique_ptr<client::Client> Connect() const;
   // Returns once no request is queued or running.
   void AwaitIdle() const;

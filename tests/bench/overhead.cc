@@ -14,6 +14,7 @@
 #include "model/fake/fake_model.h"
 #include "tests/bench/bare_server.h"
 #include "tests/bench/bench_server.h"
+#include "tests/bench/callback_callers.h"
 #include "tests/bench/letter_model.h"
 #include "tests/bench/text_callers.h"
 #include "tests/bench/timing.h"
@@ -82,13 +83,14 @@ Rate MeasureRate(const Connect& connect) {
 
 // Microseconds from a token's being made to the caller's having it, where
 // `streams` callers together get 1000 a second: the median.
-double MeasureLatency(const Connect& connect, const WaveStamps& stamps,
+template <typename Server>
+double MeasureLatency(const Server& server, const WaveStamps& stamps,
                       int streams) {
   std::vector<std::vector<double>> latencies(streams);
   std::atomic<bool> counts{false};
   {
-    const TextCallers callers(
-        streams, connect, kTokensPerText,
+    const CallbackCallers callers(
+        streams, server.port(), kTokensPerText,
         [&](int caller, const std::string& text) {
           if (!counts) return;
           for (const char letter : text) {
@@ -140,11 +142,10 @@ Row LatencyRow(int rounds, int streams, const std::string& name) {
   for (int i = 0; i < rounds; ++i) {
     std::printf("token to callback, server, then gRPC alone:\n");
     const LetterServer server(period);
-    ours.push_back(MeasureLatency([&] { return server.server->Connect(); },
-                                  server.model->stamps(), streams));
+    ours.push_back(
+        MeasureLatency(*server.server, server.model->stamps(), streams));
     const BareServer grpc(period);
-    bare.push_back(
-        MeasureLatency([&] { return grpc.Connect(); }, grpc.stamps(), streams));
+    bare.push_back(MeasureLatency(grpc, grpc.stamps(), streams));
   }
   return {name, Median(ours),      100.0, false, Median(bare),
           "us", "us of gRPC alone"};
