@@ -26,23 +26,44 @@ void CostEstimator::Observe(Wave wave, int64_t size, absl::Duration took,
   line.last = now;
 }
 
+std::optional<CostEstimator::Fit> CostEstimator::FitOf(Wave wave,
+                                                       absl::Time now) const {
+  const Line& line = lines_[static_cast<size_t>(wave)];
+  if (line.weight == 0 || now - line.last > kMemory) return std::nullopt;
+  Fit fit{line.size / line.weight, line.took / line.weight, std::nullopt};
+  const double variance = line.size_size / line.weight - fit.size * fit.size;
+  if (variance >= kLeastVariance * fit.size * fit.size) {
+    fit.slope = std::max(
+        0.0, (line.size_took / line.weight - fit.size * fit.took) / variance);
+  }
+  return fit;
+}
+
 absl::Duration CostEstimator::Estimate(Wave wave, int64_t size,
                                        absl::Time now) const {
-  const Line& line = lines_[static_cast<size_t>(wave)];
-  if (size <= 0 || line.weight == 0 || now - line.last > kMemory) {
-    return absl::ZeroDuration();
-  }
+  const std::optional<Fit> fit = FitOf(wave, now);
+  if (size <= 0 || !fit.has_value()) return absl::ZeroDuration();
   const auto n = static_cast<double>(size);
-  const double mean_size = line.size / line.weight;
-  const double mean_took = line.took / line.weight;
-  const double variance = line.size_size / line.weight - mean_size * mean_size;
-  if (variance < kLeastVariance * mean_size * mean_size) {
+  if (!fit->slope.has_value()) {
     // A larger wave takes no less, a smaller one no less than its part.
-    return absl::Seconds(mean_took * std::min(1.0, n / mean_size));
+    return absl::Seconds(fit->took * std::min(1.0, n / fit->size));
   }
-  const double slope = std::max(
-      0.0, (line.size_took / line.weight - mean_size * mean_took) / variance);
-  return absl::Seconds(std::max(0.0, mean_took + slope * (n - mean_size)));
+  return absl::Seconds(
+      std::max(0.0, fit->took + *fit->slope * (n - fit->size)));
+}
+
+int64_t CostEstimator::SizeWithin(Wave wave, absl::Duration took,
+                                  absl::Time now) const {
+  const std::optional<Fit> fit = FitOf(wave, now);
+  if (!fit.has_value()) return kAnySize;
+  // Without a slope of its own, as if all of the time were the rows'.
+  const double slope = fit->slope.value_or(fit->took / fit->size);
+  if (slope <= 0.0) return kAnySize;
+  const double size =
+      fit->size + (absl::ToDoubleSeconds(took) - fit->took) / slope;
+  // Beyond 2^53 a double has no odd numbers.
+  if (size >= 1e15) return kAnySize;
+  return std::max<int64_t>(1, static_cast<int64_t>(size));
 }
 
 absl::Duration CostEstimator::Estimate(const LeastWork& work,

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <optional>
 
 #include "absl/time/time.h"
 #include "server/engine/least_work.h"
@@ -25,6 +27,10 @@ class CostEstimator {
   // Zero for what is not known.
   absl::Duration Estimate(Wave wave, int64_t size, absl::Time now) const;
   absl::Duration Estimate(const LeastWork& work, absl::Time now) const;
+  // The largest size of a wave that takes no longer than `took`, at least 1;
+  // kAnySize where nothing is known that speaks against it.
+  static constexpr int64_t kAnySize = std::numeric_limits<int64_t>::max();
+  int64_t SizeWithin(Wave wave, absl::Duration took, absl::Time now) const;
 
  private:
   // Sums over waves, each weighing the less the older it is.
@@ -32,6 +38,13 @@ class CostEstimator {
     double weight = 0, size = 0, took = 0, size_size = 0, size_took = 0;
     absl::Time last = absl::InfinitePast();
   };
+  // The line's mean, and its slope; none where sizes vary too little.
+  struct Fit {
+    double size, took;
+    std::optional<double> slope;
+  };
+  std::optional<Fit> FitOf(Wave wave, absl::Time now) const;
+
   std::array<Line, 4> lines_;
 };
 

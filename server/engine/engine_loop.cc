@@ -201,7 +201,9 @@ absl::StatusOr<bool> EngineLoop::RunWave() {
     running.push_back(job.get());
   }
   const std::optional<Wave> wave =
-      scheduler_.Plan(std::move(ready), runner_.flow_under_way());
+      scheduler_.Plan(std::move(ready), runner_.flow_under_way(),
+                      costs_.SizeWithin(CostEstimator::Wave::kAppend,
+                                        options_.slice, clock_->Now()));
   if (!wave.has_value()) return false;
   std::vector<Job*> jobs;
   for (const int request : wave->requests) jobs.push_back(running[request]);

@@ -45,7 +45,8 @@ void TakeTurns(std::vector<ReadyItem>* ready) {
 }  // namespace
 
 std::optional<Wave> Scheduler::Plan(std::vector<ReadyItem> ready,
-                                    bool flow_under_way) {
+                                    bool flow_under_way,
+                                    int64_t rows_beside_text) {
   const auto is_ready = [&](WaveKind kind) {
     if (kind == WaveKind::kFlow && flow_under_way) return true;
     return std::any_of(ready.begin(), ready.end(), [&](const ReadyItem& item) {
@@ -75,6 +76,7 @@ std::optional<Wave> Scheduler::Plan(std::vector<ReadyItem> ready,
     return wave;
   }
 
+  const bool beside_text = is_ready(WaveKind::kDecode);
   std::erase_if(ready,
                 [&](const ReadyItem& item) { return item.kind != wave.kind; });
   const auto rank = [&](const ReadyItem& item) {
@@ -87,9 +89,12 @@ std::optional<Wave> Scheduler::Plan(std::vector<ReadyItem> ready,
               return rank(a) < rank(b);
             });
   TakeTurns(&ready);
-  const int64_t budget = wave.kind == WaveKind::kAppend ? budgets_.append_rows
-                                                        : budgets_.flow_rows;
-  if (wave.kind == WaveKind::kAppend) wave.max_rows = budget;
+  int64_t budget = budgets_.flow_rows;
+  if (wave.kind == WaveKind::kAppend) {
+    budget = budgets_.append_rows;
+    if (beside_text) budget = std::min(budget, rows_beside_text);
+    wave.max_rows = budget;
+  }
   int64_t rows = 0;
   for (const ReadyItem& item : ready) {
     const bool first = wave.requests.empty();

@@ -2,6 +2,7 @@
 #define COOPER_SERVER_ENGINE_SCHEDULER_H_
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -50,14 +51,17 @@ struct Wave {
 // kinds as long as some are in text. The others take turns (appends, latents,
 // flows), so that each ready kind runs within three such waves. Others join the
 // first under the budget; a request that alone passes it goes alone. Of latents
-// one map goes at a time.
+// one map goes at a time. An append that a text waits for has a smaller budget
+// (`rows_beside_text`), so that it goes piece by piece.
 class Scheduler {
  public:
   explicit Scheduler(Budgets budgets) : budgets_(budgets) {}
 
   // nullopt: nothing is ready. `flow_under_way`: a step is part done; flows
   // that are ready join the next one.
-  std::optional<Wave> Plan(std::vector<ReadyItem> ready, bool flow_under_way);
+  std::optional<Wave> Plan(
+      std::vector<ReadyItem> ready, bool flow_under_way,
+      int64_t rows_beside_text = std::numeric_limits<int64_t>::max());
 
  private:
   Budgets budgets_;

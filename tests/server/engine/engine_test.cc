@@ -206,6 +206,35 @@ TEST(EngineTest, TextFlowsWhileAMapIsDrawn) {
   EXPECT_GT(decodes, 0);
 }
 
+TEST(EngineTest, TextFlowsWhileAnImageIsAppended) {
+  fake::FakeScript script = SmallScript();
+  script.delays.append_token = absl::Milliseconds(1);
+  EngineOptions options;
+  options.slice = absl::Milliseconds(50);
+  options.prefix_cache_bytes = 0;
+  EngineHarness harness(script, options);
+  harness.HoldModelAt(Call::kDecode);
+  const auto text = harness.Submit(Question("a question"));
+  harness.AwaitHeld();
+  const auto image = harness.Submit(Question("another question"));
+  harness.AwaitLoad(0, 2, 2);
+  const size_t before = harness.model().records().size();
+  harness.ReleaseModel();
+  ASSERT_OK(text->WaitDone());
+  ASSERT_OK(image->WaitDone());
+  // What the other brings takes several waves, and none goes behind another
+  // before the next token.
+  const auto records = harness.model().records();
+  int appends = 0;
+  for (size_t i = before; i < records.size(); ++i) {
+    if (records[i].call != Call::kAppend) continue;
+    ++appends;
+    ASSERT_LT(i + 1, records.size());
+    EXPECT_EQ(records[i + 1].call, Call::kDecode) << "append " << appends;
+  }
+  EXPECT_GE(appends, 3);
+}
+
 TEST(EngineTest, RunsNoMoreThanItsLimitAtOnce) {
   EngineOptions options;
   options.max_running = 2;

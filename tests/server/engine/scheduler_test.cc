@@ -103,6 +103,22 @@ TEST(SchedulerTest, PacksFlowsUnderTheirBudgetWhoWaitsLongestFirst) {
   EXPECT_FALSE(wave->continue_flow);
 }
 
+TEST(SchedulerTest, AppendsGoByPiecesWhileATextWaits) {
+  Scheduler scheduler(Small());
+  const std::vector<ReadyItem> ready = {Item(0, kDecode), Item(1, kAppend, 60),
+                                        Item(2, kAppend, 30)};
+  EXPECT_EQ(scheduler.Plan(ready, false, 20)->kind, kDecode);
+  const auto beside = scheduler.Plan(ready, false, 20);
+  EXPECT_EQ(beside->kind, kAppend);
+  EXPECT_EQ(beside->max_rows, 20);
+  EXPECT_THAT(beside->requests, ElementsAre(1));
+  // Nobody is in text: all that the budget allows.
+  const auto alone =
+      scheduler.Plan({Item(1, kAppend, 60), Item(2, kAppend, 30)}, false, 20);
+  EXPECT_EQ(alone->max_rows, 100);
+  EXPECT_THAT(alone->requests, ElementsAre(1, 2));
+}
+
 TEST(SchedulerTest, GoesOnWithTheStepUnderWayBeforeItBeginsAnother) {
   Scheduler scheduler(Small());
   const auto wave = scheduler.Plan({Item(0, kFlow)}, true);
