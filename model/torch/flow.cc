@@ -162,11 +162,7 @@ bool TorchFlowStep::RunPart(absl::Duration left, bool must) {
     return true;
   }
   const int stage = static_cast<int>(pass_->next_stage());
-  const int64_t available = pass_->next_rows();
-  int64_t rows = pacer_.Rows(stage, available, left, must);
-  if (pass_->next_stage() == Pass::Stage::kAttend && rows < available) {
-    rows = must ? available : 0;  // a block is not cut
-  }
+  const int64_t rows = pacer_.Rows(stage, pass_->rows_left(), left, must);
   if (rows == 0) return false;
   const auto start = std::chrono::steady_clock::now();
   pass_->RunPart(rows);

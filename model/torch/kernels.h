@@ -89,15 +89,12 @@ class Kernels {
                           const std::vector<Segment>& segments,
                           const Rows& qkv) = 0;
   // After WriteCache: attention of rows over what their segments see, into
-  // `out` [rows, heads * dim]. Of generation rows those in `window`, which
-  // begins and ends with a segment or a multiple of kAttendRows after its
-  // first; a segment's understanding rows go with its first generation row,
-  // those of segments without any with the pass's.
+  // `out` [rows, heads * dim]: of generation rows those in `window`; a
+  // segment's understanding rows go with its first generation row, those of
+  // segments without any with the pass's.
   virtual void Attend(int layer, const HeadShape& shape,
                       const std::vector<Segment>& segments, const Rows& qkv,
                       RowWindow window, Rows* out) = 0;
-  // The block of rows that attention takes at once.
-  static constexpr int64_t kAttendRows = 256;
 
   // A whole layer in one go where that is faster, for understanding rows that
   // are each the next token of a context of their own (row i is segment i):

@@ -1,16 +1,13 @@
 #include <ATen/Parallel.h>
-#include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/full.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
-#include <optional>
-#include <tuple>
+#include <vector>
 
+#include "model/torch/block_attention.h"
 #include "model/torch/decode_layer.h"
 #include "model/torch/kernels.h"
 #include "model/torch/paged_attention.h"
@@ -23,6 +20,10 @@ namespace {
 // Floats that one task should at least touch; below, threads cost more than
 // they bring.
 constexpr int64_t kGrainFloats = 16384;
+
+// Query vectors of one task of attention: with their sums they stay in the
+// second-level cache.
+constexpr int64_t kTaskQueries = 256;
 
 int64_t RowGrain(int64_t width) {
   return std::max<int64_t>(1, kGrainFloats / std::max<int64_t>(width, 1));
@@ -224,101 +225,122 @@ class CpuKernels final : public Kernels {
     });
   }
 
-  // Longer segments: keys and values are gathered once into a workspace, where
-  // rows that do not stay are put behind the context.
+  // Longer segments: keys and values are packed once, those of rows that do not
+  // stay behind the context's.
   void AttendMany(int layer, const HeadShape& shape, const Segment& segment,
                   const Rows& qkv, RowWindow window, Rows* out) {
-    const int64_t n = segment.tokens();
-    const int64_t total = segment.kv_before + n;
-    const int64_t stride = shape.kv_heads * shape.dim;
-    Grow(&keys_, total * stride);
-    Grow(&values_, total * stride);
-    Gather(layer, segment, segment.kv_before + (segment.write ? n : 0), stride);
-    if (!segment.write) {
-      float* keys = MutableData(keys_);
-      float* values = MutableData(values_);
-      ForEachRow(shape, segment, qkv, [&](const float* row, int64_t token) {
-        const int64_t slot = segment.kv_before + token;
-        std::memcpy(keys + slot * stride, row, stride * sizeof(float));
-        std::memcpy(values + slot * stride, row + stride,
-                    stride * sizeof(float));
-      });
+    Pack(layer, shape, segment, qkv);
+    if (segment.und_count > 0 &&
+        (segment.gen_count == 0 || window.begin == segment.gen_begin)) {
+      AttendRows(shape, segment, segment.und_begin, segment.und_count, qkv.und,
+                 &out->und);
     }
-    const bool first =
-        segment.gen_count == 0 || window.begin == segment.gen_begin;
-    if (segment.und_count > 0 && first) {
-      Flash(shape, segment, total, segment.und_begin, segment.und_count,
-            qkv.und, &out->und);
-    }
-    if (segment.gen_count == 0) return;
-    for (int64_t row = window.begin; row < window.end; row += kAttendRows) {
-      Flash(shape, segment, total, row, std::min(kAttendRows, window.end - row),
-            qkv.gen, &out->gen);
+    if (segment.gen_count > 0) {
+      AttendRows(shape, segment, window.begin, window.end - window.begin,
+                 qkv.gen, &out->gen);
     }
   }
 
-  void Gather(int layer, const Segment& segment, int64_t tokens,
-              int64_t stride) {
+  // Fills keys_ and values_, [kv heads, a head's floats].
+  void Pack(int layer, const HeadShape& shape, const Segment& segment,
+            const Rows& qkv) {
+    const int64_t total = segment.kv_before + segment.tokens();
     const KvPool& pool = *segment.context->pool();
-    const float* keys = Data(pool.keys(layer));
-    const float* values = Data(pool.values(layer));
-    float* to_keys = MutableData(keys_);
-    float* to_values = MutableData(values_);
-    const std::vector<int32_t>& pages = segment.context->pages();
-    constexpr int64_t kPage = KvPool::kPageTokens;
+    const int64_t stride = shape.kv_heads * shape.dim;
+    key_rows_.resize(total);
+    value_rows_.resize(total);
+    const int64_t cached = segment.write ? total : segment.kv_before;
+    for (int64_t token = 0; token < cached; ++token) {
+      const int64_t slot = segment.context->Slot(token);
+      key_rows_[token] = Data(pool.keys(layer)) + slot * stride;
+      value_rows_[token] = Data(pool.values(layer)) + slot * stride;
+    }
+    if (!segment.write) {
+      ForEachRow(shape, segment, qkv, [&](const float* row, int64_t token) {
+        key_rows_[segment.kv_before + token] = row;
+        value_rows_[segment.kv_before + token] = row + stride;
+      });
+    }
+    const int64_t key_floats =
+        block_attention::KeyFloats(block_, total, shape.dim);
+    const int64_t value_floats =
+        block_attention::ValueFloats(block_, total, shape.dim);
+    Grow(&keys_, shape.kv_heads * key_floats);
+    Grow(&values_, shape.kv_heads * value_floats);
+    float* const keys = MutableData(keys_);
+    float* const values = MutableData(values_);
+    const int64_t panels =
+        (total + block_.panel_tokens - 1) / block_.panel_tokens;
     at::parallel_for(
-        0, (tokens + kPage - 1) / kPage, RowGrain(kPage * stride),
+        0, panels, RowGrain(block_.panel_tokens * stride),
         [&](int64_t begin, int64_t end) {
-          for (int64_t page = begin; page < end; ++page) {
-            const int64_t count = std::min(kPage, tokens - page * kPage);
-            const int64_t from = int64_t{pages[page]} * kPage * stride;
-            const int64_t to = page * kPage * stride;
-            const size_t bytes = count * stride * sizeof(float);
-            std::memcpy(to_keys + to, keys + from, bytes);
-            std::memcpy(to_values + to, values + from, bytes);
+          std::vector<const float*> rows(block_.panel_tokens);
+          for (int64_t panel = begin; panel < end; ++panel) {
+            const int64_t first = panel * block_.panel_tokens;
+            const int64_t count = std::min(block_.panel_tokens, total - first);
+            for (int64_t head = 0; head < shape.kv_heads; ++head) {
+              const auto of_head = [&](const float* row) {
+                return row + head * shape.dim;
+              };
+              std::transform(key_rows_.begin() + first,
+                             key_rows_.begin() + first + count, rows.begin(),
+                             of_head);
+              block_.pack_keys(rows.data(), count, shape.dim,
+                               keys + head * key_floats + first * shape.dim);
+              std::transform(value_rows_.begin() + first,
+                             value_rows_.begin() + first + count, rows.begin(),
+                             of_head);
+              block_.pack_values(
+                  rows.data(), count, shape.dim,
+                  values + head * value_floats + value_floats / total * first);
+            }
           }
         });
   }
 
-  // Rows [begin, begin + n) of one kind over the workspace.
-  void Flash(const HeadShape& shape, const Segment& segment, int64_t total,
-             int64_t begin, int64_t n, const at::Tensor& qkv, at::Tensor* out) {
+  // `count` rows of one kind from `begin`, over what is packed.
+  void AttendRows(const HeadShape& shape, const Segment& segment, int64_t begin,
+                  int64_t count, const at::Tensor& qkv, at::Tensor* out) {
+    const int64_t total = segment.kv_before + segment.tokens();
     const int64_t group = shape.heads / shape.kv_heads;
-    // Key/value heads as the batch, so that none is repeated.
-    const at::Tensor query =
-        qkv.narrow(0, begin, n)
-            .narrow(1, 0, shape.heads * shape.dim)
-            .unflatten(1, {shape.kv_heads, group, shape.dim})
-            .permute({1, 2, 0, 3});
-    const auto spread = [&](const at::Tensor& workspace) {
-      return workspace.narrow(0, 0, total * shape.kv_heads * shape.dim)
-          .view({total, shape.kv_heads, shape.dim})
-          .permute({1, 0, 2})
-          .unsqueeze(1)
-          .expand({shape.kv_heads, group, total, shape.dim});
-    };
-    std::optional<at::Tensor> mask;
-    if (segment.causal) mask = CausalMask(n, total);
-    const at::Tensor result =
-        std::get<0>(at::_scaled_dot_product_flash_attention_for_cpu(
-            query, spread(keys_), spread(values_), 0.0, /*is_causal=*/false,
-            mask, 1.0 / std::sqrt(static_cast<double>(shape.dim))));
-    out->narrow(0, begin, n)
-        .view({n, shape.kv_heads, group, shape.dim})
-        .copy_(result.permute({2, 0, 1, 3}));
-  }
-
-  // [n, total]: row i sees all but the last n - 1 - i.
-  const at::Tensor& CausalMask(int64_t n, int64_t total) {
-    if (!mask_.defined() || mask_.size(0) != n || mask_.size(1) != total) {
-      mask_ = at::full({n, total}, 0.0, at::kFloat);
-      for (int64_t i = 0; i < n; ++i) {
-        float* row = MutableData(mask_) + i * total;
-        std::fill(row + total - n + i + 1, row + total,
-                  -std::numeric_limits<float>::infinity());
-      }
-    }
-    return mask_;
+    const int64_t chunk = std::max<int64_t>(1, kTaskQueries / group);
+    const int64_t chunks = (count + chunk - 1) / chunk;
+    const int64_t key_floats =
+        block_attention::KeyFloats(block_, total, shape.dim);
+    const int64_t value_floats =
+        block_attention::ValueFloats(block_, total, shape.dim);
+    const float* const q = Data(qkv);
+    float* const o = MutableData(*out);
+    const int64_t out_stride = shape.heads * shape.dim;
+    at::parallel_for(
+        0, chunks * shape.kv_heads, 1, [&](int64_t first, int64_t last) {
+          thread_local std::vector<float> scratch;
+          scratch.resize(std::max<size_t>(
+              scratch.size(),
+              block_attention::ScratchFloats(block_, chunk, group, shape.dim)));
+          for (int64_t task = first; task < last; ++task) {
+            const int64_t head = task / chunks;
+            const int64_t row = task % chunks * chunk;
+            block_attention::Queries queries;
+            queries.query = q + (begin + row) * shape.qkv_width() +
+                            head * group * shape.dim;
+            queries.row_stride = shape.qkv_width();
+            queries.rows = std::min(chunk, count - row);
+            queries.heads = group;
+            queries.dim = shape.dim;
+            queries.scale = 1.0f / std::sqrt(static_cast<float>(shape.dim));
+            queries.visible =
+                segment.causal ? segment.kv_before + row + 1 : total;
+            queries.visible_step = segment.causal ? 1 : 0;
+            block_.attend(
+                queries,
+                {keys_.const_data_ptr<float>() + head * key_floats,
+                 values_.const_data_ptr<float>() + head * value_floats, total},
+                scratch.data(),
+                o + (begin + row) * out_stride + head * group * shape.dim,
+                out_stride);
+          }
+        });
   }
 
   static void Grow(at::Tensor* buffer, int64_t floats) {
@@ -326,9 +348,10 @@ class CpuKernels final : public Kernels {
     *buffer = at::empty({floats + floats / 4}, at::kFloat);
   }
 
+  const block_attention::Kernels& block_ = block_attention::BestKernels();
   DecodeLayerRunner decode_layer_;
-  at::Tensor keys_, values_;  // workspace
-  at::Tensor mask_;           // of the last causal segment
+  std::vector<const float*> key_rows_, value_rows_;  // of a segment's tokens
+  at::Tensor keys_, values_;                         // packed
 };
 
 }  // namespace

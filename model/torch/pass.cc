@@ -74,15 +74,6 @@ void Pass::SetPositions() {
   gen_sin_ = gen.sin();
 }
 
-int64_t Pass::next_rows() const {
-  if (stage_ != Stage::kAttend) return gen_rows() - row_;
-  for (const Segment& segment : input_.segments) {
-    const int64_t end = segment.gen_begin + segment.gen_count;
-    if (row_ < end) return std::min(end - row_, Kernels::kAttendRows);
-  }
-  return 0;
-}
-
 void Pass::RunPart(int64_t rows) {
   COOPER_CHECK(!done() && rows > 0);
   const Transformer& t = *transformer_;
@@ -93,12 +84,7 @@ void Pass::RunPart(int64_t rows) {
     ++layer_;
     return;
   }
-  RowWindow window{row_, gen_rows()};
-  if (rows != kAllRows) {
-    window.end =
-        row_ +
-        (stage_ == Stage::kAttend ? next_rows() : std::min(rows, next_rows()));
-  }
+  const RowWindow window{row_, row_ + std::min(rows, rows_left())};
   switch (stage_) {
     case Stage::kProject:
       Project(window);

@@ -48,13 +48,11 @@ class Pass {
 
   int next_layer() const { return layer_; }
   bool done() const { return layer_ == transformer_->layers(); }
-  // Where the next part belongs, and how many generation rows it may have: all
-  // that the stage has left, or the next block of attention.
+  // The stage of the next part, and the generation rows that it has left.
   Stage next_stage() const { return stage_; }
-  int64_t next_rows() const;
+  int64_t rows_left() const { return gen_rows() - row_; }
   // The next part: up to `rows` (> 0) generation rows, and with a stage's first
-  // part the understanding rows. Attention goes by blocks; kAllRows is all that
-  // the stage has left.
+  // part the understanding rows.
   void RunPart(int64_t rows);
   // The rest of the layer.
   void RunLayer();

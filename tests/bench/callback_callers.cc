@@ -14,7 +14,8 @@ namespace cooper::bench {
 // One call after the other.
 class CallbackCallers::Caller final {
  public:
-  Caller(std::shared_ptr<grpc::Channel> channel, v1::ReasonRequest request,
+  Caller(const std::shared_ptr<grpc::Channel>& channel,
+         v1::ReasonRequest request,
          std::function<void(const std::string&)> on_text)
       : stub_(v1::SpatialReasoningService::NewStub(channel)),
         request_(std::move(request)),
@@ -74,7 +75,7 @@ class CallbackCallers::Caller final {
 };
 
 CallbackCallers::CallbackCallers(int callers, int port, int tokens,
-                                 OnText on_text) {
+                                 const OnText& on_text) {
   const auto channel = grpc::CreateChannel(absl::StrCat("127.0.0.1:", port),
                                            grpc::InsecureChannelCredentials());
   for (int i = 0; i < callers; ++i) {

@@ -17,7 +17,7 @@ class CallbackCallers {
   using OnText = std::function<void(int caller, const std::string& text)>;
 
   // Of the server at `port` of this machine; each asks for `tokens` tokens.
-  CallbackCallers(int callers, int port, int tokens, OnText on_text);
+  CallbackCallers(int callers, int port, int tokens, const OnText& on_text);
   ~CallbackCallers();
 
  private:
