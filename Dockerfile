@@ -60,6 +60,7 @@ RUN apt-get update \
       libutf8proc2 \
       libwebp7 \
       libwebpdemux2 \
+    && apt-get clean \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/log/apt /var/log/dpkg.log
 COPY --from=build /image/ /usr/local/
 # Read by the NVIDIA container runtime, where there is one.
