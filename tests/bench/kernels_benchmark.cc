@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/torch/block_attention.h"
 #include "model/torch/packed_gemm.h"
 #include "model/torch/paged_attention.h"
 
@@ -19,6 +20,7 @@ namespace {
 
 namespace gemm = torch_model::packed_gemm;
 namespace attention = torch_model::paged_attention;
+namespace blocks = torch_model::block_attention;
 using benchmark::Counter;
 
 // A matrix that no cache of a core holds: 32 MiB in two bytes.
@@ -95,6 +97,30 @@ void Attend(benchmark::State& state, attention::Function attend) {
   state.counters["GB/s"] = PerSecond(2.0 * sizeof(float) * elements);
 }
 
+// 64 rows over the whole context, one key/value head.
+void AttendRows(benchmark::State& state, const blocks::Kernels& kernels) {
+  constexpr int64_t kRows = 64;
+  const int64_t tokens = state.range(0);
+  const auto query = Aligned<float>(kRows * kHeadsOfKv * kDim, 0.1f);
+  const auto out = Aligned<float>(kRows * kHeadsOfKv * kDim, 0.0f);
+  const auto keys =
+      Aligned<float>(blocks::KeyFloats(kernels, tokens, kDim), 0.1f);
+  const auto values =
+      Aligned<float>(blocks::ValueFloats(kernels, tokens, kDim), 0.1f);
+  const auto scratch = Aligned<float>(
+      blocks::ScratchFloats(kernels, kRows, kHeadsOfKv, kDim), 0.0f);
+  const blocks::Queries queries = {
+      query.get(), kHeadsOfKv * kDim, kRows, kHeadsOfKv, kDim, 0.125f,
+      tokens,      /*visible_step=*/0};
+  for (auto _ : state) {
+    kernels.attend(queries, {keys.get(), values.get(), tokens}, scratch.get(),
+                   out.get(), kHeadsOfKv * kDim);
+    benchmark::ClobberMemory();
+  }
+  state.counters["GFLOP/s"] =
+      PerSecond(4.0 * kRows * kHeadsOfKv * static_cast<double>(tokens * kDim));
+}
+
 }  // namespace
 
 void RegisterKernels() {
@@ -118,6 +144,18 @@ void RegisterKernels() {
     benchmark::RegisterBenchmark(
         (std::string("paged_attention/") + name).c_str(),
         [attend = attend](benchmark::State& state) { Attend(state, attend); })
+        ->ArgName("context")
+        ->RangeMultiplier(8)
+        ->Range(128, 8192)
+        ->Unit(benchmark::kMicrosecond);
+  }
+  for (const blocks::Kernels* kernels :
+       {blocks::Avx512Kernels(), blocks::Avx2Kernels(),
+        blocks::BaselineKernels()}) {
+    if (kernels == nullptr) continue;
+    benchmark::RegisterBenchmark(
+        (std::string("block_attention/") + kernels->name).c_str(),
+        [kernels](benchmark::State& state) { AttendRows(state, *kernels); })
         ->ArgName("context")
         ->RangeMultiplier(8)
         ->Range(128, 8192)
