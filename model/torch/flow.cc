@@ -161,6 +161,7 @@ bool TorchFlowStep::RunPart(absl::Duration left, bool must) {
     Synchronize(device_);
     return true;
   }
+  static_assert(SlicePacer::kStages == Pass::kStages);
   const int stage = static_cast<int>(pass_->next_stage());
   const int64_t rows = pacer_.Rows(stage, pass_->rows_left(), left, must);
   if (rows == 0) return false;
