@@ -15,6 +15,7 @@
 #include "server/base/logging.h"
 #include "server/base/mutex.h"
 #include "server/base/status_macros.h"
+#include "server/metrics/log_collector.h"
 #include "server/metrics/metrics_listener.h"
 #include "server/metrics/process_collector.h"
 #include "server/metrics/server_metrics.h"
@@ -102,11 +103,11 @@ class Process {
   absl::Status Listen() {
     COOPER_ASSIGN_OR_RETURN(
         metrics_listener_,
-        Annotated(
-            "metrics_listen",
-            metrics::MetricsListener::Start(
-                options_.metrics_listen,
-                {registry_, std::make_shared<metrics::ProcessCollector>()})));
+        Annotated("metrics_listen",
+                  metrics::MetricsListener::Start(
+                      options_.metrics_listen,
+                      {registry_, std::make_shared<metrics::LogCollector>(),
+                       std::make_shared<metrics::ProcessCollector>()})));
     metrics_.SetBuildInfo(options_.rpc.version);
     COOPER_ASSIGN_OR_RETURN(
         server_,

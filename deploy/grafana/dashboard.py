@@ -250,6 +250,10 @@ def fails(board):
                 "nothing for too long.", "ops",
                 [(rate("cooper_stream_stalls_total", "instance"),
                   "{{instance}}")], stack=True)
+    board.graph("Warnings and errors", "Lines of the log at these levels, a "
+                "second.", "ops",
+                [(rate("cooper_log_messages_total", "level",
+                       'level=~"warning|error"'), "{{level}}")], stack=True)
 
 
 def time_spent(board):

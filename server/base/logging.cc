@@ -4,6 +4,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
@@ -16,6 +18,12 @@ namespace cooper::base {
 namespace {
 
 LogFormat g_format = LogFormat::kText;
+// By level.
+std::array<std::atomic<int64_t>, 3> g_lines{};
+
+std::atomic<int64_t>& Lines(LogLevel level) {
+  return g_lines[static_cast<size_t>(level)];
+}
 
 spdlog::logger& Logger() {
   static const std::shared_ptr<spdlog::logger> kLogger = [] {
@@ -25,18 +33,6 @@ spdlog::logger& Logger() {
     return logger;
   }();
   return *kLogger;
-}
-
-const char* LevelName(LogLevel level) {
-  switch (level) {
-    case LogLevel::kInfo:
-      return "info";
-    case LogLevel::kWarning:
-      return "warning";
-    case LogLevel::kError:
-      return "error";
-  }
-  return "info";
 }
 
 std::string JsonString(absl::string_view text) {
@@ -100,13 +96,29 @@ LogField::LogField(absl::string_view key, int value)
 
 void SetLogFormat(LogFormat format) { g_format = format; }
 
+const char* NameOf(LogLevel level) {
+  switch (level) {
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
+  }
+  return "info";
+}
+
+int64_t LinesLogged(LogLevel level) {
+  return Lines(level).load(std::memory_order_relaxed);
+}
+
 void Log(LogLevel level, absl::string_view message,
          const std::vector<LogField>& fields) {
   const std::string time = absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(),
                                             absl::UTCTimeZone());
   std::string line;
   if (g_format == LogFormat::kJson) {
-    line = absl::StrCat("{\"ts\":\"", time, "\",\"level\":\"", LevelName(level),
+    line = absl::StrCat("{\"ts\":\"", time, "\",\"level\":\"", NameOf(level),
                         "\",\"msg\":", JsonString(message));
     for (const LogField& field : fields) {
       absl::StrAppend(&line, ",", JsonString(field.key), ":",
@@ -114,7 +126,7 @@ void Log(LogLevel level, absl::string_view message,
     }
     line += "}";
   } else {
-    line = absl::StrCat(time, " ", LevelName(level), " ", message);
+    line = absl::StrCat(time, " ", NameOf(level), " ", message);
     for (const LogField& field : fields) {
       absl::StrAppend(&line, " ", field.key, "=",
                       field.quoted ? JsonString(field.value) : field.value);
@@ -124,6 +136,7 @@ void Log(LogLevel level, absl::string_view message,
       level == LogLevel::kError     ? spdlog::level::err
       : level == LogLevel::kWarning ? spdlog::level::warn
                                     : spdlog::level::info;
+  Lines(level).fetch_add(1, std::memory_order_relaxed);
   Logger().log(spd_level, "{}", line);
 }
 

@@ -1,6 +1,7 @@
 #ifndef COOPER_SERVER_BASE_LOGGING_H_
 #define COOPER_SERVER_BASE_LOGGING_H_
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,6 +32,11 @@ void SetLogFormat(LogFormat format);
 // prompt, an answer or image bytes: lengths only. Thread-safe.
 void Log(LogLevel level, absl::string_view message,
          const std::vector<LogField>& fields = {});
+
+// Lines of one level that this process has written. Thread-safe.
+int64_t LinesLogged(LogLevel level);
+// Its name in lines and metrics: "info", "warning", "error".
+const char* NameOf(LogLevel level);
 
 // `text` as valid UTF-8 with control characters (U+0080..U+009F too) escaped,
 // at most `max_bytes` of it and then "..." where it was cut: for user input in

@@ -99,6 +99,13 @@ def test_every_exported_series_is_on_the_dashboard_or_in_the_manual(scrape):
         assert on_board or family in manual, family
 
 
+def test_every_line_of_the_log_is_counted(scrape):
+    """Until it is ready the server has said only where it listens."""
+    counts = dict(re.findall(r'^cooper_log_messages_total\{level="(\w+)"\} (\d+)$',
+                             scrape, re.M))
+    assert counts == {"info": "1", "warning": "0", "error": "0"}
+
+
 def test_promtool_finds_no_fault_in_the_exported_metrics(scrape, tmp_path):
     page = tmp_path / "metrics"
     page.write_text(scrape)

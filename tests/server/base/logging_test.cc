@@ -38,6 +38,20 @@ TEST(LoggingTest, JsonLineQuotesTextAndLeavesNumbersBare) {
   EXPECT_THAT(line, HasSubstr("\"path\":\"a\\\\b\",\"bytes\":5000000000}"));
 }
 
+TEST(LoggingTest, EveryLineCountsAtItsLevel) {
+  for (const LogFormat format : {LogFormat::kText, LogFormat::kJson}) {
+    const int64_t infos = LinesLogged(LogLevel::kInfo);
+    const int64_t warnings = LinesLogged(LogLevel::kWarning);
+    const int64_t errors = LinesLogged(LogLevel::kError);
+    Logged(format, LogLevel::kWarning, "slow", {});
+    Logged(format, LogLevel::kError, "broken", {});
+    Logged(format, LogLevel::kError, "broken", {});
+    EXPECT_EQ(LinesLogged(LogLevel::kInfo), infos);
+    EXPECT_EQ(LinesLogged(LogLevel::kWarning), warnings + 1);
+    EXPECT_EQ(LinesLogged(LogLevel::kError), errors + 2);
+  }
+}
+
 TEST(LoggingTest, PrintableEscapesControlAndInvalidBytes) {
   EXPECT_EQ(Printable("a\nb"), "a\\x0ab");
   EXPECT_EQ(Printable("\xFF!"), "\\xff!");

@@ -16,6 +16,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "server/metrics/log_collector.h"
 #include "server/metrics/metrics_listener.h"
 #include "server/metrics/process_collector.h"
 #include "server/metrics/server_metrics.h"
@@ -68,10 +69,11 @@ class MetricsDocTest : public ::testing::Test {
     metrics = std::make_unique<ServerMetrics>(registry.get());
     metrics->SetBuildInfo("1.2.3");
     metrics->SetModelInfo("fake", "cpu", "float32");
-    ASSERT_OK_AND_ASSIGN(listener,
-                         MetricsListener::Start(
-                             {"127.0.0.1", 0},
-                             {registry, std::make_shared<ProcessCollector>()}));
+    ASSERT_OK_AND_ASSIGN(
+        listener,
+        MetricsListener::Start({"127.0.0.1", 0},
+                               {registry, std::make_shared<LogCollector>(),
+                                std::make_shared<ProcessCollector>()}));
     scrape = Scrape::Parse(HttpGetMetrics(listener->address().port));
   }
   static void TearDownTestSuite() {

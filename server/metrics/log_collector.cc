@@ -1,0 +1,29 @@
+#include "server/metrics/log_collector.h"
+
+#include <prometheus/client_metric.h>
+#include <prometheus/metric_family.h>
+#include <prometheus/metric_type.h>
+
+#include <utility>
+
+#include "server/base/logging.h"
+
+namespace cooper::metrics {
+
+std::vector<prometheus::MetricFamily> LogCollector::Collect() const {
+  using base::LogLevel;
+  prometheus::MetricFamily family{"cooper_log_messages_total",
+                                  "Lines logged, by level.",
+                                  prometheus::MetricType::Counter,
+                                  {}};
+  for (const LogLevel level :
+       {LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError}) {
+    prometheus::ClientMetric metric;
+    metric.label = {{"level", base::NameOf(level)}};
+    metric.counter.value = static_cast<double>(base::LinesLogged(level));
+    family.metric.push_back(std::move(metric));
+  }
+  return {std::move(family)};
+}
+
+}  // namespace cooper::metrics
