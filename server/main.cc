@@ -45,7 +45,9 @@ ABSL_FLAG(std::string, listen, "0.0.0.0:8001",
           "HOST:PORT of gRPC; port 0 picks a free one.");
 ABSL_FLAG(std::string, metrics_listen, "0.0.0.0:8002",
           "HOST:PORT of GET /metrics; port 0 picks a free one.");
-ABSL_FLAG(std::string, tls_cert, "", "PEM file: TLS certificate chain.");
+ABSL_FLAG(std::string, tls_cert, "",
+          "PEM file: TLS certificate chain. "
+          "This and the next two are read again when they change.");
 ABSL_FLAG(std::string, tls_key, "", "PEM file: key of the certificate.");
 ABSL_FLAG(std::string, tls_client_ca, "",
           "PEM file: callers must present a certificate of this CA.");

@@ -219,6 +219,9 @@ ServerMetrics::Series::Series(Registry* registry)
       load_duration(Each(Gauges(registry, "cooper_model_load_duration_seconds",
                                 "Time that a stage of loading took."),
                          "stage", kStages)),
+      tls_cert_expiry(Gauges(registry,
+                             "cooper_tls_cert_expiry_timestamp_seconds",
+                             "Unix time at which the certificate expires.")),
       build_info(
           Gauges(registry, "cooper_build_info", "1; the version as a label.")),
       model_info(Gauges(registry, "cooper_model_info",

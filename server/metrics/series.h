@@ -123,6 +123,7 @@ struct ServerMetrics::Series {
   Counter& stream_stalls;
   Gauge& stream_buffer;
   std::array<Gauge*, kStages.size()> load_duration;
+  prometheus::Family<Gauge>& tls_cert_expiry;
   prometheus::Family<Gauge>& build_info;
   prometheus::Family<Gauge>& model_info;
 };

@@ -148,6 +148,11 @@ void ServerMetrics::AddStreamBuffer(int64_t delta_bytes) {
   series_->stream_buffer.Increment(static_cast<double>(delta_bytes));
 }
 
+void ServerMetrics::SetTlsCertExpiry(absl::Time expiry) {
+  series_->tls_cert_expiry.Add({}).Set(
+      absl::ToDoubleSeconds(expiry - absl::UnixEpoch()));
+}
+
 void ServerMetrics::ModelLoaded(LoadStage stage, absl::Duration duration) {
   series_->load_duration[At(stage)]->Set(Seconds(duration));
 }

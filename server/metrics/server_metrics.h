@@ -150,6 +150,9 @@ class ServerMetrics {
   void StreamStalled();
   void AddStreamBuffer(int64_t delta_bytes);
 
+  // Of the certificate that is served; without TLS there is no such series.
+  void SetTlsCertExpiry(absl::Time expiry);
+
   // Facts, once.
   void ModelLoaded(LoadStage stage, absl::Duration duration);
   void SetBuildInfo(const std::string& version);

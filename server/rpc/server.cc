@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/base/logging.h"
 #include "server/base/status_macros.h"
+#include "server/rpc/credentials.h"
 #include "server/rpc/event_stream.h"
 #include "server/rpc/inference_service.h"
 #include "server/rpc/periodic.h"
@@ -98,6 +99,7 @@ absl::Status ServerOptions::Validate() const {
     return absl::InvalidArgumentError(absl::StrCat(
         name, ": must be at least 1ms, not ", absl::FormatDuration(value)));
   };
+  COOPER_RETURN_IF_ERROR(positive("tls_refresh", tls_refresh));
   COOPER_RETURN_IF_ERROR(positive("stall_timeout", stall_timeout));
   COOPER_RETURN_IF_ERROR(positive("max_deadline", max_deadline));
   if (max_connection_age < absl::Seconds(1) ||
@@ -121,11 +123,13 @@ class Server::Impl {
  public:
   Impl(const ServerOptions& options, const EngineSlot* slot,
        metrics::ServerMetrics* metrics, const base::Clock* clock,
+       std::unique_ptr<Credentials> credentials,
        std::unique_ptr<TokenFile> tokens,
        std::function<void()> on_engine_failed)
       : options(options),
         slot(*slot),
         clock(*clock),
+        credentials(std::move(credentials)),
         tokens(std::move(tokens)),
         on_engine_failed(std::move(on_engine_failed)),
         environment{metrics, clock, &stalls, options.stall_timeout,
@@ -139,6 +143,7 @@ class Server::Impl {
   const ServerOptions options;
   const EngineSlot& slot;
   const base::Clock& clock;
+  const std::unique_ptr<Credentials> credentials;  // null without TLS
   const std::unique_ptr<TokenFile> tokens;
   const std::function<void()> on_engine_failed;
   StallWatch stalls;
@@ -149,6 +154,7 @@ class Server::Impl {
   UnknownMethods unknown_methods;
   std::unique_ptr<grpc::Server> server;
   std::optional<Periodic> watchdog;
+  std::optional<Periodic> renewal;
 };
 
 Server::Server() = default;
@@ -158,16 +164,19 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     metrics::ServerMetrics* metrics, const base::Clock* clock,
     std::function<void()> on_engine_failed) {
   COOPER_RETURN_IF_ERROR(options.Validate());
-  COOPER_ASSIGN_OR_RETURN(const auto credentials, MakeCredentials(options.tls));
+  std::unique_ptr<Credentials> credentials;
+  if (!options.tls.cert.empty()) {
+    COOPER_ASSIGN_OR_RETURN(credentials, Credentials::Open(options.tls));
+  }
   std::unique_ptr<TokenFile> tokens;
   if (!options.auth_token_file.empty()) {
     COOPER_ASSIGN_OR_RETURN(tokens,
                             TokenFile::Open(options.auth_token_file, clock));
   }
   std::unique_ptr<Server> server(new Server);
-  server->impl_ =
-      std::make_unique<Impl>(options, slot, metrics, clock, std::move(tokens),
-                             std::move(on_engine_failed));
+  server->impl_ = std::make_unique<Impl>(
+      options, slot, metrics, clock, std::move(credentials), std::move(tokens),
+      std::move(on_engine_failed));
   Impl& impl = *server->impl_;
   server->address_ = options.listen;
 
@@ -175,7 +184,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   Configure(options, &builder);
-  builder.AddListeningPort(options.listen.ToString(), credentials,
+  builder.AddListeningPort(options.listen.ToString(),
+                           impl.credentials == nullptr
+                               ? grpc::InsecureServerCredentials()
+                               : impl.credentials->ForListener(),
                            &server->address_.port);
   builder.RegisterService(&impl.service);
   builder.RegisterService(&impl.inference);
@@ -184,15 +196,21 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   impl.server = builder.BuildAndStart();
   g_starting = false;
   if (impl.server == nullptr || server->address_.port == 0) {
-    return absl::UnavailableError(absl::StrCat(
-        "cannot listen on ", options.listen.ToString(),
-        options.tls.cert.empty()
-            ? " (is the port in use?)"
-            : " (is the port in use? do certificate and key fit?)"));
+    return absl::UnavailableError(absl::StrCat("cannot listen on ",
+                                               options.listen.ToString(),
+                                               " (is the port in use?)"));
   }
   server->SetReady(false);
   impl.watchdog.emplace("watchdog", options.watch_interval,
                         [self = server.get()] { self->Watch(); });
+  if (impl.credentials != nullptr) {
+    metrics->SetTlsCertExpiry(impl.credentials->expiry());
+    impl.renewal.emplace("certificates", options.tls_refresh,
+                         [metrics, credentials = impl.credentials.get()] {
+                           credentials->Refresh();
+                           metrics->SetTlsCertExpiry(credentials->expiry());
+                         });
+  }
   return server;
 }
 

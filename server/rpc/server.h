@@ -14,14 +14,10 @@
 #include "server/base/listen_address.h"
 #include "server/base/mutex.h"
 #include "server/metrics/server_metrics.h"
-#include "server/rpc/credentials.h"
 #include "server/rpc/engine_slot.h"
 #include "server/rpc/health.h"
 #include "server/rpc/limits.h"
-
-namespace grpc {
-class Server;
-}
+#include "server/rpc/pem_files.h"
 
 namespace cooper::rpc {
 
@@ -29,6 +25,8 @@ struct ServerOptions {
   base::ListenAddress listen{"0.0.0.0", 8001};
   RpcLimits limits;
   TlsFiles tls;
+  // How often these files are looked at. At least 1 ms.
+  absl::Duration tls_refresh = absl::Seconds(10);
   std::string auth_token_file;  // empty: everyone may call
   bool reflection = false;
   // A reader that takes nothing for longer is ended. At least 1 ms.
@@ -51,8 +49,9 @@ struct ServerOptions {
 };
 
 // The gRPC side of the process: one listener with SpatialReasoningService,
-// health and, by option, reflection; and the watchdog thread, which ends
-// stalled readers and keeps the health service true.
+// health and, by option, reflection; the watchdog thread, which ends stalled
+// readers and keeps the health service true; and, with TLS, the thread that
+// renews certificates.
 //
 // Listens from Start on; inference is refused with LOADING until the slot is
 // filled. Thread-safe.

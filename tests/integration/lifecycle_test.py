@@ -250,6 +250,19 @@ def test_tls_is_spoken_and_only_tls(pem):
     assert server.stop() == 0
 
 
+def test_a_key_of_another_certificate_is_a_start_failure(pem, tmp_path):
+    other = tmp_path / "other.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-out", other],
+                   check=True, capture_output=True)
+    code, out, err = run(FAKE, "--listen=127.0.0.1:0",
+                         "--metrics_listen=127.0.0.1:0",
+                         f"--tls_cert={pem}/cert.pem", f"--tls_key={other}")
+    assert (code, out) == (1, "")
+    assert err == (f"cooper_server: tls_key: {other}: is not the key of the "
+                   f"certificate in tls_cert: {pem}/cert.pem\n")
+
+
 def test_callers_without_a_certificate_are_refused_where_one_is_asked(pem):
     server = Server(f"--tls_cert={pem}/cert.pem", f"--tls_key={pem}/key.pem",
                     f"--tls_client_ca={pem}/cert.pem")

@@ -16,6 +16,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/time.h"
 #include "server/metrics/log_collector.h"
 #include "server/metrics/metrics_listener.h"
 #include "server/metrics/process_collector.h"
@@ -69,6 +70,7 @@ class MetricsDocTest : public ::testing::Test {
     metrics = std::make_unique<ServerMetrics>(registry.get());
     metrics->SetBuildInfo("1.2.3");
     metrics->SetModelInfo("fake", "cpu", "float32");
+    metrics->SetTlsCertExpiry(absl::FromUnixSeconds(2000000000));
     ASSERT_OK_AND_ASSIGN(
         listener,
         MetricsListener::Start({"127.0.0.1", 0},

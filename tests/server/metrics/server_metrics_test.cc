@@ -122,6 +122,15 @@ TEST_F(ServerMetricsTest, KvUsageIsAPartOfItsCapacity) {
   EXPECT_EQ(Collect().Sum("cooper_kv_cache_usage_ratio"), 0);
 }
 
+TEST_F(ServerMetricsTest, CertificateExpiryIsOneSeriesOnceItIsSet) {
+  const size_t before = Collect().samples.size();
+  metrics_.SetTlsCertExpiry(absl::FromUnixSeconds(2000000000));
+  metrics_.SetTlsCertExpiry(absl::FromUnixSeconds(2100000000));
+  EXPECT_EQ(Collect().samples.size(), before + 1);
+  EXPECT_EQ(Collect().Sum("cooper_tls_cert_expiry_timestamp_seconds"),
+            2100000000);
+}
+
 TEST_F(ServerMetricsTest, StreamBufferFollowsItsDeltas) {
   metrics_.AddStreamBuffer(100);
   metrics_.AddStreamBuffer(-40);

@@ -11,7 +11,6 @@
 #include "absl/time/clock.h"
 #include "server/rpc/call_deadline.h"
 #include "server/rpc/client_name.h"
-#include "server/rpc/credentials.h"
 #include "server/rpc/token_file.h"
 #include "server/rpc/trace_context.h"
 #include "tests/testing/status_matchers.h"
@@ -168,21 +167,6 @@ TEST_F(TokenFileTest, AFileWithoutTokensCannotBeOpened) {
   EXPECT_THAT(
       TokenFile::Open(path_, &clock_),
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no token")));
-}
-
-TEST(CredentialsTest, FilesThatNeedOthersAreRefusedAlone) {
-  EXPECT_OK(TlsFiles{}.Validate());
-  EXPECT_THAT(
-      (TlsFiles{.cert = "c"}).Validate(),
-      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("tls_key")));
-  EXPECT_THAT(
-      (TlsFiles{.client_ca = "c"}).Validate(),
-      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("tls_client_ca")));
-}
-
-TEST(CredentialsTest, AMissingFileIsNamed) {
-  EXPECT_THAT(MakeCredentials({.cert = "/nowhere.pem", .key = "k"}),
-              StatusIs(absl::StatusCode::kNotFound, HasSubstr("/nowhere.pem")));
 }
 
 }  // namespace

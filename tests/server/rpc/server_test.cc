@@ -9,8 +9,11 @@
 #include <string>
 
 #include "absl/synchronization/blocking_counter.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "server/base/clock.h"
 #include "server/rpc/periodic.h"
+#include "tests/server/rpc/test_certificates.h"
 #include "tests/server/rpc/test_server.h"
 #include "tests/testing/status_matchers.h"
 
@@ -19,10 +22,15 @@ namespace {
 
 using cooper::testing::ErrorInfoOf;
 using cooper::testing::IdentityBreaches;
+using cooper::testing::MakeCertificate;
+using cooper::testing::MountedSecret;
+using cooper::testing::PeerName;
 using cooper::testing::StatusIs;
+using cooper::testing::TestCertificate;
 using cooper::testing::TestServer;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 grpc::Status GetModel(TestServer* server,
                       const std::vector<std::string>& authorization) {
@@ -104,7 +112,34 @@ TEST(ServerTest, UnreadableFilesAreErrorsThatNameThem) {
   options.tls = {"/nowhere/cert", "/nowhere/key", ""};
   EXPECT_THAT(
       Server::Start(options, &slot, &metrics, base::Clock::Real(), nullptr),
-      StatusIs(absl::StatusCode::kNotFound, HasSubstr("/nowhere/cert")));
+      StatusIs(absl::StatusCode::kNotFound,
+               HasSubstr("tls_cert: /nowhere/cert: ")));
+}
+
+TEST(ServerTest, CertificatesAndTheirMetricFollowTheFiles) {
+  const TestCertificate first = MakeCertificate("first");
+  const TestCertificate second =
+      MakeCertificate("second", nullptr, absl::FromUnixSeconds(4100000000));
+  MountedSecret secret({first.cert, first.key, ""});
+  TestServer::Options options;
+  options.rpc.tls = secret.files_of_server();
+  options.rpc.tls_refresh = absl::Milliseconds(5);
+  TestServer server(options);
+  const int port = server.server().address().port;
+  const std::string metric = "cooper_tls_cert_expiry_timestamp_seconds";
+  EXPECT_EQ(PeerName(port), "first");
+  EXPECT_EQ(server.Collect().Sum(metric), 4000000000);
+  secret.Exchange({second.cert, second.key, ""});
+  const absl::Time give_up = absl::Now() + absl::Seconds(10);
+  while (server.Collect().Sum(metric) != 4100000000 && absl::Now() < give_up) {
+  }
+  EXPECT_EQ(server.Collect().Sum(metric), 4100000000);
+  EXPECT_EQ(PeerName(port), "second");
+}
+
+TEST(ServerTest, WithoutTlsNoExpiryIsExported) {
+  TestServer server;
+  EXPECT_THAT(server.Collect().text, Not(HasSubstr("cooper_tls_")));
 }
 
 TEST(ServerTest, OptionsOutsideTheirRangesAreNamed) {
@@ -116,6 +151,8 @@ TEST(ServerTest, OptionsOutsideTheirRangesAreNamed) {
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(name)));
   };
   EXPECT_OK(ServerOptions().Validate());
+  refused("tls_refresh",
+          [](ServerOptions* o) { o->tls_refresh = absl::ZeroDuration(); });
   refused("stall_timeout",
           [](ServerOptions* o) { o->stall_timeout = absl::ZeroDuration(); });
   refused("max_deadline",
