@@ -83,13 +83,16 @@ DEEDS = [(ask, 60), (depth, 12), (segment, 12), (cancel, 8), (late, 4),
 
 
 class Load:
-    """Threads that call a server until told to stop; counts ends by code."""
+    """Threads that call a server until told to stop; counts ends by code.
+    Without credentials they speak no TLS."""
 
-    def __init__(self, target, options=(), deeds=None, seed=1):
+    def __init__(self, target, options=(), deeds=None, seed=1,
+                 credentials=None):
         self.ends = collections.Counter()
         self.details = collections.Counter()
         self._target = target
         self._options = list(options)
+        self._credentials = credentials
         self._deeds = DEEDS if deeds is None else deeds
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -112,11 +115,16 @@ class Load:
         for thread in self._threads:
             thread.join()
 
+    def _channel(self, options):
+        if self._credentials is None:
+            return grpc.insecure_channel(self._target, options)
+        return grpc.secure_channel(self._target, self._credentials, options)
+
     def _run(self, index):
         draw = random.Random(self._seed * 1000 + index)
         deeds, weights = zip(*self._deeds)
         options = [("grpc.use_local_subchannel_pool", 1), *self._options]
-        with grpc.insecure_channel(self._target, options) as channel:
+        with self._channel(options) as channel:
             stub = pb_grpc.SpatialReasoningServiceStub(channel)
             while not self._stop.is_set():
                 if index >= self._callers:

@@ -103,6 +103,17 @@ def metrics(expression):
 
 
 @pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """Folder with cert.pem and key.pem: 127.0.0.1, signed by itself, good for
+    longer than the alert of its expiry looks ahead."""
+    folder = tmp_path_factory.mktemp("certificate")
+    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days",
+        "30", "-subj", "/CN=cooper", "-addext", "subjectAltName=IP:127.0.0.1",
+        "-keyout", folder / "key.pem", "-out", folder / "cert.pem")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def bin_folder():
     """Folder of the built programs."""
     return pathlib.Path(os.environ.get("COOPER_BIN", ROOT / "build/release/bin"))

@@ -4,6 +4,7 @@ import os
 import re
 import select
 import signal
+import ssl
 import subprocess
 import time
 import urllib.request
@@ -11,7 +12,7 @@ import urllib.request
 import pytest
 import yaml
 
-from conftest import ROOT, metrics, panel_expressions, render, rules
+from conftest import ROOT, metrics, panel_expressions, render, rules, run
 
 START_SECONDS = 60
 SUFFIXES = ("_bucket", "_sum", "_count")
@@ -40,12 +41,14 @@ def manifest_flags():
 
 
 @pytest.fixture(scope="module")
-def scrape(bin_folder):
+def scrape(bin_folder, certificate):
     """Text of /metrics of a server that has just become ready, started as in
-    the cluster, but with the scripted model and on free ports."""
+    the cluster, but with TLS, the scripted model and on free ports."""
     process = subprocess.Popen(
         [bin_folder / "cooper_server", *manifest_flags(),
          f"--fake_model={ROOT / 'tests/data/fake/script.json'}",
+         f"--tls_cert={certificate}/cert.pem",
+         f"--tls_key={certificate}/key.pem",
          "--listen=127.0.0.1:0", "--metrics_listen=127.0.0.1:0"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
@@ -97,6 +100,14 @@ def test_every_exported_series_is_on_the_dashboard_or_in_the_manual(scrape):
     for family in families:
         on_board = {family, *(family + suffix for suffix in SUFFIXES)} & shown
         assert on_board or family in manual, family
+
+
+def test_the_expiry_is_that_of_the_certificate(scrape, certificate):
+    (line,) = re.findall(r"^cooper_tls_cert_expiry_timestamp_seconds (\S+)$",
+                         scrape, re.M)
+    said = run("openssl", "x509", "-noout", "-enddate", "-in",
+               certificate / "cert.pem").strip()
+    assert float(line) == ssl.cert_time_to_seconds(said.partition("=")[2])
 
 
 def test_every_line_of_the_log_is_counted(scrape):

@@ -1,8 +1,9 @@
 """A real Prometheus watches the real server under load: every query of the
 dashboard, the rules and the autoscalers has an answer.
 
-The server runs the scripted model. Only the card's numbers are not real: a page
-as NVIDIA's DCGM exporter writes it.
+The server runs the scripted model and speaks TLS, so that its certificate's
+metric is there too. Only the card's numbers are not real: a page as NVIDIA's DCGM
+exporter writes it.
 """
 
 import http.server
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 
+import grpc
 import promql_parser
 import pytest
 import yaml
@@ -46,20 +48,23 @@ class CardPage(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def prometheus(bin_folder, tmp_path_factory):
+def prometheus(bin_folder, certificate, tmp_path_factory):
     """A Prometheus that has seen the server work for a while."""
     exporter = http.server.ThreadingHTTPServer(("127.0.0.1", 0), CardPage)
     threading.Thread(target=exporter.serve_forever, daemon=True).start()
     server = servers.CooperServer(
         bin_folder / "cooper_server", "--max_running=4", "--max_queue=4",
+        f"--tls_cert={certificate}/cert.pem", f"--tls_key={certificate}/key.pem",
         f"--fake_model={ROOT / 'tests/data/fake/integration.json'}")
+    trust = grpc.ssl_channel_credentials(
+        (certificate / "cert.pem").read_bytes())
     watch = None
     try:
         watch = servers.Prometheus(
             tmp_path_factory.mktemp("prometheus"), RULES,
             {"cooper": [(server.metrics_address, POD)],
              "dcgm": ["%s:%d" % exporter.server_address]})
-        calls = load.Load(server.address)
+        calls = load.Load(server.address, credentials=trust)
         calls.set_callers(12)
         time.sleep(LOAD_SECONDS)
         give_up = time.monotonic() + MOST_SECONDS

@@ -453,7 +453,7 @@ def prometheus_rule():
     wanted = ["ErrorBudgetBurnFast", "ErrorBudgetBurnSlow",
               "FirstTokenLatencyHigh", "QueueSaturated", "RejectionsHigh",
               "EngineDown", "EngineStalled", "GpuMemoryLow", "PoolLeak",
-              "Restarting", "Absent"]
+              "Restarting", "CertExpiringSoon", "Absent"]
     (item,) = objects("base+monitoring", "PrometheusRule")
     alerts = {rule["alert"]: rule for group in item["spec"]["groups"]
               for rule in group["rules"] if "alert" in rule}
