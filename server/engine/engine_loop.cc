@@ -288,15 +288,11 @@ void EngineLoop::PublishLoad() {
   const Engine::Load now = load();
   metrics_->SetLoad(now.queued, now.running);
   const model::KvUsage kv = model_->kv_usage();
-  const int64_t cached =
-      std::min(kv.used_bytes,
-               prefixes_.held_tokens() * model_->info().kv_bytes_per_token);
-  const int64_t kept =
-      std::min(kv.used_bytes - cached,
-               sessions_.held_tokens() * model_->info().kv_bytes_per_token);
-  metrics_->SetKv(kv.used_bytes - cached - kept, kv.capacity_bytes);
-  metrics_->SetPrefixCacheBytes(cached);
-  PublishSessions(kept);
+  const KvLedger::Split split =
+      ledger_.SplitUsed(kv.used_bytes, model_->info().kv_bytes_per_token);
+  metrics_->SetKv(split.requests, kv.capacity_bytes);
+  metrics_->SetPrefixCacheBytes(split.prefix_cache);
+  PublishSessions(split.sessions);
   const PrefixCache::Counts counts = prefixes_.TakeCounts();
   metrics_->PrefixCacheUsed(counts.queried_tokens, counts.hit_tokens,
                             counts.evictions);

@@ -1,6 +1,7 @@
 #ifndef COOPER_SERVER_ENGINE_KV_LEDGER_H_
 #define COOPER_SERVER_ENGINE_KV_LEDGER_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -45,6 +46,38 @@ class KvLedger {
   // part.
   int64_t WithPages(int64_t tokens, int contexts) const {
     return tokens + 2 * (page_ - 1) * contexts;
+  }
+
+  // Tells apart who has what of the bytes in use. Holders share pages, so it is
+  // by what each may hold; requests that may hold nothing have nothing, unless
+  // more is in use than all others may hold.
+  struct Split {
+    int64_t requests = 0, prefix_cache = 0, sessions = 0;
+  };
+  Split SplitUsed(int64_t used_bytes, int64_t bytes_per_token) const {
+    const int64_t of_requests = held(Holder::kRequests);
+    const int64_t of_cache = held(Holder::kPrefixCache);
+    const int64_t of_sessions = held(Holder::kSessions);
+    const int64_t others = of_cache + of_sessions;
+    const auto part = [&](int64_t tokens) {
+      const int64_t all = of_requests + others;
+      return all == 0
+                 ? 0
+                 : std::min(
+                       tokens * bytes_per_token,
+                       static_cast<int64_t>(static_cast<double>(used_bytes) *
+                                            static_cast<double>(tokens) /
+                                            static_cast<double>(all)));
+    };
+    Split split;
+    split.prefix_cache = part(of_cache);
+    split.sessions = part(of_sessions);
+    split.requests =
+        of_requests > 0
+            ? std::max<int64_t>(
+                  0, used_bytes - split.prefix_cache - split.sessions)
+            : std::max<int64_t>(0, used_bytes - others * bytes_per_token);
+    return split;
   }
 
  private:
