@@ -1,6 +1,6 @@
 #include "model/torch/block_attention.h"
 
-#include <initializer_list>
+#include "model/torch/instruction_set.h"
 
 namespace cooper::torch_model::block_attention {
 
@@ -26,29 +26,21 @@ const Kernels* BaselineKernels() { return &kBaselineBlockAttention; }
 
 const Kernels* Avx2Kernels() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    return &kAvx2BlockAttention;
-  }
+  if (RunsAvx2()) return &kAvx2BlockAttention;
 #endif
   return nullptr;
 }
 
 const Kernels* Avx512Kernels() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma")) {
-    return &kAvx512BlockAttention;
-  }
+  if (RunsAvx512()) return &kAvx512BlockAttention;
 #endif
   return nullptr;
 }
 
 const Kernels& BestKernels() {
-  static const Kernels& kBest = *[] {
-    for (const Kernels* kernels : {Avx512Kernels(), Avx2Kernels()}) {
-      if (kernels != nullptr) return kernels;
-    }
-    return BaselineKernels();
-  }();
+  static const Kernels& kBest =
+      *Widest(Avx512Kernels(), Avx2Kernels(), BaselineKernels());
   return kBest;
 }
 

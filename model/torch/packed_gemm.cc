@@ -1,6 +1,6 @@
 #include "model/torch/packed_gemm.h"
 
-#include <initializer_list>
+#include "model/torch/instruction_set.h"
 
 namespace cooper::torch_model::packed_gemm {
 
@@ -15,29 +15,21 @@ const Kernels* BaselineKernels() { return &kBaselineKernels; }
 
 const Kernels* Avx2Kernels() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    return &kAvx2Kernels;
-  }
+  if (RunsAvx2()) return &kAvx2Kernels;
 #endif
   return nullptr;
 }
 
 const Kernels* Avx512Kernels() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma")) {
-    return &kAvx512Kernels;
-  }
+  if (RunsAvx512()) return &kAvx512Kernels;
 #endif
   return nullptr;
 }
 
 const Kernels& BestKernels() {
-  static const Kernels& kBest = *[] {
-    for (const Kernels* kernels : {Avx512Kernels(), Avx2Kernels()}) {
-      if (kernels != nullptr) return kernels;
-    }
-    return BaselineKernels();
-  }();
+  static const Kernels& kBest =
+      *Widest(Avx512Kernels(), Avx2Kernels(), BaselineKernels());
   return kBest;
 }
 

@@ -1,5 +1,7 @@
 #include "model/torch/paged_attention.h"
 
+#include "model/torch/instruction_set.h"
+
 namespace cooper::torch_model::paged_attention {
 
 // Each defined by one build of paged_attention_kernels.cc.
@@ -19,26 +21,20 @@ Function Baseline() { return &AttendBaseline; }
 
 Function Avx2() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    return &AttendAvx2;
-  }
+  if (RunsAvx2()) return &AttendAvx2;
 #endif
   return nullptr;
 }
 
 Function Avx512() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma")) {
-    return &AttendAvx512;
-  }
+  if (RunsAvx512()) return &AttendAvx512;
 #endif
   return nullptr;
 }
 
 void Attend(const Head& head, float* scratch, float* out) {
-  static const Function kBest = Avx512() != nullptr ? Avx512()
-                                : Avx2() != nullptr ? Avx2()
-                                                    : Baseline();
+  static const Function kBest = Widest(Avx512(), Avx2(), Baseline());
   kBest(head, scratch, out);
 }
 

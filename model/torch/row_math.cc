@@ -1,5 +1,7 @@
 #include "model/torch/row_math.h"
 
+#include "model/torch/instruction_set.h"
+
 namespace cooper::torch_model::row_math {
 
 // Each defined by one build of row_math_kernels.cc.
@@ -13,10 +15,8 @@ namespace {
 
 const Functions& Choose() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("fma")) {
-    if (__builtin_cpu_supports("avx512f")) return kAvx512RowMath;
-    if (__builtin_cpu_supports("avx2")) return kAvx2RowMath;
-  }
+  if (RunsAvx512()) return kAvx512RowMath;
+  if (RunsAvx2()) return kAvx2RowMath;
 #endif
   return kBaselineRowMath;
 }
