@@ -133,11 +133,18 @@ COOPER_INLINE void Store(const Floats (&low)[kRows],
   StoreEdge(sums, kRows, to);
 }
 
+// Memory that a tile asks for on its way, for the tiles after it: lines from
+// `line` on, one for every `inputs` inputs; none where that is 0.
+struct Ahead {
+  const char* line = nullptr;
+  int64_t inputs = 0;
+};
+
 // kRows rows of x ([input * input_stride + r * row_stride]) times a panel.
 template <class Panel, int64_t kRows, bool kPrefetch>
 COOPER_INLINE void Tile(const char* panel, int64_t inputs, const float* x,
                         int64_t row_stride, int64_t input_stride,
-                        const Target& to) {
+                        const Target& to, Ahead ahead) {
   Floats low[kRows];
   Floats high[kRows];
   COOPER_UNROLL
@@ -146,6 +153,7 @@ COOPER_INLINE void Tile(const char* panel, int64_t inputs, const float* x,
     // y comes from afar; by the time the sums are there it is near.
     if (!kPrefetch) __builtin_prefetch(to.y + r * to.y_stride, 1, 3);
   }
+  int64_t next_line = ahead.inputs > 0 ? 0 : inputs;
   for (int64_t i = 0; i < inputs; ++i) {
     constexpr int64_t kStep = Panel::kBytes * kColumns;
     if (kPrefetch) {
@@ -153,6 +161,11 @@ COOPER_INLINE void Tile(const char* panel, int64_t inputs, const float* x,
       for (int64_t line = 0; line < kStep; line += kCacheLine) {
         __builtin_prefetch(panel + i * kStep + kPrefetchBytes + line, 0, 3);
       }
+    }
+    if (i == next_line) {
+      __builtin_prefetch(ahead.line, 0, 2);
+      ahead.line += kCacheLine;
+      next_line += ahead.inputs;
     }
     const Columns columns = Panel::At(panel, i);
     COOPER_UNROLL
@@ -169,14 +182,15 @@ COOPER_INLINE void Tile(const char* panel, int64_t inputs, const float* x,
 template <class Panel, bool kPrefetch, int64_t kRows = kRowBlock>
 COOPER_INLINE void TileOf(int64_t rows, const char* panel, int64_t inputs,
                           const float* x, int64_t row_stride,
-                          int64_t input_stride, const Target& to) {
+                          int64_t input_stride, const Target& to,
+                          Ahead ahead = {}) {
   if constexpr (kRows >= 1) {
     if (rows == kRows) {
       return Tile<Panel, kRows, kPrefetch>(panel, inputs, x, row_stride,
-                                           input_stride, to);
+                                           input_stride, to, ahead);
     }
     TileOf<Panel, kPrefetch, kRows - 1>(rows, panel, inputs, x, row_stride,
-                                        input_stride, to);
+                                        input_stride, to, ahead);
   }
 }
 
@@ -236,7 +250,9 @@ COOPER_INLINE const char* PanelOf(const Product& product, int64_t panel,
 }
 
 // Few rows: every panel is read from memory once, and turned into floats on the
-// way.
+// way. Where a piece of a panel serves several blocks of rows, only the first
+// reads it from memory; so that memory does not rest meanwhile, each asks for a
+// part of the piece that comes next.
 template <class Panel>
 void MultiplyFew(const Product& product) {
   const Rows& rows = product.rows;
@@ -257,17 +273,26 @@ void MultiplyFew(const Product& product) {
   // Blocks of about equal size; the first brings the panel's piece near.
   const int64_t blocks = (rows.count + kRowBlock - 1) / kRowBlock;
   const int64_t block = (rows.count + blocks - 1) / blocks;
+  constexpr int64_t kStep = Panel::kBytes * kColumns;
+  const char* end = PanelOf<Panel>(product, product.panel_end, 0);
   for (; panel < product.panel_end; ++panel) {
     for (int64_t input = 0; input < k; input += kDepth) {
       const char* piece = PanelOf<Panel>(product, panel, input);
       const int64_t inputs = Min(kDepth, k - input);
+      Ahead ahead;
+      ahead.line = piece + inputs * kStep;
+      if (blocks > 1 && ahead.line < end) {
+        ahead.inputs = kCacheLine * blocks / kStep;
+      }
       TileOf<Panel, true>(Min(block, rows.count), piece, inputs, rows.x + input,
-                          rows.x_stride, 1, product.To(panel, 0, input == 0));
+                          rows.x_stride, 1, product.To(panel, 0, input == 0),
+                          ahead);
       for (int64_t row = block; row < rows.count; row += block) {
+        ahead.line += inputs * kStep / blocks;
         TileOf<Panel, false>(Min(block, rows.count - row), piece, inputs,
                              rows.x + row * rows.x_stride + input,
                              rows.x_stride, 1,
-                             product.To(panel, row, input == 0));
+                             product.To(panel, row, input == 0), ahead);
       }
     }
   }
