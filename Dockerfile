@@ -47,6 +47,7 @@ LABEL org.opencontainers.image.title="cooper-server" \
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
+      libcurl4 \
       libgrpc++1.51 \
       libjpeg62-turbo \
       libopencv-core406 \

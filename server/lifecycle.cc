@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -21,6 +22,7 @@
 #include "server/metrics/server_metrics.h"
 #include "server/rpc/engine_slot.h"
 #include "server/signals.h"
+#include "server/tracing/export.h"
 
 namespace cooper {
 namespace {
@@ -109,9 +111,15 @@ class Process {
                       {registry_, std::make_shared<metrics::LogCollector>(),
                        std::make_shared<metrics::ProcessCollector>()})));
     metrics_.SetBuildInfo(options_.rpc.version);
+    rpc::ServerOptions rpc = options_.rpc;
+    if (!options_.tracing.endpoint.empty()) {
+      rpc.tracer = traces_
+                       .emplace(options_.tracing, options_.rpc.version,
+                                &metrics_, clock_)
+                       .tracer();
+    }
     COOPER_ASSIGN_OR_RETURN(
-        server_,
-        rpc::Server::Start(options_.rpc, &slot_, &metrics_, clock_, [this] {
+        server_, rpc::Server::Start(rpc, &slot_, &metrics_, clock_, [this] {
           happenings_.Post(Happening::kEngineFailed);
         }));
     base::Log(base::LogLevel::kInfo, "listening",
@@ -189,6 +197,7 @@ class Process {
   const std::shared_ptr<prometheus::Registry> registry_ =
       std::make_shared<prometheus::Registry>();
   metrics::ServerMetrics metrics_{registry_.get()};
+  std::optional<tracing::Export> traces_;
   Happenings happenings_;
   SignalThread signals_{
       [this](int) { happenings_.Post(Happening::kStopSignal); }};

@@ -10,6 +10,7 @@
 #include "server/base/listen_address.h"
 #include "server/engine/engine.h"
 #include "server/rpc/server.h"
+#include "server/tracing/export.h"
 
 namespace cooper {
 
@@ -25,6 +26,7 @@ struct LifecycleOptions {
   rpc::ServerOptions rpc;
   engine::EngineOptions engine;
   base::ListenAddress metrics_listen{"0.0.0.0", 8002};
+  tracing::ExportOptions tracing;
   // Time for requests under way after the signal to stop. At least 0.
   absl::Duration drain_timeout = absl::Seconds(30);
   // Makes the model; runs on a thread of its own while the server already

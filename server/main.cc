@@ -79,6 +79,12 @@ ABSL_FLAG(int, encode_threads, 1, "Threads that encode maps. [1, 64].");
 ABSL_FLAG(absl::Duration, drain_timeout, absl::Seconds(30),
           "Time for requests under way after SIGTERM.");
 ABSL_FLAG(std::string, log_format, "text", "text or json.");
+ABSL_FLAG(std::string, otlp_traces_endpoint, "",
+          "Collector that gets the traces of calls, OTLP over HTTP: "
+          "http://HOST:4318/v1/traces; empty: none.");
+ABSL_FLAG(double, trace_sample_ratio, 1.0,
+          "Share of calls that are traced where the caller's traceparent does "
+          "not say. [0, 1].");
 
 namespace cooper {
 namespace {
@@ -173,6 +179,9 @@ absl::Status ReadFlags(LifecycleOptions* options) {
   options->rpc.limits.image = options->engine.image_limits;
   options->rpc.max_concurrent_streams =
       options->engine.max_running + options->engine.max_queue + kStreamMargin;
+  options->tracing.endpoint = absl::GetFlag(FLAGS_otlp_traces_endpoint);
+  options->tracing.sample_ratio = absl::GetFlag(FLAGS_trace_sample_ratio);
+  COOPER_RETURN_IF_ERROR(options->tracing.Validate());
   options->drain_timeout = absl::GetFlag(FLAGS_drain_timeout);
   if (options->drain_timeout < absl::ZeroDuration()) {
     return absl::InvalidArgumentError("drain_timeout: must not be negative");

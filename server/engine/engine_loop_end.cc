@@ -76,7 +76,7 @@ void EngineLoop::FailAll(const absl::Status& cause) {
 }
 
 void EngineLoop::Erase(Job* job) {
-  job->LogEnd();
+  job->TellEnd();
   fair_.Close(job->request.client);
   --closing_;
   jobs_.remove_if(

@@ -37,7 +37,9 @@ void EngineLoop::Prepare(Job* job) {
           return preparer_.Prepare(&job->request);
         }));
     job->request.inputs.clear();
-    job->codec_ns += absl::ToInt64Nanoseconds(clock_->Now() - start);
+    const absl::Time end = clock_->Now();
+    job->codec_ns += absl::ToInt64Nanoseconds(end - start);
+    job->trace.Add("prepare", start, end);
     admission_->FreeBytes(job->input_bytes);
     inbox_.Post([this, job, prepared] {
       --preparing_;
@@ -71,7 +73,9 @@ void EngineLoop::Render(Job* job) {
             Guarded([&]() -> absl::StatusOr<std::shared_ptr<const DrawnMap>> {
               return render();
             }));
-    job->codec_ns += absl::ToInt64Nanoseconds(clock_->Now() - start);
+    const absl::Time end = clock_->Now();
+    job->codec_ns += absl::ToInt64Nanoseconds(end - start);
+    job->trace.Add("render", start, end);
     inbox_.Post([this, job, map] {
       if (job->state != Job::State::kRunning) return;  // ended meanwhile
       if (!map->ok()) return End(job.get(), map->status());

@@ -112,6 +112,7 @@ absl::Status EngineLoop::StartRunning(absl::Time now) {
     job->usage.queued = now - job->admitted;
     job->waiting_since = now;
     metrics_->Queued(job->kind(), job->usage.queued);
+    job->trace.Add("queue", job->admitted, now);
     ExecutionSpec spec = std::move(job->prepared->spec);
     job->session_facts = job->prepared->facts;
     if (job->session_claimed) {

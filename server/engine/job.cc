@@ -62,6 +62,7 @@ Job::Job(Request request, std::unique_ptr<EventSink> sink, Services services,
       events(std::make_unique<EventSequencer>(std::move(sink),
                                               std::move(on_closed))),
       waiting_since(admitted),
+      trace(this->request.trace),
       services_(std::move(services)) {}
 
 void Job::OnTextDelta(TextDeltaEvent&& delta) {
@@ -100,8 +101,9 @@ void Job::OnMapStep(int map_id, int step, int num_steps,
                                picture = *std::move(preview)]() mutable {
     const absl::Time start = job->services_.clock->Now();
     progress.preview_png = RenderPreview(kind, std::move(picture));
-    job->codec_ns +=
-        absl::ToInt64Nanoseconds(job->services_.clock->Now() - start);
+    const absl::Time end = job->services_.clock->Now();
+    job->codec_ns += absl::ToInt64Nanoseconds(end - start);
+    job->trace.Add("encode_preview", start, end);
     --job->previews_under_way_;
     std::vector<Event> filled;
     filled.emplace_back(std::move(progress));
@@ -121,6 +123,8 @@ void Job::OnMapDrawn(const std::shared_ptr<const DrawnMap>& map) {
     const absl::Duration took = services.clock->Now() - start;
     job->codec_ns += absl::ToInt64Nanoseconds(took);
     services.metrics->PhaseRun(metrics::Phase::kEncodeImage, took);
+    job->trace.Add(metrics::NameOf(metrics::Phase::kEncodeImage), start,
+                   start + took);
     if (rendered.ok()) {
       job->events->Fill(place, *std::move(rendered));
     } else {
@@ -191,13 +195,50 @@ void Job::Finish() {
   });
 }
 
-void Job::LogEnd() const {
+void Job::OnWave(metrics::Phase phase, absl::Time start, absl::Duration took,
+                 absl::Duration share) {
+  device_time += share;
+  switch (phase) {
+    case metrics::Phase::kPrefill:
+      usage.prefill += took;
+      break;
+    case metrics::Phase::kDecode:
+      usage.decode += took;
+      break;
+    case metrics::Phase::kDiffusion:
+      usage.flow += took;
+      break;
+    default:
+      usage.codec += took;
+  }
+  trace.AddWave(phase, start, start + took, share);
+}
+
+void Job::TellEnd() {
+  const absl::Time now = services_.clock->Now();
+  LogEnd(now);
+  trace.End(admitted, now, end,
+            {{"cooper.request_id", request.id},
+             {"cooper.reason", EndReason()},
+             {"cooper.images", int64_t{images}},
+             {"gen_ai.usage.input_tokens", totals_.input_tokens},
+             {"cooper.cached_tokens", totals_.cached_tokens},
+             {"gen_ai.usage.output_tokens", totals_.output_tokens},
+             {"cooper.turns", int64_t{totals_.turns}},
+             {"cooper.maps", int64_t{totals_.maps}},
+             {"cooper.flow_steps", int64_t{totals_.flow_steps}}});
+}
+
+const char* Job::EndReason() const {
+  if (!end.ok()) return ReasonName(DetailsOf(end).reason);
+  return finish_reason_.has_value() ? NameOf(*finish_reason_) : "";
+}
+
+void Job::LogEnd(absl::Time now) const {
   std::vector<base::LogField> fields = {
       {"request_id", request.id},
       {"code", absl::StatusCodeToString(end.code())},
-      {"reason", !end.ok() ? ReasonName(DetailsOf(end).reason)
-                 : finish_reason_.has_value() ? NameOf(*finish_reason_)
-                                              : ""},
+      {"reason", EndReason()},
       {"phase", metrics::NameOf(end_phase)},
       {"input_bytes", input_bytes},
       {"images", images},
@@ -211,7 +252,7 @@ void Job::LogEnd() const {
       {"prefill_s", absl::ToDoubleSeconds(usage.prefill)},
       {"decode_s", absl::ToDoubleSeconds(usage.decode)},
       {"flow_s", absl::ToDoubleSeconds(usage.flow)},
-      {"total_s", absl::ToDoubleSeconds(services_.clock->Now() - admitted)},
+      {"total_s", absl::ToDoubleSeconds(now - admitted)},
   };
   if (first_token_ != absl::InfiniteFuture()) {
     fields.emplace_back("ttft_s",

@@ -12,6 +12,7 @@
 #include "server/base/worker_pool.h"
 #include "server/engine/event_sequencer.h"
 #include "server/engine/execution.h"
+#include "server/engine/job_trace.h"
 #include "server/engine/preparer.h"
 #include "server/engine/request.h"
 #include "server/metrics/server_metrics.h"
@@ -64,8 +65,11 @@ class Job final : public ExecutionObserver,
   void Finish();
   // Gives back what the execution holds, and keeps its totals.
   void Release();
-  // One line about a request that ended.
-  void LogEnd() const;
+  // The job took part in a wave of the phase; `share` is its part of the time.
+  void OnWave(metrics::Phase phase, absl::Time start, absl::Duration took,
+              absl::Duration share);
+  // One line about a request that ended, and its spans.
+  void TellEnd();
 
   // Constant, but for the inputs, which the prepare pool takes.
   Request request;
@@ -85,10 +89,14 @@ class Job final : public ExecutionObserver,
   Usage usage;                 // the times; the counts are filled in at the end
   absl::Status end;            // why it ended
   metrics::CancelPhase end_phase = metrics::CancelPhase::kQueue;
+  JobTrace trace;
   // Any thread.
   std::atomic<int64_t> codec_ns{0};
 
  private:
+  void LogEnd(absl::Time now) const;
+  const char* EndReason() const;
+
   const Services services_;
   absl::Time first_token_ = absl::InfiniteFuture();
   absl::Time last_token_;

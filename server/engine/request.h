@@ -13,6 +13,7 @@
 #include "model/image/image.h"
 #include "model/options.h"
 #include "server/metrics/server_metrics.h"
+#include "server/tracing/call_trace.h"
 
 // A request as the engine sees it: checked and complete (every default is
 // filled in), no wire type.
@@ -126,6 +127,7 @@ struct Request {
   std::optional<SessionUse> session;             // ReasonTask only
   std::shared_ptr<const Steering> steering;      // may be null
   std::string trace_id;                          // for logs; may be empty
+  std::shared_ptr<tracing::CallTrace> trace;     // null: not recorded
   absl::Time deadline = absl::InfiniteFuture();  // of base::Clock
   std::shared_ptr<CancelToken> cancel = std::make_shared<CancelToken>();
 

@@ -20,8 +20,8 @@ absl::Status WaveRunner::Decode(absl::Span<Job* const> jobs) {
   costs_->Observe(CostEstimator::Wave::kDecode,
                   static_cast<int64_t>(jobs.size()), took, clock_->Now());
   for (size_t i = 0; i < jobs.size(); ++i) {
-    jobs[i]->usage.decode += took;
-    jobs[i]->device_time += took / static_cast<int64_t>(jobs.size());
+    jobs[i]->OnWave(metrics::Phase::kDecode, start, took,
+                    took / static_cast<int64_t>(jobs.size()));
     jobs[i]->execution->OnDecoded(items[i]);
   }
   return absl::OkStatus();
@@ -48,8 +48,10 @@ absl::Status WaveRunner::Append(absl::Span<Job* const> jobs, int64_t max_rows) {
   }
   size_t begin = 0;
   for (size_t i = 0; i < jobs.size(); ++i) {
-    jobs[i]->usage.prefill += took;
-    if (rows[i] > 0) jobs[i]->device_time += took * rows[i] / all_rows;
+    if (took > absl::ZeroDuration()) {
+      jobs[i]->OnWave(metrics::Phase::kPrefill, start, took,
+                      took * rows[i] / all_rows);
+    }
     jobs[i]->execution->OnAppended(
         absl::MakeConstSpan(items).subspan(begin, ends[i] - begin));
     begin = ends[i];
@@ -103,8 +105,8 @@ absl::Status WaveRunner::DecodeLatents(absl::Span<Job* const> jobs) {
   costs_->Observe(CostEstimator::Wave::kLatents,
                   static_cast<int64_t>(jobs.size()), took, clock_->Now());
   for (size_t i = 0; i < jobs.size(); ++i) {
-    jobs[i]->usage.codec += took;
-    jobs[i]->device_time += took / static_cast<int64_t>(jobs.size());
+    jobs[i]->OnWave(metrics::Phase::kVaeDecode, start, took,
+                    took / static_cast<int64_t>(jobs.size()));
     jobs[i]->execution->OnLatents(std::move(items[i]));
   }
   return absl::OkStatus();
@@ -112,13 +114,15 @@ absl::Status WaveRunner::DecodeLatents(absl::Span<Job* const> jobs) {
 
 absl::Status WaveRunner::BeginFlowStep(absl::Span<Job* const> jobs) {
   std::vector<model::Flow*> flows;
+  std::vector<Member> members;
   step_rows_ = 0;
   for (Job* job : jobs) {
     flows.push_back(job->execution->flow());
-    step_rows_ += job->execution->flow_rows();
+    members.push_back({job, job->execution->flow_rows()});
+    step_rows_ += members.back().rows;
   }
   COOPER_ASSIGN_OR_RETURN(step_, model_->BeginFlowStep(flows));
-  step_jobs_.assign(jobs.begin(), jobs.end());
+  members_ = std::move(members);
   step_took_ = absl::ZeroDuration();
   return absl::OkStatus();
 }
@@ -129,39 +133,41 @@ absl::Status WaveRunner::RunFlowSlice(absl::Duration budget,
   COOPER_ASSIGN_OR_RETURN(const bool complete, step_->RunSlice(budget));
   const absl::Duration took = clock_->Now() - start;
   step_took_ += took;
-  for (Job* job : step_jobs_) {
-    job->usage.flow += took;
-    job->device_time += took * job->execution->flow_rows() / step_rows_;
+  for (const Member& member : members_) {
+    member.job->OnWave(metrics::Phase::kDiffusion, start, took,
+                       took * member.rows / step_rows_);
   }
   if (!complete) return absl::OkStatus();
-  const int flows = static_cast<int>(step_jobs_.size());
+  const int flows = static_cast<int>(members_.size());
   metrics_->WaveRun(metrics::Wave::kFlow, flows, step_took_);
   metrics_->PhaseRun(metrics::Phase::kDiffusion, step_took_);
   metrics_->FlowSteps(flows, step_took_);
   costs_->Observe(CostEstimator::Wave::kFlowStep, step_rows_, step_took_,
                   clock_->Now());
   step_.reset();
-  done->swap(step_jobs_);
-  step_jobs_.clear();
-  for (Job* job : *done) job->execution->OnFlowStep();
+  for (const Member& member : std::exchange(members_, {})) {
+    done->push_back(member.job);
+    member.job->execution->OnFlowStep();
+  }
   return absl::OkStatus();
 }
 
 bool WaveRunner::InFlowStep(const Job* job) const {
-  return std::find(step_jobs_.begin(), step_jobs_.end(), job) !=
-         step_jobs_.end();
+  return std::any_of(members_.begin(), members_.end(),
+                     [job](const Member& member) { return member.job == job; });
 }
 
 void WaveRunner::DropFlow(Job* job) {
   if (!InFlowStep(job)) return;
   step_->Drop(job->execution->flow());
-  std::erase(step_jobs_, job);
-  if (step_jobs_.empty()) step_.reset();
+  std::erase_if(members_,
+                [job](const Member& member) { return member.job == job; });
+  if (members_.empty()) step_.reset();
 }
 
 void WaveRunner::AbandonFlowStep() {
   step_.reset();
-  step_jobs_.clear();
+  members_.clear();
 }
 
 }  // namespace cooper::engine

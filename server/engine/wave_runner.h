@@ -52,8 +52,14 @@ class WaveRunner {
   const base::Clock* const clock_;
   CostEstimator* const costs_;
   std::unique_ptr<model::FlowStep> step_;
-  std::vector<Job*> step_jobs_;
-  int64_t step_rows_ = 0;
+  // Who is in the step, with the rows that it began with: a flow's own count is
+  // the next step's once a step is done.
+  struct Member {
+    Job* job;
+    int64_t rows;
+  };
+  std::vector<Member> members_;
+  int64_t step_rows_ = 0;  // of all, those that left it too
   absl::Duration step_took_;
 };
 

@@ -219,6 +219,13 @@ ServerMetrics::Series::Series(Registry* registry)
       load_duration(Each(Gauges(registry, "cooper_model_load_duration_seconds",
                                 "Time that a stage of loading took."),
                          "stage", kStages)),
+      spans_exported(Counters(registry, "cooper_trace_spans_exported_total",
+                              "Spans of traces that the collector took.")
+                         .Add({})),
+      spans_dropped(Counters(registry, "cooper_trace_spans_dropped_total",
+                             "Spans of traces that were lost: no place to "
+                             "wait, or not taken by the collector.")
+                        .Add({})),
       tls_cert_expiry(Gauges(registry,
                              "cooper_tls_cert_expiry_timestamp_seconds",
                              "Unix time at which the certificate expires.")),

@@ -123,6 +123,8 @@ struct ServerMetrics::Series {
   Counter& stream_stalls;
   Gauge& stream_buffer;
   std::array<Gauge*, kStages.size()> load_duration;
+  Counter& spans_exported;
+  Counter& spans_dropped;
   prometheus::Family<Gauge>& tls_cert_expiry;
   prometheus::Family<Gauge>& build_info;
   prometheus::Family<Gauge>& model_info;

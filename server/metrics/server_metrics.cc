@@ -27,6 +27,7 @@ double Seconds(absl::Duration duration) {
 }  // namespace
 
 const char* NameOf(CancelPhase phase) { return kCancelPhases[At(phase)]; }
+const char* NameOf(Phase phase) { return kPhases[At(phase)]; }
 
 ServerMetrics::ServerMetrics(prometheus::Registry* registry)
     : series_(std::make_unique<Series>(registry)) {}
@@ -146,6 +147,13 @@ void ServerMetrics::NonFinite() { series_->nonfinite.Increment(); }
 void ServerMetrics::StreamStalled() { series_->stream_stalls.Increment(); }
 void ServerMetrics::AddStreamBuffer(int64_t delta_bytes) {
   series_->stream_buffer.Increment(static_cast<double>(delta_bytes));
+}
+
+void ServerMetrics::SpansExported(int64_t spans) {
+  series_->spans_exported.Increment(static_cast<double>(spans));
+}
+void ServerMetrics::SpansDropped(int64_t spans) {
+  series_->spans_dropped.Increment(static_cast<double>(spans));
 }
 
 void ServerMetrics::SetTlsCertExpiry(absl::Time expiry) {

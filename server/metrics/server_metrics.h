@@ -69,6 +69,8 @@ enum class CancelPhase {
 };
 // Its label value, also for logs: "queue", ...
 const char* NameOf(CancelPhase phase);
+// The label of the phase in metrics.
+const char* NameOf(Phase phase);
 enum class Error { kEngine, kGpuMemory, kNumeric, kEncode, kInternal };
 enum class FinishReason { kAnswered, kMaxTurns, kMaxTokens, kNoRequest };
 enum class Wave { kAppend, kDecode, kFlow, kDecodeLatents };
@@ -149,6 +151,10 @@ class ServerMetrics {
   // Slow readers.
   void StreamStalled();
   void AddStreamBuffer(int64_t delta_bytes);
+
+  // Spans of traces that a collector took, or that were lost on the way.
+  void SpansExported(int64_t spans);
+  void SpansDropped(int64_t spans);
 
   // Of the certificate that is served; without TLS there is no such series.
   void SetTlsCertExpiry(absl::Time expiry);

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "server/base/logging.h"
 #include "server/engine/error.h"
 #include "server/rpc/status.h"
@@ -48,6 +49,23 @@ const char* MethodName(metrics::Method method) {
       return "other";
   }
   return "other";
+}
+
+std::string FullMethodName(metrics::Method method) {
+  const char* service = "cooper.v1.SpatialReasoningService/";
+  switch (method) {
+    case metrics::Method::kModelInfer:
+    case metrics::Method::kModelStreamInfer:
+    case metrics::Method::kInferenceInfo:
+      service = "inference.GRPCInferenceService/";
+      break;
+    case metrics::Method::kOther:
+      service = "";
+      break;
+    default:
+      break;
+  }
+  return absl::StrCat(service, MethodName(method));
 }
 
 void LogCall(metrics::Method method, const absl::Status& end,

@@ -10,6 +10,8 @@
 namespace cooper::rpc {
 
 const char* MethodName(metrics::Method method);
+// With its service: "cooper.v1.SpatialReasoningService/Reason".
+std::string FullMethodName(metrics::Method method);
 
 // One line for a call that ended and of which the engine does not tell: method,
 // code, reason, duration, names, and where it was when it ended early. Never a

@@ -1,7 +1,6 @@
 #include "server/rpc/entrance.h"
 
 #include <exception>
-#include <iterator>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -10,23 +9,10 @@
 #include "server/engine/error.h"
 #include "server/rpc/call_log.h"
 #include "server/rpc/client_name.h"
+#include "server/rpc/metadata.h"
 #include "server/rpc/status.h"
-#include "server/rpc/trace_context.h"
 
 namespace cooper::rpc {
-namespace {
-
-// The value of a metadata key that must be there at most once; empty if absent
-// or repeated.
-absl::string_view SingleValue(const grpc::CallbackServerContext& context,
-                              const char* key) {
-  const auto [first, last] = context.client_metadata().equal_range(key);
-  if (first == last || std::next(first) != last) return "";
-  return absl::string_view(first->second.data(), first->second.size());
-}
-
-}  // namespace
-
 absl::Status Entrance::CheckCaller(
     const grpc::CallbackServerContext& context) const {
   if (tokens_ == nullptr ||
@@ -58,10 +44,6 @@ absl::StatusOr<const EngineSlot::Serving*> Entrance::CheckLoaded(
                           metrics::CancelPhase::kQueue);
   }
   return serving;
-}
-
-std::string TraceIdOf(const grpc::CallbackServerContext& context) {
-  return TraceIdOf(SingleValue(context, "traceparent"));
 }
 
 absl::Status CatchAll(absl::FunctionRef<absl::Status()> work) {

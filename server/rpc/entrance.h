@@ -44,9 +44,6 @@ class Entrance {
   TokenFile* const tokens_;
 };
 
-// The trace id of the call's headers; empty where they bring none.
-std::string TraceIdOf(const grpc::CallbackServerContext& context);
-
 // Runs the checks and the parsing of one RPC. What it throws (out of memory,
 // for instance) becomes INTERNAL; its words stay in the log.
 absl::Status CatchAll(absl::FunctionRef<absl::Status()> work);

@@ -8,6 +8,7 @@
 #include "server/base/logging.h"
 #include "server/rpc/call_log.h"
 #include "server/rpc/status.h"
+#include "server/rpc/trace.h"
 
 namespace cooper::rpc {
 
@@ -35,6 +36,7 @@ EventStream::EventStream(const StreamEnvironment& environment,
       started_(environment.clock->Now()),
       deadline_(context->deadline(), *environment.clock,
                 environment.max_deadline),
+      trace_(BeginTrace(environment.tracer, *context, method)),
       outbox_(environment.max_outbox_bytes) {
   environment_.metrics->RpcStarted(method_);
   environment_.stalls->Add(this);
@@ -46,7 +48,7 @@ void EventStream::BeginLocked(const engine::Request& request,
   if (engine_ == nullptr) engine_ = engine;
   cancel_ = request.cancel;
   request_id_ = request.id;
-  trace_id_ = request.trace_id;
+  trace_id_ = trace_ == nullptr ? request.trace_id : trace_->trace_id();
   model_name_ = model_name;
   admitted_ = true;
   engine_end_.reset();
@@ -62,6 +64,10 @@ void EventStream::Run(engine::Request request, engine::Engine* engine,
 }
 
 void EventStream::Submit(engine::Request request) {
+  if (trace_ != nullptr) {
+    request.trace = trace_;
+    request.trace_id = trace_->trace_id();
+  }
   const absl::Status admitted =
       engine_->Submit(std::move(request), std::make_unique<Sink>(this));
   if (admitted.ok()) return;
@@ -212,8 +218,10 @@ void EventStream::FinishLocked() {
   if (const auto pushback = RetryPushbackMs(end_)) TellPushback(*pushback);
   const grpc::Status status = ToGrpcStatus(end_);
   CountEnd(end_, method_, environment_.metrics);
+  const absl::Time now = environment_.clock->Now();
   environment_.metrics->RpcFinished(method_, status.error_code(),
-                                    environment_.clock->Now() - started_);
+                                    now - started_);
+  EndTrace(trace_.get(), end_, now);
   StartFinish(status);
 }
 

@@ -22,6 +22,7 @@
 #include "server/rpc/event_writer.h"
 #include "server/rpc/outbox.h"
 #include "server/rpc/stall_watch.h"
+#include "server/tracing/call_trace.h"
 
 namespace cooper::rpc {
 
@@ -30,6 +31,7 @@ struct StreamEnvironment {
   metrics::ServerMetrics* metrics = nullptr;
   const base::Clock* clock = nullptr;
   StallWatch* stalls = nullptr;
+  const tracing::Tracer* tracer = nullptr;  // null: no call is recorded
   // A reader that takes nothing for longer is ended. Above 0.
   absl::Duration stall_timeout = absl::Seconds(30);
   // Deadline of calls that bring none, and the latest of all. Above 0.
@@ -152,6 +154,7 @@ class EventStream : public StallWatch::Stream {
   const metrics::Method method_;
   const absl::Time started_;
   const CallDeadline deadline_;
+  const std::shared_ptr<tracing::CallTrace> trace_;  // null: not recorded
   // Constant after Run.
   engine::Engine* engine_ = nullptr;
   std::shared_ptr<engine::CancelToken> cancel_;

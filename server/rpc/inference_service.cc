@@ -6,6 +6,7 @@
 #include "server/rpc/inference_parser.h"
 #include "server/rpc/inference_stream.h"
 #include "server/rpc/status.h"
+#include "server/rpc/trace.h"
 
 namespace cooper::rpc {
 namespace {

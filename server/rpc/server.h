@@ -18,6 +18,7 @@
 #include "server/rpc/health.h"
 #include "server/rpc/limits.h"
 #include "server/rpc/pem_files.h"
+#include "server/tracing/call_trace.h"
 
 namespace cooper::rpc {
 
@@ -43,6 +44,8 @@ struct ServerOptions {
   absl::Duration stuck_after = absl::Minutes(5);
   // How often readers and the engine are looked at.
   absl::Duration watch_interval = absl::Milliseconds(250);
+  // Records calls; null: none. Must outlive the server.
+  const tracing::Tracer* tracer = nullptr;
   std::string version = "0.0.0";
 
   absl::Status Validate() const;

@@ -7,6 +7,7 @@
 #include "server/rpc/request_parser.h"
 #include "server/rpc/status.h"
 #include "server/rpc/stream_reactor.h"
+#include "server/rpc/trace.h"
 
 namespace cooper::rpc {
 namespace {

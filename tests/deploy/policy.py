@@ -22,7 +22,8 @@ DEPLOYMENTS = ["base", "overlays/cpu-demo", *CARDS]
 AUTOSCALED = {"base+hpa": "HorizontalPodAutoscaler", "base+keda": "ScaledObject",
               "overlays/production": "ScaledObject"}
 # Every pod of every variant, and those with other probes or hooks.
-PODS = [*DEPLOYMENTS, "overlays/kserve", "base+tls", "base+prestop-exec"]
+PODS = [*DEPLOYMENTS, "overlays/kserve", "base+tls", "base+prestop-exec",
+        "base+tracing"]
 
 
 def _pod(name):
@@ -348,10 +349,14 @@ def no_download():
     for name in PODS:
         container = _server(name)
         assert "command" not in container, "runs the server and nothing else"
-        assert "://" not in json.dumps(container)
-        # It could reach nothing if it wanted to.
-        for policy in objects(name, "NetworkPolicy"):
-            assert "egress" not in policy["spec"]
+        # But for where traces go, nothing has an address.
+        words = re.sub(r"--otlp_traces_endpoint=[^\"]*", "",
+                       json.dumps(container))
+        assert "://" not in words
+        # It could reach nothing if it wanted to (network_policy: what does).
+        if name != "base+tracing":
+            for policy in objects(name, "NetworkPolicy"):
+                assert "egress" not in policy["spec"]
 
 
 def restricted():
@@ -406,7 +411,13 @@ def network_policy():
         assert peer["namespaceSelector"]["matchLabels"] == {
             "kubernetes.io/metadata.name": "monitoring"}
         for other in policies.values():
-            assert all(door["from"] for door in other["ingress"])
+            assert all(door["from"] for door in other.get("ingress", []))
+        # Out: nothing, or names and traces.
+        doors = [door for other in policies.values()
+                 for door in other.get("egress", [])]
+        assert all(door["to"] for door in doors)
+        ports = {port["port"] for door in doors for port in door["ports"]}
+        assert ports == ({53, 4318} if name == "base+tracing" else set())
 
 
 def mutual_tls():
@@ -460,6 +471,16 @@ def prometheus_rule():
     assert {f"Cooper{name}" for name in wanted} <= alerts.keys()
     for rule in alerts.values():
         assert rule["annotations"]["runbook_url"]
+
+
+def traces():
+    container = _server("base+tracing")
+    (endpoint,) = [item.split("=", 1)[1] for item in container["args"]
+                   if item.startswith("--otlp_traces_endpoint=")]
+    assert re.fullmatch(r"http://[a-z.-]+:4318/v1/traces", endpoint)
+    (attributes,) = [item["value"] for item in container["env"]
+                     if item["name"] == "OTEL_RESOURCE_ATTRIBUTES"]
+    assert "k8s.pod.name=$(POD_NAME)" in attributes
 
 
 def json_logs():

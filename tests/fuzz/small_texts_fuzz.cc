@@ -11,7 +11,7 @@
 #include "server/base/listen_address.h"
 #include "server/base/logging.h"
 #include "server/rpc/token_file.h"
-#include "server/rpc/trace_context.h"
+#include "server/tracing/trace_context.h"
 #include "tests/fuzz/fuzz_target.h"
 
 namespace cooper::fuzz {
@@ -33,8 +33,12 @@ void CheckListenAddress(absl::string_view text) {
 }
 
 void CheckTraceParent(absl::string_view text) {
-  const std::string id = rpc::TraceIdOf(text);
-  COOPER_CHECK(id.empty() || (id.size() == 32 && text.substr(3, 32) == id));
+  const auto caller = tracing::ParseTraceparent(text);
+  if (!caller.has_value()) return;
+  COOPER_CHECK(caller->trace_id.size() == 32 &&
+               text.substr(3, 32) == caller->trace_id);
+  COOPER_CHECK(caller->parent_id.size() == 16 &&
+               text.substr(36, 16) == caller->parent_id);
 }
 
 // Valid UTF-8 without control characters (U+0080..U+009F begin with C2).

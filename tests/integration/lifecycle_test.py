@@ -41,6 +41,8 @@ def run(*arguments):
     ("--max_connection_age=1ms", "--max_connection_age"),
     ("--drain_timeout=-1s", "--drain_timeout"),
     ("--log_format=xml", "--log_format: must be text or json"),
+    ("--otlp_traces_endpoint=collector:4317", "--otlp_traces_endpoint"),
+    ("--trace_sample_ratio=2", "--trace_sample_ratio: must be in [0, 1]"),
     ("--tls_cert=x.pem", "--tls_cert and tls_key"),
     ("--checkpoint=somewhere", "--fake_model: cannot be given together"),
     ("stray", 'unexpected argument "stray"'),

@@ -1,4 +1,4 @@
-// Small parsers: traceparent, deadlines, token files.
+// Small parsers: deadlines, token files.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -12,7 +12,6 @@
 #include "server/rpc/call_deadline.h"
 #include "server/rpc/client_name.h"
 #include "server/rpc/token_file.h"
-#include "server/rpc/trace_context.h"
 #include "tests/testing/status_matchers.h"
 
 namespace cooper::rpc {
@@ -50,31 +49,6 @@ TEST(ClientNameTest, ATokenIsNamedByItsDigest) {
             "a25b");
   EXPECT_EQ(ClientName({"secret", "", "ipv4:10.0.0.8:1"}), name);
   EXPECT_NE(ClientName({"other", "", "ipv4:10.0.0.8:1"}), name);
-}
-
-TEST(TraceContextTest, TakesTheTraceIdOfAWellFormedHeader) {
-  EXPECT_EQ(
-      TraceIdOf("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
-      "0af7651916cd43dd8448eb211c80319c");
-  EXPECT_EQ(
-      TraceIdOf("cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-new"),
-      "0af7651916cd43dd8448eb211c80319c");
-}
-
-TEST(TraceContextTest, IgnoresAMalformedHeader) {
-  const char* const kBad[] = {
-      "",
-      "00",
-      "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0",
-      "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-extra",
-      "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-      "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
-      "00-00000000000000000000000000000000-b7ad6b7169203331-01",
-      "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
-      "00_0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-      "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0g",
-      "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01x"};
-  for (const char* header : kBad) EXPECT_EQ(TraceIdOf(header), "") << header;
 }
 
 TEST(CallDeadlineTest, AbsentAndFarDeadlinesAreCapped) {
