@@ -68,8 +68,7 @@ void CallTrace::Add(Work work) {
   Span span;
   span.trace_id = trace_id_;
   span.span_id = work.span_id.empty() ? DrawSpanId() : std::move(work.span_id);
-  span.parent_id =
-      work.parent_id.empty() ? span_id_ : std::move(work.parent_id);
+  span.parent_id = work.parent_id.empty() ? span_id_ : work.parent_id;
   span.name = std::move(work.name);
   span.start = work.start + to_wall_;
   span.end = work.end + to_wall_;

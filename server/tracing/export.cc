@@ -14,7 +14,8 @@ namespace cooper::tracing {
 namespace {
 
 std::string Environment(const char* name) {
-  const char* value = std::getenv(name);
+  // Nobody in this process sets variables.
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
   return value == nullptr ? "" : value;
 }
 
@@ -36,16 +37,16 @@ absl::Status ExportOptions::Validate() const {
       "trace_sample_ratio: must be in [0, 1], not ", sample_ratio));
 }
 
-std::vector<Attribute> ProcessResource(const std::string& version) {
+std::vector<Attribute> ProcessResource(const std::string& version,
+                                       absl::string_view attributes,
+                                       const std::string& name) {
   std::map<std::string, std::string> facts = {
       {"service.name", "cooper-server"},
       {"service.version", version},
       {"service.instance.id", HostName()}};
-  for (auto& [key, value] :
-       ParsePairs(Environment("OTEL_RESOURCE_ATTRIBUTES"))) {
+  for (auto& [key, value] : ParsePairs(attributes)) {
     facts[key] = std::move(value);
   }
-  const std::string name = Environment("OTEL_SERVICE_NAME");
   if (!name.empty()) facts["service.name"] = name;
   return {facts.begin(), facts.end()};
 }
@@ -55,7 +56,9 @@ Export::Export(const ExportOptions& options, const std::string& version,
     : client_(options.endpoint,
               ParsePairs(Environment("OTEL_EXPORTER_OTLP_HEADERS"))),
       exporter_(
-          SpanExporter::Options{}, ProcessResource(version),
+          SpanExporter::Options{},
+          ProcessResource(version, Environment("OTEL_RESOURCE_ATTRIBUTES"),
+                          Environment("OTEL_SERVICE_NAME")),
           [this](const std::string& body, absl::Duration timeout) {
             return client_.Post(body, timeout);
           },

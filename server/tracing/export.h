@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "server/base/clock.h"
 #include "server/metrics/server_metrics.h"
 #include "server/tracing/call_trace.h"
@@ -28,7 +29,9 @@ struct ExportOptions {
 // What a process needs to record its calls and send them to a collector.
 class Export {
  public:
-  // `options` are valid, with an endpoint. What is given must outlive it.
+  // `options` are valid, with an endpoint. What is given must outlive it. Reads
+  // OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES and OTEL_EXPORTER_OTLP_HEADERS
+  // of the environment.
   Export(const ExportOptions& options, const std::string& version,
          metrics::ServerMetrics* metrics, const base::Clock* clock);
 
@@ -41,9 +44,12 @@ class Export {
   const Tracer tracer_;
 };
 
-// What describes this process: OpenTelemetry's OTEL_RESOURCE_ATTRIBUTES and
-// OTEL_SERVICE_NAME (default: cooper-server), version and host name.
-std::vector<Attribute> ProcessResource(const std::string& version);
+// What describes this process: version and host name, overridden by
+// `attributes` ("key=value,key=value"), and its name: `name`, or what the
+// attributes say, or cooper-server.
+std::vector<Attribute> ProcessResource(const std::string& version,
+                                       absl::string_view attributes,
+                                       const std::string& name);
 
 }  // namespace cooper::tracing
 

@@ -149,6 +149,7 @@ TEST_F(CallTraceTest, SpansBeyondTheLimitAreCounted) {
 TEST_F(CallTraceTest, ThreadsMayAddAtOnce) {
   auto trace = MakeTracer().Begin("", kMethod);
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([trace] {
       for (int j = 0; j < 100; ++j) trace->Add({});

@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 
 #include "tests/testing/status_matchers.h"
 
@@ -60,22 +59,21 @@ TEST(ParsePairsTest, ReadsListsOfTheEnvironment) {
   EXPECT_THAT(ParsePairs(""), IsEmpty());
 }
 
-TEST(ProcessResourceTest, TheEnvironmentNamesTheService) {
-  EXPECT_THAT(ProcessResource("1.2.3"),
-              Contains(Pair("service.name",
-                            VariantWith<std::string>("cooper-server"))));
-  setenv("OTEL_RESOURCE_ATTRIBUTES",
-         "service.name=other,k8s.pod.name=cooper-0,service.version=9", 1);
-  setenv("OTEL_SERVICE_NAME", "robots", 1);
-  const std::vector<Attribute> resource = ProcessResource("1.2.3");
-  unsetenv("OTEL_RESOURCE_ATTRIBUTES");
-  unsetenv("OTEL_SERVICE_NAME");
-  const auto has = [&](const char* key, const char* value) {
+TEST(ProcessResourceTest, WhatTheEnvironmentSaysComesFirst) {
+  const auto has = [](const std::vector<Attribute>& resource, const char* key,
+                      const char* value) {
     EXPECT_THAT(resource, Contains(Pair(key, VariantWith<std::string>(value))));
   };
-  has("service.name", "robots");
-  has("k8s.pod.name", "cooper-0");
-  has("service.version", "9");
+  const auto plain = ProcessResource("1.2.3", "", "");
+  has(plain, "service.name", "cooper-server");
+  has(plain, "service.version", "1.2.3");
+  const std::string pairs =
+      "service.name=other,k8s.pod.name=cooper-0,service.version=9";
+  has(ProcessResource("1.2.3", pairs, ""), "service.name", "other");
+  const auto named = ProcessResource("1.2.3", pairs, "robots");
+  has(named, "service.name", "robots");
+  has(named, "k8s.pod.name", "cooper-0");
+  has(named, "service.version", "9");
 }
 
 }  // namespace
