@@ -44,9 +44,11 @@ LABEL org.opencontainers.image.title="cooper-server" \
       org.opencontainers.image.revision="${REVISION}" \
       dev.cooper.variant="${VARIANT}"
 # Debian's security updates are wanted at each build, so no version is pinned.
+# Authorities' certificates are for a collector of traces over HTTPS.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
+      ca-certificates \
       libcurl4 \
       libgrpc++1.51 \
       libjpeg62-turbo \
