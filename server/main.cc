@@ -47,10 +47,13 @@ ABSL_FLAG(std::string, metrics_listen, "0.0.0.0:8002",
           "HOST:PORT of GET /metrics; port 0 picks a free one.");
 ABSL_FLAG(std::string, tls_cert, "",
           "PEM file: TLS certificate chain. "
-          "This and the next two are read again when they change.");
+          "This and the next three are read again when they change.");
 ABSL_FLAG(std::string, tls_key, "", "PEM file: key of the certificate.");
 ABSL_FLAG(std::string, tls_client_ca, "",
           "PEM file: callers must present a certificate of this CA.");
+ABSL_FLAG(std::string, tls_crl, "",
+          "PEM file: certificate revocation lists (CRLs) of that CA; callers "
+          "whose certificate is on one are refused.");
 ABSL_FLAG(std::string, auth_token_file, "",
           "File of bearer tokens, one a line; callers must bring one.");
 ABSL_FLAG(bool, reflection, false, "Serve gRPC reflection.");
@@ -119,6 +122,7 @@ absl::Status ReadServerFlags(rpc::ServerOptions* rpc) {
   rpc->tls.cert = absl::GetFlag(FLAGS_tls_cert);
   rpc->tls.key = absl::GetFlag(FLAGS_tls_key);
   rpc->tls.client_ca = absl::GetFlag(FLAGS_tls_client_ca);
+  rpc->tls.crl = absl::GetFlag(FLAGS_tls_crl);
   rpc->auth_token_file = absl::GetFlag(FLAGS_auth_token_file);
   rpc->reflection = absl::GetFlag(FLAGS_reflection);
   COOPER_RETURN_IF_ERROR(CheckFlag(

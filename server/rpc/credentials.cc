@@ -88,6 +88,11 @@ void Credentials::Refresh() {
                                           absl::UTCTimeZone())}});
 }
 
+std::string Credentials::client_ca() const {
+  base::MutexLock lock(&mutex_);
+  return served_.client_ca;
+}
+
 absl::Time Credentials::expiry() const {
   base::MutexLock lock(&mutex_);
   return expiry_;

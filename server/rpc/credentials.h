@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -35,6 +36,10 @@ class Credentials {
   // Looks at the files again. What is not fit for use changes nothing, with one
   // warning in the log however often it is looked at. Blocks on the disk.
   void Refresh() ABSL_LOCKS_EXCLUDED(refresh_mutex_, mutex_);
+
+  // The authority of callers that new connections are held to, as PEM; empty:
+  // none is asked for.
+  std::string client_ca() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // When the certificate that new connections see expires.
   absl::Time expiry() const ABSL_LOCKS_EXCLUDED(mutex_);

@@ -1,6 +1,9 @@
 #include "server/rpc/entrance.h"
 
+#include <grpc/grpc_security_constants.h>
+
 #include <exception>
+#include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -13,10 +16,34 @@
 #include "server/rpc/status.h"
 
 namespace cooper::rpc {
+namespace {
+
+// The value of a property of the connection; empty if absent or repeated.
+absl::string_view SingleValue(const grpc::AuthContext& connection,
+                              const char* property) {
+  const auto values = connection.FindPropertyValues(property);
+  if (values.size() != 1) return "";
+  return absl::string_view(values[0].data(), values[0].size());
+}
+
+absl::Status CheckCertificate(const grpc::CallbackServerContext& context,
+                              CrlFile* crl) {
+  const std::shared_ptr<const grpc::AuthContext> connection =
+      context.auth_context();
+  return crl->Check(
+      SingleValue(*connection, GRPC_X509_PEM_CERT_PROPERTY_NAME),
+      SingleValue(*connection, GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME));
+}
+
+}  // namespace
+
 absl::Status Entrance::CheckCaller(
     const grpc::CallbackServerContext& context) const {
-  if (tokens_ == nullptr ||
-      tokens_->Allows(SingleValue(context, "authorization"))) {
+  if (checks_.crl != nullptr) {
+    COOPER_RETURN_IF_ERROR(CheckCertificate(context, checks_.crl));
+  }
+  if (checks_.tokens == nullptr ||
+      checks_.tokens->Allows(SingleValue(context, "authorization"))) {
     return absl::OkStatus();
   }
   return absl::UnauthenticatedError("a valid bearer token is required");
@@ -24,8 +51,9 @@ absl::Status Entrance::CheckCaller(
 
 std::string Entrance::ClientOf(
     const grpc::CallbackServerContext& context) const {
-  return ClientNameOf(
-      context, tokens_ == nullptr ? "" : SingleValue(context, "authorization"));
+  return ClientNameOf(context, checks_.tokens == nullptr
+                                   ? ""
+                                   : SingleValue(context, "authorization"));
 }
 
 absl::StatusOr<const EngineSlot::Serving*> Entrance::CheckLoaded() const {

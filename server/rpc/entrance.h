@@ -10,22 +10,30 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "server/rpc/crl_file.h"
 #include "server/rpc/engine_slot.h"
 #include "server/rpc/event_stream.h"
 #include "server/rpc/token_file.h"
 
 namespace cooper::rpc {
 
+// What callers are checked against; null: not checked.
+struct CallerChecks {
+  TokenFile* tokens = nullptr;
+  CrlFile* crl = nullptr;
+};
+
 // What every RPC of every service checks before it looks at its request.
 //
 // Thread-safe; never blocks. What it is given must outlive it.
 class Entrance {
  public:
-  // `tokens` may be null: everyone may call.
-  Entrance(const EngineSlot* slot, const base::Clock* clock, TokenFile* tokens)
-      : slot_(*slot), clock_(*clock), tokens_(tokens) {}
+  Entrance(const EngineSlot* slot, const base::Clock* clock,
+           const CallerChecks& checks)
+      : slot_(*slot), clock_(*clock), checks_(checks) {}
 
-  // UNAUTHENTICATED, without a hint which part failed.
+  // UNAUTHENTICATED: no valid token, without a hint which part failed, or a
+  // certificate that is revoked.
   absl::Status CheckCaller(const grpc::CallbackServerContext& context) const;
 
   // Of a caller that was checked: who it is (client_name.h).
@@ -41,7 +49,7 @@ class Entrance {
  private:
   const EngineSlot& slot_;
   const base::Clock& clock_;
-  TokenFile* const tokens_;
+  const CallerChecks checks_;
 };
 
 // Runs the checks and the parsing of one RPC. What it throws (out of memory,

@@ -16,7 +16,6 @@
 #include "server/rpc/inference_call.h"
 #include "server/rpc/inference_models.h"
 #include "server/rpc/limits.h"
-#include "server/rpc/token_file.h"
 
 namespace cooper::rpc {
 
@@ -33,11 +32,11 @@ struct ServerState {
 class InferenceService final
     : public inference::GRPCInferenceService::CallbackService {
  public:
-  // `tokens` may be null: everyone may call.
   InferenceService(const EngineSlot* slot, const RpcLimits& limits,
-                   const StreamEnvironment& environment, TokenFile* tokens,
-                   const ServerState* state, std::string server_version)
-      : entrance_(slot, environment.clock, tokens),
+                   const StreamEnvironment& environment,
+                   const CallerChecks& checks, const ServerState* state,
+                   std::string server_version)
+      : entrance_(slot, environment.clock, checks),
         limits_(limits),
         environment_(environment),
         state_(*state),

@@ -14,12 +14,13 @@ struct TlsFiles {
   std::string cert;       // chain, the server's own first
   std::string key;        // of the first certificate
   std::string client_ca;  // if set, callers must present a certificate of it
+  std::string crl;        // certificates of callers that are revoked
 
   // INVALID_ARGUMENT: files that need others are alone.
   absl::Status Validate() const;
 };
 
-// What the files hold.
+// What the files hold, without the CRLs (crl_file.h).
 struct PemTexts {
   std::string cert;
   std::string key;

@@ -15,9 +15,11 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "server/base/logging.h"
 #include "server/base/status_macros.h"
 #include "server/rpc/credentials.h"
+#include "server/rpc/crl_file.h"
 #include "server/rpc/event_stream.h"
 #include "server/rpc/inference_service.h"
 #include "server/rpc/periodic.h"
@@ -123,13 +125,14 @@ class Server::Impl {
  public:
   Impl(const ServerOptions& options, const EngineSlot* slot,
        metrics::ServerMetrics* metrics, const base::Clock* clock,
-       std::unique_ptr<Credentials> credentials,
+       std::unique_ptr<Credentials> credentials, std::unique_ptr<CrlFile> crl,
        std::unique_ptr<TokenFile> tokens,
        std::function<void()> on_engine_failed)
       : options(options),
         slot(*slot),
         clock(*clock),
         credentials(std::move(credentials)),
+        crl(std::move(crl)),
         tokens(std::move(tokens)),
         on_engine_failed(std::move(on_engine_failed)),
         environment{metrics,
@@ -138,16 +141,18 @@ class Server::Impl {
                     options.tracer,
                     options.stall_timeout,
                     options.max_deadline},
-        service(slot, options.limits, environment, this->tokens.get(),
-                options.version),
-        inference(slot, options.limits, environment, this->tokens.get(), &state,
+        service(slot, options.limits, environment, Checks(), options.version),
+        inference(slot, options.limits, environment, Checks(), &state,
                   options.version),
         unknown_methods(environment) {}
+
+  CallerChecks Checks() const { return {tokens.get(), crl.get()}; }
 
   const ServerOptions options;
   const EngineSlot& slot;
   const base::Clock& clock;
   const std::unique_ptr<Credentials> credentials;  // null without TLS
+  const std::unique_ptr<CrlFile> crl;              // null: nobody is revoked
   const std::unique_ptr<TokenFile> tokens;
   const std::function<void()> on_engine_failed;
   StallWatch stalls;
@@ -172,6 +177,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   if (!options.tls.cert.empty()) {
     COOPER_ASSIGN_OR_RETURN(credentials, Credentials::Open(options.tls));
   }
+  std::unique_ptr<CrlFile> crl;
+  if (!options.tls.crl.empty()) {
+    COOPER_ASSIGN_OR_RETURN(
+        crl, CrlFile::Open(options.tls, credentials->client_ca(), absl::Now()));
+  }
   std::unique_ptr<TokenFile> tokens;
   if (!options.auth_token_file.empty()) {
     COOPER_ASSIGN_OR_RETURN(tokens,
@@ -179,8 +189,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   }
   std::unique_ptr<Server> server(new Server);
   server->impl_ = std::make_unique<Impl>(
-      options, slot, metrics, clock, std::move(credentials), std::move(tokens),
-      std::move(on_engine_failed));
+      options, slot, metrics, clock, std::move(credentials), std::move(crl),
+      std::move(tokens), std::move(on_engine_failed));
   Impl& impl = *server->impl_;
   server->address_ = options.listen;
 
@@ -209,11 +219,14 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
                         [self = server.get()] { self->Watch(); });
   if (impl.credentials != nullptr) {
     metrics->SetTlsCertExpiry(impl.credentials->expiry());
-    impl.renewal.emplace("certificates", options.tls_refresh,
-                         [metrics, credentials = impl.credentials.get()] {
-                           credentials->Refresh();
-                           metrics->SetTlsCertExpiry(credentials->expiry());
-                         });
+    impl.renewal.emplace(
+        "certificates", options.tls_refresh,
+        [metrics, credentials = impl.credentials.get(), crl = impl.crl.get()] {
+          credentials->Refresh();
+          metrics->SetTlsCertExpiry(credentials->expiry());
+          if (crl != nullptr)
+            crl->Refresh(credentials->client_ca(), absl::Now());
+        });
   }
   return server;
 }

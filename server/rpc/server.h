@@ -54,7 +54,7 @@ struct ServerOptions {
 // The gRPC side of the process: one listener with SpatialReasoningService,
 // health and, by option, reflection; the watchdog thread, which ends stalled
 // readers and keeps the health service true; and, with TLS, the thread that
-// renews certificates.
+// renews certificates and revocation lists.
 //
 // Listens from Start on; inference is refused with LOADING until the slot is
 // filled. Thread-safe.

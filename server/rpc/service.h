@@ -13,7 +13,6 @@
 #include "server/rpc/entrance.h"
 #include "server/rpc/event_stream.h"
 #include "server/rpc/limits.h"
-#include "server/rpc/token_file.h"
 
 namespace cooper::rpc {
 
@@ -22,11 +21,11 @@ namespace cooper::rpc {
 class SpatialReasoningService final
     : public v1::SpatialReasoningService::CallbackService {
  public:
-  // `tokens` may be null: everyone may call.
   SpatialReasoningService(const EngineSlot* slot, const RpcLimits& limits,
                           const StreamEnvironment& environment,
-                          TokenFile* tokens, std::string server_version)
-      : entrance_(slot, environment.clock, tokens),
+                          const CallerChecks& checks,
+                          std::string server_version)
+      : entrance_(slot, environment.clock, checks),
         limits_(limits),
         environment_(environment),
         server_version_(std::move(server_version)) {}

@@ -124,6 +124,9 @@ TEST(TlsFilesTest, FilesThatNeedOthersAreRefusedAlone) {
   EXPECT_THAT(
       (TlsFiles{.client_ca = "c"}).Validate(),
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("tls_client_ca")));
+  EXPECT_THAT((TlsFiles{.cert = "c", .key = "k", .crl = "l.pem"}).Validate(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "tls_crl: l.pem: needs tls_client_ca"));
 }
 
 }  // namespace

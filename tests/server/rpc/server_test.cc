@@ -109,6 +109,13 @@ TEST(ServerTest, UnreadableFilesAreErrorsThatNameThem) {
       Server::Start(options, &slot, &metrics, base::Clock::Real(), nullptr),
       StatusIs(absl::StatusCode::kNotFound, HasSubstr("/nowhere/token")));
   options.auth_token_file = "";
+  const TestCertificate own = MakeCertificate("own");
+  const MountedSecret without_crl({own.cert, own.key, own.cert});
+  options.tls = without_crl.files_with_crl();
+  EXPECT_THAT(
+      Server::Start(options, &slot, &metrics, base::Clock::Real(), nullptr),
+      StatusIs(absl::StatusCode::kNotFound,
+               HasSubstr("tls_crl: " + options.tls.crl + ": ")));
   options.tls = {"/nowhere/cert", "/nowhere/key", ""};
   EXPECT_THAT(
       Server::Start(options, &slot, &metrics, base::Clock::Real(), nullptr),

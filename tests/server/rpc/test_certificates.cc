@@ -27,6 +27,8 @@ namespace fs = std::filesystem;
 struct Free {
   void operator()(BIO* bio) const { BIO_free(bio); }
   void operator()(X509* certificate) const { X509_free(certificate); }
+  void operator()(X509_CRL* list) const { X509_CRL_free(list); }
+  void operator()(ASN1_TIME* time) const { ASN1_TIME_free(time); }
   void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
   void operator()(X509_EXTENSION* item) const { X509_EXTENSION_free(item); }
   void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
@@ -61,11 +63,13 @@ void Extend(X509* certificate, int kind, const char* value) {
   COOPER_CHECK(X509_add_ext(certificate, item.get(), -1) == 1);
 }
 
-}  // namespace
+Owned<X509> Parse(const TestCertificate& certificate) {
+  return Owned<X509>(PEM_read_bio_X509(Reader(certificate.cert).get(), nullptr,
+                                       nullptr, nullptr));
+}
 
-TestCertificate MakeCertificate(const std::string& name,
-                                const TestCertificate* authority,
-                                absl::Time expiry) {
+TestCertificate Make(const std::string& name, const TestCertificate* authority,
+                     bool can_sign, absl::Time expiry) {
   static std::atomic<int64_t> serial{1};
   const Owned<EVP_PKEY> key(EVP_EC_gen("P-256"));
   const Owned<X509> certificate(X509_new());
@@ -80,14 +84,12 @@ TestCertificate MakeCertificate(const std::string& name,
       subject, "CN", MBSTRING_UTF8,
       reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
   Extend(x509, NID_subject_alt_name, "IP:127.0.0.1");
+  if (can_sign) Extend(x509, NID_basic_constraints, "critical,CA:TRUE");
   if (authority == nullptr) {
-    Extend(x509, NID_basic_constraints, "critical,CA:TRUE");
     X509_set_issuer_name(x509, subject);
     COOPER_CHECK(X509_sign(x509, key.get(), EVP_sha256()) > 0);
   } else {
-    const Owned<X509> issuer(PEM_read_bio_X509(Reader(authority->cert).get(),
-                                               nullptr, nullptr, nullptr));
-    X509_set_issuer_name(x509, X509_get_subject_name(issuer.get()));
+    X509_set_issuer_name(x509, X509_get_subject_name(Parse(*authority).get()));
     COOPER_CHECK(X509_sign(x509, KeyOf(*authority).get(), EVP_sha256()) > 0);
   }
   return {Text([&](BIO* bio) { return PEM_write_bio_X509(bio, x509); }),
@@ -95,6 +97,45 @@ TestCertificate MakeCertificate(const std::string& name,
             return PEM_write_bio_PrivateKey(bio, key.get(), nullptr, nullptr, 0,
                                             nullptr, nullptr);
           })};
+}
+
+}  // namespace
+
+TestCertificate MakeCertificate(const std::string& name,
+                                const TestCertificate* authority,
+                                absl::Time expiry) {
+  return Make(name, authority, /*can_sign=*/authority == nullptr, expiry);
+}
+
+TestCertificate MakeIntermediate(const std::string& name,
+                                 const TestCertificate& authority) {
+  return Make(name, &authority, /*can_sign=*/true,
+              absl::FromUnixSeconds(4000000000));
+}
+
+std::string MakeCrl(const TestCertificate& authority,
+                    const std::vector<TestCertificate>& revoked,
+                    absl::Time next_update) {
+  const Owned<X509_CRL> crl(X509_CRL_new());
+  X509_CRL_set_version(crl.get(), X509_CRL_VERSION_2);
+  X509_CRL_set_issuer_name(crl.get(),
+                           X509_get_subject_name(Parse(authority).get()));
+  const Owned<ASN1_TIME> now(ASN1_TIME_set(nullptr, 0));
+  const Owned<ASN1_TIME> then(
+      ASN1_TIME_set(nullptr, absl::ToUnixSeconds(next_update)));
+  X509_CRL_set1_lastUpdate(crl.get(), now.get());
+  X509_CRL_set1_nextUpdate(crl.get(), then.get());
+  for (const TestCertificate& certificate : revoked) {
+    X509_REVOKED* const entry = X509_REVOKED_new();
+    X509_REVOKED_set_serialNumber(
+        entry, X509_get_serialNumber(Parse(certificate).get()));
+    X509_REVOKED_set_revocationDate(entry, now.get());
+    COOPER_CHECK(X509_CRL_add0_revoked(crl.get(), entry) == 1);
+  }
+  X509_CRL_sort(crl.get());
+  COOPER_CHECK(X509_CRL_sign(crl.get(), KeyOf(authority).get(), EVP_sha256()) >
+               0);
+  return Text([&](BIO* bio) { return PEM_write_bio_X509_CRL(bio, crl.get()); });
 }
 
 TestCertificate WithPassphrase(const TestCertificate& certificate) {
@@ -123,19 +164,21 @@ std::string PeerName(int port) {
   return name;
 }
 
-MountedSecret::MountedSecret(const rpc::PemTexts& texts) {
+MountedSecret::MountedSecret(const rpc::PemTexts& texts,
+                             const std::string& crl) {
   std::string folder = ::testing::TempDir() + "/secret-XXXXXX";
   COOPER_CHECK(mkdtemp(folder.data()) != nullptr);
   folder_ = folder;
-  Exchange(texts);
-  for (const char* name : {"tls.crt", "tls.key", "ca.crt"}) {
+  Exchange(texts, crl);
+  for (const char* name : {"tls.crt", "tls.key", "ca.crt", "ca.crl"}) {
     fs::create_symlink(fs::path("data") / name, fs::path(folder_) / name);
   }
 }
 
 MountedSecret::~MountedSecret() { fs::remove_all(folder_); }
 
-void MountedSecret::Exchange(const rpc::PemTexts& texts) {
+void MountedSecret::Exchange(const rpc::PemTexts& texts,
+                             const std::string& crl) {
   const std::string name = absl::StrCat("version-", ++version_);
   const fs::path folder = fs::path(folder_) / name;
   fs::create_directory(folder);
@@ -145,8 +188,15 @@ void MountedSecret::Exchange(const rpc::PemTexts& texts) {
   write("tls.crt", texts.cert);
   write("tls.key", texts.key);
   write("ca.crt", texts.client_ca);
+  write("ca.crl", crl);
   fs::create_symlink(name, fs::path(folder_) / "data-next");
   fs::rename(fs::path(folder_) / "data-next", fs::path(folder_) / "data");
+}
+
+rpc::TlsFiles MountedSecret::files_with_crl() const {
+  rpc::TlsFiles all = files();
+  all.crl = folder_ + "/ca.crl";
+  return all;
 }
 
 rpc::TlsFiles MountedSecret::files() const {

@@ -2,6 +2,7 @@
 #define COOPER_TESTS_SERVER_RPC_TEST_CERTIFICATES_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "server/rpc/pem_files.h"
@@ -19,6 +20,15 @@ TestCertificate MakeCertificate(
     const std::string& name, const TestCertificate* authority = nullptr,
     absl::Time expiry = absl::FromUnixSeconds(4000000000));
 
+// One that is fit to sign others, signed by `authority`.
+TestCertificate MakeIntermediate(const std::string& name,
+                                 const TestCertificate& authority);
+
+// The list of `authority` that revokes `revoked`, as PEM, whoever issued them.
+std::string MakeCrl(const TestCertificate& authority,
+                    const std::vector<TestCertificate>& revoked,
+                    absl::Time next_update = absl::FromUnixSeconds(4000000000));
+
 // The same with a passphrase on its key.
 TestCertificate WithPassphrase(const TestCertificate& certificate);
 
@@ -30,15 +40,17 @@ std::string PeerName(int port);
 // to those of one version, and all versions change at once.
 class MountedSecret {
  public:
-  explicit MountedSecret(const rpc::PemTexts& texts);
+  explicit MountedSecret(const rpc::PemTexts& texts,
+                         const std::string& crl = "");
   ~MountedSecret();
   MountedSecret(const MountedSecret&) = delete;
   MountedSecret& operator=(const MountedSecret&) = delete;
 
   // An empty text leaves the file out.
-  void Exchange(const rpc::PemTexts& texts);
+  void Exchange(const rpc::PemTexts& texts, const std::string& crl = "");
 
-  // All files, or without the authority of callers.
+  // All files, or without the lists of callers, or their authority either.
+  rpc::TlsFiles files_with_crl() const;
   rpc::TlsFiles files() const;
   rpc::TlsFiles files_of_server() const;
 
