@@ -40,8 +40,9 @@ class CrlFileTest : public ::testing::Test {
     Write(crl);
     client_ca_ = client_ca;
     auto file = CrlFile::Open(secret_.files_with_crl(), client_ca, kNow);
-    if (file.ok()) file_ = *std::move(file);
-    return file.status();
+    if (!file.ok()) return file.status();
+    file_ = *std::move(file);
+    return absl::OkStatus();
   }
 
   void Write(const std::string& crl) { secret_.Exchange({}, crl); }
