@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -58,9 +59,6 @@ CallTrace::~CallTrace() {
     call.end = absl::Now();
     call.failed = true;
   }
-  if (left_out_ > 0) {
-    call.attributes.emplace_back("cooper.spans_left_out", left_out_);
-  }
   sink_(std::move(spans_));
 }
 
@@ -75,12 +73,17 @@ void CallTrace::Add(Work work) {
   span.attributes = std::move(work.attributes);
   span.failed = work.failed;
   span.message = std::move(work.message);
-  base::MutexLock lock(&mutex_);
-  if (static_cast<int>(spans_.size()) >= kMaxSpans) {
-    ++left_out_;
-    return;
+  std::vector<Span> over;
+  {
+    base::MutexLock lock(&mutex_);
+    spans_.push_back(std::move(span));
+    if (spans_.size() < kMaxTogether) return;
+    // All but the call's own, which goes on.
+    over.assign(std::make_move_iterator(spans_.begin() + 1),
+                std::make_move_iterator(spans_.end()));
+    spans_.resize(1);
   }
-  spans_.push_back(std::move(span));
+  sink_(std::move(over));
 }
 
 void CallTrace::End(absl::Time end, bool failed, absl::string_view message,

@@ -16,16 +16,16 @@
 
 namespace cooper::tracing {
 
-// Takes the spans of a call that is over. Called from any thread; must not
-// block.
+// Takes spans that are over. Called from any thread; must not block.
 using SpanSink = std::function<void(std::vector<Span>)>;
 
 // The spans of one call: its own, and of the work within it. They are given
-// away when the last holder lets go. Times are base::Clock's. Thread-safe.
+// away when the last holder lets go; in a long call (a conversation) those of
+// work also before, some at a time. Times are base::Clock's. Thread-safe.
 class CallTrace {
  public:
-  // Spans of one call that are kept; those beyond are only counted.
-  static constexpr int kMaxSpans = 512;
+  // Spans that are given away together, at most.
+  static constexpr size_t kMaxTogether = 64;
 
   // What is known when work begins. An empty parent id: the call's own span.
   struct Work {
@@ -61,7 +61,6 @@ class CallTrace {
   base::Mutex mutex_;
   // The call's own first.
   std::vector<Span> spans_ ABSL_GUARDED_BY(mutex_);
-  int64_t left_out_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 // A new span's id: 16 lower-case hex digits.
