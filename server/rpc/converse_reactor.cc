@@ -52,9 +52,10 @@ ConverseReactor::ConverseReactor(const StreamEnvironment& environment,
       limits_(*limits),
       turn_timeout_(environment.max_deadline) {}
 
-void ConverseReactor::Begin(const EngineSlot::Serving* serving, Caller caller) {
+void ConverseReactor::Begin(const EngineSlot::Serving* serving,
+                            std::string client) {
   serving_ = serving;
-  caller_ = std::move(caller);
+  client_ = std::move(client);
   base::MutexLock lock(&mutex_);
   begun_ = true;
   idle_since_ = environment().clock->Now();
@@ -151,8 +152,7 @@ absl::StatusOr<engine::Request> ConverseReactor::ParseStart() {
   NameFieldsWithin(kPrefix, &parsed->inputs);
   engine::Request turn = *std::move(parsed);
   turn.method = metrics::Method::kConverse;
-  turn.client = caller_.client;
-  turn.trace_id = caller_.trace_id;
+  turn.client = client_;
   turn.session.emplace();
   turn.session->resumed = !wire.session_id().empty();
   turn.session->id =

@@ -31,19 +31,14 @@ class ConverseReactor final
   // by the largest message, too.
   static constexpr size_t kMaxWaiting = 4;
 
-  // Who calls, for all turns.
-  struct Caller {
-    std::string client;
-    std::string trace_id;
-  };
-
   // `limits` and what is in `environment` outlive it.
   ConverseReactor(const StreamEnvironment& environment,
                   grpc::CallbackServerContext* context,
                   const RpcLimits* limits);
 
-  // This or Reject begins the call's work. `serving` outlives it.
-  void Begin(const EngineSlot::Serving* serving, Caller caller)
+  // This or Reject begins the call's work. `serving` outlives it; `client` is
+  // who calls (client_name.h).
+  void Begin(const EngineSlot::Serving* serving, std::string client)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   void EndIfStalled(absl::Time now) override ABSL_LOCKS_EXCLUDED(mutex_);
@@ -81,7 +76,7 @@ class ConverseReactor final
   const absl::Duration turn_timeout_;
   // Constant after Begin.
   const EngineSlot::Serving* serving_ = nullptr;
-  Caller caller_;
+  std::string client_;
   // Of reads.
   v1::ConverseRequest read_message_;         // gRPC's while a read is in flight
   std::optional<engine::Request> template_;  // of all turns; set by `start`

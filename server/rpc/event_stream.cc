@@ -37,6 +37,7 @@ EventStream::EventStream(const StreamEnvironment& environment,
       deadline_(context->deadline(), *environment.clock,
                 environment.max_deadline),
       trace_(BeginTrace(environment.tracer, *context, method)),
+      trace_id_(trace_ == nullptr ? TraceIdOf(*context) : trace_->trace_id()),
       outbox_(environment.max_outbox_bytes) {
   environment_.metrics->RpcStarted(method_);
   environment_.stalls->Add(this);
@@ -48,7 +49,6 @@ void EventStream::BeginLocked(const engine::Request& request,
   if (engine_ == nullptr) engine_ = engine;
   cancel_ = request.cancel;
   request_id_ = request.id;
-  trace_id_ = trace_ == nullptr ? request.trace_id : trace_->trace_id();
   model_name_ = model_name;
   admitted_ = true;
   engine_end_.reset();
@@ -64,10 +64,8 @@ void EventStream::Run(engine::Request request, engine::Engine* engine,
 }
 
 void EventStream::Submit(engine::Request request) {
-  if (trace_ != nullptr) {
-    request.trace = trace_;
-    request.trace_id = trace_->trace_id();
-  }
+  request.trace = trace_;
+  request.trace_id = trace_id_;
   const absl::Status admitted =
       engine_->Submit(std::move(request), std::make_unique<Sink>(this));
   if (admitted.ok()) return;

@@ -155,11 +155,11 @@ class EventStream : public StallWatch::Stream {
   const absl::Time started_;
   const CallDeadline deadline_;
   const std::shared_ptr<tracing::CallTrace> trace_;  // null: not recorded
+  const std::string trace_id_;                       // may be empty
   // Constant after Run.
   engine::Engine* engine_ = nullptr;
   std::shared_ptr<engine::CancelToken> cancel_;
   std::string request_id_;
-  std::string trace_id_;
   std::string model_name_;
 
   Outbox outbox_ ABSL_GUARDED_BY(mutex_);

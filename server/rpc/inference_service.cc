@@ -6,7 +6,6 @@
 #include "server/rpc/inference_parser.h"
 #include "server/rpc/inference_stream.h"
 #include "server/rpc/status.h"
-#include "server/rpc/trace.h"
 
 namespace cooper::rpc {
 namespace {
@@ -157,7 +156,6 @@ absl::Status InferenceService::Begin(
   parsed.engine.method = method;
   parsed.engine.deadline = call->deadline().time();
   parsed.engine.client = entrance_.ClientOf(context);
-  parsed.engine.trace_id = TraceIdOf(context);
   call->Expect(InferenceReply(parsed.model, std::move(parsed.outputs),
                               method == Method::kModelStreamInfer),
                parsed.empty_final);

@@ -7,7 +7,6 @@
 #include "server/rpc/request_parser.h"
 #include "server/rpc/status.h"
 #include "server/rpc/stream_reactor.h"
-#include "server/rpc/trace.h"
 
 namespace cooper::rpc {
 namespace {
@@ -64,7 +63,6 @@ absl::Status SpatialReasoningService::Begin(
   COOPER_ASSIGN_OR_RETURN(engine::Request parsed, parser.Parse(request));
   parsed.deadline = stream->deadline().time();
   parsed.client = entrance_.ClientOf(context);
-  parsed.trace_id = TraceIdOf(context);
   stream->Run(std::move(parsed), serving->engine, serving->info->name);
   return absl::OkStatus();
 }
@@ -83,7 +81,7 @@ absl::Status SpatialReasoningService::BeginConverse(
   COOPER_RETURN_IF_ERROR(entrance_.CheckCaller(context));
   COOPER_ASSIGN_OR_RETURN(const EngineSlot::Serving* serving,
                           entrance_.CheckLoaded());
-  reactor->Begin(serving, {entrance_.ClientOf(context), TraceIdOf(context)});
+  reactor->Begin(serving, entrance_.ClientOf(context));
   return absl::OkStatus();
 }
 

@@ -1,17 +1,14 @@
 #include "server/tracing/call_trace.h"
 
-#include <unistd.h>
-
-#include <array>
 #include <iterator>
 #include <optional>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "server/base/check.h"
+#include "server/base/random_id.h"
 #include "server/tracing/trace_context.h"
 
 namespace cooper::tracing {
@@ -19,16 +16,6 @@ namespace {
 
 constexpr size_t kTraceIdBytes = 16;
 constexpr size_t kSpanIdBytes = 8;
-
-template <size_t kBytes>
-std::string DrawId() {
-  std::array<char, kBytes> bytes{};
-  // All zeros mean that there is no id.
-  while (bytes == std::array<char, kBytes>{}) {
-    COOPER_CHECK(getentropy(bytes.data(), bytes.size()) == 0);
-  }
-  return absl::BytesToHexString(absl::string_view(bytes.data(), bytes.size()));
-}
 
 // By the trace's id, so that all servers of a trace decide alike.
 bool IsSampled(absl::string_view trace_id, double ratio) {
@@ -39,7 +26,7 @@ bool IsSampled(absl::string_view trace_id, double ratio) {
 
 }  // namespace
 
-std::string DrawSpanId() { return DrawId<kSpanIdBytes>(); }
+std::string DrawSpanId() { return base::DrawHexId(kSpanIdBytes); }
 
 CallTrace::CallTrace(Span call, absl::Time start, absl::Duration to_wall,
                      SpanSink sink)
@@ -111,7 +98,7 @@ std::shared_ptr<CallTrace> Tracer::Begin(absl::string_view traceparent,
     call.trace_id = std::move(caller->trace_id);
     call.parent_id = std::move(caller->parent_id);
   } else {
-    call.trace_id = DrawId<kTraceIdBytes>();
+    call.trace_id = base::DrawHexId(kTraceIdBytes);
     if (!IsSampled(call.trace_id, sample_ratio_)) return nullptr;
   }
   call.span_id = DrawSpanId();

@@ -7,9 +7,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "server/base/check.h"
@@ -25,18 +23,13 @@ bool MayRetry(long status) {  // NOLINT(google-runtime-int): curl's type
 }
 
 std::string DecodePercent(absl::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    uint32_t byte = 0;
-    if (text[i] == '%' && i + 2 < text.size() &&
-        absl::SimpleHexAtoi(text.substr(i + 1, 2), &byte)) {
-      out.push_back(static_cast<char>(byte));
-      i += 2;
-    } else {
-      out.push_back(text[i]);
-    }
-  }
-  return out;
+  int length = 0;
+  const std::unique_ptr<char, decltype(&curl_free)> decoded(
+      curl_easy_unescape(nullptr, text.data(), static_cast<int>(text.size()),
+                         &length),
+      &curl_free);
+  COOPER_CHECK(decoded != nullptr);
+  return {decoded.get(), static_cast<size_t>(length)};
 }
 
 }  // namespace
@@ -146,8 +139,9 @@ std::vector<std::pair<std::string, std::string>> ParsePairs(
         absl::StrSplit(entry, absl::MaxSplits('=', 1));
     const absl::string_view key = absl::StripAsciiWhitespace(parts.first);
     if (key.empty() || entry.find('=') == absl::string_view::npos) continue;
-    pairs.emplace_back(key,
-                       DecodePercent(absl::StripAsciiWhitespace(parts.second)));
+    const absl::string_view value = absl::StripAsciiWhitespace(parts.second);
+    // The library takes no length for "measure it yourself".
+    pairs.emplace_back(key, value.empty() ? "" : DecodePercent(value));
   }
   return pairs;
 }

@@ -145,7 +145,9 @@ def test_a_refused_call_says_why():
             call = stub.Reason(pb.ReasonRequest(), metadata=[RECORDED])
             read(call)
             reason = details(call).reason
+        log = server.errors()
         (span,) = collector.spans()
+    assert f"trace_id={TRACE}" in log.replace('"', "")
     assert span["name"] == f"{SERVICE}/Reason"
     assert attributes(span)["rpc.grpc.status_code"] == "3"
     assert attributes(span)["error.type"] == reason

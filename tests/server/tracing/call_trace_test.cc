@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "absl/time/clock.h"
+#include "tests/testing/fake_clock.h"
 
 namespace cooper::tracing {
 namespace {
@@ -22,13 +23,6 @@ constexpr char kRecorded[] =
 constexpr char kNotRecorded[] =
     "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
 
-// Far from the wall clock, as a monotonic one is.
-class ManualClock : public base::Clock {
- public:
-  absl::Time Now() const override { return now; }
-  absl::Time now = absl::UnixEpoch() + absl::Hours(5);
-};
-
 class CallTraceTest : public ::testing::Test {
  protected:
   Tracer MakeTracer(double ratio = 1.0) {
@@ -39,7 +33,7 @@ class CallTraceTest : public ::testing::Test {
     });
   }
 
-  ManualClock clock_;
+  cooper::testing::FakeClock clock_;  // far from the wall clock
   base::Mutex mutex_;
   int calls_ = 0;
   std::vector<Span> spans_;
@@ -49,8 +43,8 @@ TEST_F(CallTraceTest, ACallGoesOnItsCallersTrace) {
   auto trace = MakeTracer().Begin(kRecorded, kMethod);
   ASSERT_NE(trace, nullptr);
   EXPECT_EQ(trace->trace_id(), "0af7651916cd43dd8448eb211c80319c");
-  clock_.now += absl::Seconds(3);
-  trace->End(clock_.now, /*failed=*/false, "", {{"answer", int64_t{42}}});
+  clock_.Advance(absl::Seconds(3));
+  trace->End(clock_.Now(), /*failed=*/false, "", {{"answer", int64_t{42}}});
   EXPECT_EQ(calls_, 0) << "somebody still holds it";
   trace.reset();
   ASSERT_THAT(spans_, SizeIs(1));
@@ -108,8 +102,8 @@ TEST_F(CallTraceTest, WorkIsBelowTheCallOrBelowOtherWork) {
   auto trace = MakeTracer().Begin("", kMethod);
   CallTrace::Work request;
   request.name = "request";
-  request.start = clock_.now + absl::Seconds(1);
-  request.end = clock_.now + absl::Seconds(2);
+  request.start = clock_.Now() + absl::Seconds(1);
+  request.end = clock_.Now() + absl::Seconds(2);
   request.span_id = DrawSpanId();
   request.failed = true;
   request.message = "broke";
