@@ -20,8 +20,8 @@
 // model knows no request.
 //
 // Threads: `info()`, `text_codec()` and `kv_usage()` may be called from any
-// thread. All else, and every Context, Flow and FlowStep (their destructors
-// too), belongs to one thread at a time: the engine's.
+// thread. All else, and every Context, Flow and Step (their destructors too),
+// belongs to one thread at a time: the engine's.
 //
 // Results: an item's result depends on that item alone, never on its
 // neighbours in the batch, up to float rounding.
@@ -96,12 +96,33 @@ struct VisionImageSegment {
 using Segment =
     std::variant<TextSegment, LatentImageSegment, VisionImageSegment>;
 
+// A wave under way. Several may be, with other calls between their slices; a
+// context or flow may be in one only, and is not to be used by others
+// meanwhile. May be destroyed at any point: what it was for then stays as it
+// was.
+class Step {
+ public:
+  virtual ~Step() = default;
+  // Runs a part that takes about `budget`, but always some of it; returns
+  // whether the wave is complete. An infinite budget runs it to its end.
+  virtual absl::StatusOr<bool> RunSlice(absl::Duration budget) = 0;
+};
+
 // Appends `segment` to `context`. Several items may name one context: they are
 // appended in their order.
 struct AppendItem {
   Context* context = nullptr;
   const Segment* segment = nullptr;
   absl::Status status;  // out; RESOURCE_EXHAUSTED: the pool is full
+};
+
+// Contexts grow, and statuses are set, as the step completes.
+class AppendStep : public Step {
+ public:
+  // Drops a context (its request was cancelled): its items leave before the
+  // next slice, and the others' results stay the same. It may be destroyed
+  // after the call, and so may what its items point to.
+  virtual void Drop(const Context* context) = 0;
 };
 
 // Appends `token` to `context` and chooses the one that follows it.
@@ -135,16 +156,10 @@ struct FlowSpec {
   NoiseSource* noise = nullptr;  // [tokens, channels] normals, in StartFlow
 };
 
-// One Euler step of several flows under way.
-class FlowStep {
+// One Euler step of several flows. As it completes every flow advances by one.
+class FlowStep : public Step {
  public:
-  virtual ~FlowStep() = default;
-  // Runs a part of the step that takes about `budget`, but always some of it;
-  // returns whether the step is complete. After completion every flow has
-  // advanced by one step. An infinite budget runs the whole step.
-  virtual absl::StatusOr<bool> RunSlice(absl::Duration budget) = 0;
-  // Drops a flow (cancelled): its rows leave before the next slice, and the
-  // others' results stay the same. The flow may be destroyed after the call.
+  // As AppendStep's.
   virtual void Drop(const Flow* flow) = 0;
 };
 
@@ -169,7 +184,9 @@ class UnifiedModel {
   virtual KvUsage kv_usage() const = 0;
 
   virtual std::unique_ptr<Context> NewContext() = 0;
-  virtual absl::Status Append(absl::Span<AppendItem> items) = 0;
+  // The items, and what they point to, must outlive the step.
+  virtual absl::StatusOr<std::unique_ptr<AppendStep>> BeginAppend(
+      absl::Span<AppendItem> items) = 0;
   virtual absl::Status Decode(absl::Span<DecodeItem> items) = 0;
   // INVALID_ARGUMENT: a size or option outside of what the checkpoint can do.
   virtual absl::StatusOr<std::unique_ptr<Flow>> StartFlow(
@@ -178,9 +195,16 @@ class UnifiedModel {
   // left.
   virtual absl::StatusOr<std::unique_ptr<FlowStep>> BeginFlowStep(
       absl::Span<Flow* const> flows) = 0;
-  virtual absl::Status DecodeLatents(absl::Span<DecodeLatentsItem> items) = 0;
+  // The items and their flows must outlive the step; the flows may not be in a
+  // FlowStep meanwhile.
+  virtual absl::StatusOr<std::unique_ptr<Step>> BeginDecodeLatents(
+      absl::Span<DecodeLatentsItem> items) = 0;
   // Runs every kind of work once, so that the first request is not slower.
   virtual absl::Status WarmUp() = 0;
+
+  // In one go.
+  absl::Status Append(absl::Span<AppendItem> items);
+  absl::Status DecodeLatents(absl::Span<DecodeLatentsItem> items);
 };
 
 }  // namespace cooper::model

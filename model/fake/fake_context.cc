@@ -5,6 +5,10 @@
 
 namespace cooper::fake {
 
+absl::Status PoolFull() {
+  return absl::ResourceExhaustedError("the context pool is full");
+}
+
 uint64_t MixHash(uint64_t a, uint64_t b) {
   uint64_t x = a + 0x9E3779B97F4A7C15 + (b << 6) + (b >> 2);
   x ^= b * 0xBF58476D1CE4E5B9;

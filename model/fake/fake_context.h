@@ -65,6 +65,9 @@ class FakeContext final : public model::Context {
   uint64_t hash_ = 0;
 };
 
+// What an item's status says where Append was false.
+absl::Status PoolFull();
+
 // A good mix of two numbers.
 uint64_t MixHash(uint64_t a, uint64_t b);
 

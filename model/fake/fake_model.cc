@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "model/fake/fake_flow.h"
+#include "model/fake/fake_steps.h"
 #include "server/base/check.h"
 #include "server/base/clock.h"
 #include "server/base/status_macros.h"
@@ -20,8 +21,6 @@ namespace {
 
 using model::TokenId;
 
-constexpr int kLatentDownsample = 8;
-constexpr int kLatentChannels = 16;
 constexpr int64_t kBytesPerToken = 1024;
 
 FakeContext& Fake(model::Context* context) {
@@ -35,69 +34,7 @@ bool Holds(const std::vector<TokenId>& ids, const std::string& text) {
                      }) != ids.end();
 }
 
-// An image as ids, and how it counts in the content's hash.
-struct ImageTokens {
-  std::vector<TokenId> ids;
-  uint64_t hash = 0;
-};
-ImageTokens TokensOf(const image::RgbImage& image, int side) {
-  ImageTokens tokens;
-  tokens.ids.push_back(FakeCodec::kSpecial.soi);
-  tokens.ids.insert(
-      tokens.ids.end(),
-      static_cast<size_t>(image.size.width / side) * (image.size.height / side),
-      FakeContext::kImageToken);
-  tokens.ids.push_back(FakeCodec::kSpecial.eoi);
-  for (const uint8_t byte : image.pixels) {
-    tokens.hash = (tokens.hash ^ byte) * 0x100000001B3;
-  }
-  tokens.hash = MixHash(tokens.hash, side);
-  return tokens;
-}
-
-uint64_t HashOf(const std::vector<TokenId>& ids) {
-  uint64_t hash = 0;
-  for (const TokenId id : ids) hash = MixHash(hash, id);
-  return hash;
-}
-
-absl::Status PoolFull() {
-  return absl::ResourceExhaustedError("the context pool is full");
-}
-
 }  // namespace
-
-// A step of several flows, layer by layer.
-class FakeFlowStep final : public model::FlowStep {
- public:
-  FakeFlowStep(FakeModel* model, absl::Span<model::Flow* const> flows)
-      : model_(model), flows_(flows.begin(), flows.end()) {}
-
-  absl::StatusOr<bool> RunSlice(absl::Duration budget) override {
-    FakeModel::Record record{FakeModel::Call::kFlowSlice,
-                             static_cast<int>(flows_.size()), 0};
-    for (const model::Flow* flow : flows_) {
-      record.rows +=
-          int64_t{flow->latent_tokens()} * flow->next_step_branches();
-    }
-    COOPER_RETURN_IF_ERROR(model_->Enter(record, absl::ZeroDuration()));
-    const absl::Time end = model_->Now() + budget;
-    do {
-      model_->Sleep(model_->script_.delays.flow_layer);
-      ++layer_;
-    } while (layer_ < model_->script_.flow_layers && model_->Now() < end);
-    if (layer_ < model_->script_.flow_layers) return false;
-    for (model::Flow* flow : flows_) static_cast<FakeFlow*>(flow)->Advance();
-    return true;
-  }
-
-  void Drop(const model::Flow* flow) override { std::erase(flows_, flow); }
-
- private:
-  FakeModel* const model_;
-  std::vector<model::Flow*> flows_;
-  int layer_ = 0;
-};
 
 FakeModel::FakeModel(FakeScript script) : FakeModel(std::move(script), {}) {}
 
@@ -185,48 +122,9 @@ absl::Status FakeModel::ItemFault(Call call, const std::vector<TokenId>& ids) {
   return absl::OkStatus();
 }
 
-absl::Status FakeModel::Append(absl::Span<model::AppendItem> items) {
-  std::vector<ImageTokens> tokens(items.size());
-  std::vector<int64_t> advance(items.size(), 1);
-  Record record{Call::kAppend, static_cast<int>(items.size()), 0};
-  for (size_t i = 0; i < items.size(); ++i) {
-    const model::Segment& segment = *items[i].segment;
-    if (const auto* text = std::get_if<model::TextSegment>(&segment)) {
-      tokens[i] = {text->ids, HashOf(text->ids)};
-      advance[i] = static_cast<int64_t>(text->ids.size());
-    } else if (const auto* latent =
-                   std::get_if<model::LatentImageSegment>(&segment)) {
-      tokens[i] = TokensOf(*latent->image, info_.latent_stride);
-      const image::Size size = latent->image->size;
-      std::vector<float> noise(static_cast<size_t>(kLatentChannels) *
-                               (size.width / kLatentDownsample) *
-                               (size.height / kLatentDownsample));
-      latent->noise->FillNormal(absl::MakeSpan(noise));
-    } else {
-      tokens[i] = TokensOf(*std::get<model::VisionImageSegment>(segment).image,
-                           info_.vit_patch);
-    }
-    record.rows += static_cast<int64_t>(tokens[i].ids.size());
-  }
-  COOPER_RETURN_IF_ERROR(
-      Enter(record,
-            script_.delays.append + script_.delays.append_token * record.rows));
-  for (size_t i = 0; i < items.size(); ++i) {
-    FakeContext& context = Fake(items[i].context);
-    if (!script_.faults.empty()) {
-      items[i].status = ItemFault(Call::kAppend, context.Ids());
-      if (items[i].status.ok()) {
-        items[i].status = ItemFault(Call::kAppend, tokens[i].ids);
-      }
-      if (!items[i].status.ok()) continue;
-    }
-    if (!context.Append(tokens[i].ids, advance[i], tokens[i].hash)) {
-      items[i].status = PoolFull();
-      continue;
-    }
-    appended_tokens_ += static_cast<int64_t>(tokens[i].ids.size());
-  }
-  return absl::OkStatus();
+absl::StatusOr<std::unique_ptr<model::AppendStep>> FakeModel::BeginAppend(
+    absl::Span<model::AppendItem> items) {
+  return std::make_unique<FakeAppendStep>(this, items);
 }
 
 const std::vector<TokenId>* FakeModel::ChooseText(
@@ -284,7 +182,7 @@ absl::Status FakeModel::Decode(absl::Span<model::DecodeItem> items) {
 
 absl::StatusOr<std::unique_ptr<model::Flow>> FakeModel::StartFlow(
     const model::FlowSpec& spec) {
-  COOPER_RETURN_IF_ERROR(Enter({Call::kStartFlow, 1, 0}, absl::ZeroDuration()));
+  COOPER_RETURN_IF_ERROR(Enter({Call::kStartFlow, 1, 0}));
   COOPER_RETURN_IF_ERROR(spec.options.Validate());
   const int stride = info_.latent_stride;
   const int max_side = info_.max_latent_side * stride;
@@ -310,23 +208,9 @@ absl::StatusOr<std::unique_ptr<model::FlowStep>> FakeModel::BeginFlowStep(
   return std::make_unique<FakeFlowStep>(this, flows);
 }
 
-absl::Status FakeModel::DecodeLatents(
+absl::StatusOr<std::unique_ptr<model::Step>> FakeModel::BeginDecodeLatents(
     absl::Span<model::DecodeLatentsItem> items) {
-  const auto count = static_cast<int64_t>(items.size());
-  Record record{Call::kLatents, static_cast<int>(count), 0};
-  for (const model::DecodeLatentsItem& item : items) {
-    record.rows += item.flow->latent_tokens();
-  }
-  COOPER_RETURN_IF_ERROR(Enter(record, script_.delays.latents * count));
-  for (model::DecodeLatentsItem& item : items) {
-    const auto* flow = static_cast<const FakeFlow*>(item.flow);
-    if (!script_.faults.empty()) {
-      item.status = ItemFault(Call::kLatents, flow->Ids());
-      if (!item.status.ok()) continue;
-    }
-    item.image = flow->Picture(item.estimate);
-  }
-  return absl::OkStatus();
+  return std::make_unique<FakeLatentsStep>(this, items);
 }
 
 absl::StatusOr<std::unique_ptr<model::UnifiedModel>> LoadFakeModel(

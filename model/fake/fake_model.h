@@ -25,7 +25,7 @@ namespace cooper::fake {
 class FakeModel final : public model::UnifiedModel {
  public:
   using Call = FakeFault::Call;
-  // A batched call, as it was made.
+  // A batched call, or a slice of a step, as it was made.
   struct Record {
     Call call = Call::kDecode;
     int items = 0;
@@ -37,7 +37,8 @@ class FakeModel final : public model::UnifiedModel {
     std::function<void(absl::Duration)> sleep;
     // Time for slices' budgets; empty: the process's.
     std::function<absl::Time()> now;
-    // Called as a batched call begins, on the caller's thread.
+    // Called as a batched call, or a slice of a step, begins, on the caller's
+    // thread.
     std::function<void(const Record&)> on_call;
     bool record = false;  // whether records() is kept
   };
@@ -50,13 +51,14 @@ class FakeModel final : public model::UnifiedModel {
   model::KvUsage kv_usage() const override;
 
   std::unique_ptr<model::Context> NewContext() override;
-  absl::Status Append(absl::Span<model::AppendItem> items) override;
+  absl::StatusOr<std::unique_ptr<model::AppendStep>> BeginAppend(
+      absl::Span<model::AppendItem> items) override;
   absl::Status Decode(absl::Span<model::DecodeItem> items) override;
   absl::StatusOr<std::unique_ptr<model::Flow>> StartFlow(
       const model::FlowSpec& spec) override;
   absl::StatusOr<std::unique_ptr<model::FlowStep>> BeginFlowStep(
       absl::Span<model::Flow* const> flows) override;
-  absl::Status DecodeLatents(
+  absl::StatusOr<std::unique_ptr<model::Step>> BeginDecodeLatents(
       absl::Span<model::DecodeLatentsItem> items) override;
   absl::Status WarmUp() override { return absl::OkStatus(); }
 
@@ -69,14 +71,17 @@ class FakeModel final : public model::UnifiedModel {
   int64_t appended_tokens() const { return appended_tokens_; }
 
  private:
+  friend class FakeAppendStep;
   friend class FakeFlowStep;
+  friend class FakeLatentsStep;
   struct EncodedTexts {
     std::string match;
     std::vector<std::vector<model::TokenId>> texts;
   };
 
   // Counts a call, reports it, waits, and does what the faults say.
-  absl::Status Enter(Record record, absl::Duration delay);
+  absl::Status Enter(Record record,
+                     absl::Duration delay = absl::ZeroDuration());
   // The fault of this item in the call that Enter counted last.
   absl::Status ItemFault(Call call, const std::vector<model::TokenId>& ids);
   void Sleep(absl::Duration duration) const;

@@ -54,6 +54,10 @@ PassInput AppendBatch::TakeInput(bool need_output) {
   return std::move(input_);
 }
 
+void AppendBatch::Drop(const PagedContext* context) {
+  std::erase_if(growth_, [&](const Growth& g) { return g.context == context; });
+}
+
 void AppendBatch::Commit() {
   for (const Growth& growth : growth_) {
     growth.context->Commit(growth.tokens, growth.advance);

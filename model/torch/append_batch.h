@@ -34,6 +34,8 @@ class AppendBatch {
 
   // The pass; call once.
   PassInput TakeInput(bool need_output);
+  // A context that is not to be committed; its segments leave the pass too.
+  void Drop(const PagedContext* context);
   // Makes the contexts count what was appended; after the pass.
   void Commit();
 

@@ -40,12 +40,15 @@ Autoencoder::Autoencoder(WeightReader& weights,
     : weights_(&weights),
       device_(device),
       z_(config.ae_z_channels),
+      stride_(config.ae_downsample),
       patch_(config.latent_patch_size),
       scale_(config.ae_scale_factor),
       shift_(config.ae_shift_factor) {
   ReadEncoder(config);
   ReadDecoder(config);
   weights_ = nullptr;
+  encoder_parts_ = EncoderParts(encoder_);
+  decoder_parts_ = DecoderParts(decoder_);
 }
 
 Autoencoder::Conv Autoencoder::ReadConv(const std::string& name, int64_t out,
@@ -139,17 +142,25 @@ void Autoencoder::ReadDecoder(const checkpoint::CooperConfig& config) {
   decoder_.out = ReadConv("decoder.conv_out", 3, channels, 3);
 }
 
-at::Tensor Autoencoder::Run(const ResBlock& block, const at::Tensor& x) const {
-  at::Tensor h = NormOf(x, block.norm1.weight, block.norm1.bias);
-  h = ConvOf(at::silu_(h), block.conv1.weight, block.conv1.bias);
-  h = NormOf(h, block.norm2.weight, block.norm2.bias);
-  h = ConvOf(at::silu_(h), block.conv2.weight, block.conv2.bias);
-  if (!block.shortcut.weight.defined()) return h.add_(x);
-  return h.add_(ConvOf(x, block.shortcut.weight, block.shortcut.bias));
+void Autoencoder::AddBlock(const ResBlock& block, std::vector<Part>* parts) {
+  parts->push_back([&block](State* state) {
+    state->h = NormOf(state->x, block.norm1.weight, block.norm1.bias);
+    state->h =
+        ConvOf(at::silu_(state->h), block.conv1.weight, block.conv1.bias);
+  });
+  parts->push_back([&block](State* state) {
+    at::Tensor h = NormOf(std::exchange(state->h, at::Tensor()),
+                          block.norm2.weight, block.norm2.bias);
+    h = ConvOf(at::silu_(h), block.conv2.weight, block.conv2.bias);
+    state->x = h.add_(
+        block.shortcut.weight.defined()
+            ? ConvOf(state->x, block.shortcut.weight, block.shortcut.bias)
+            : state->x);
+  });
 }
 
-at::Tensor Autoencoder::Run(const AttentionBlock& block,
-                            const at::Tensor& x) const {
+at::Tensor Autoencoder::Attend(const AttentionBlock& block,
+                               const at::Tensor& x) {
   const int64_t channels = x.size(1);
   const int64_t height = x.size(2);
   const int64_t width = x.size(3);
@@ -166,30 +177,87 @@ at::Tensor Autoencoder::Run(const AttentionBlock& block,
   return x + ConvOf(attended, block.out.weight, block.out.bias);
 }
 
-at::Tensor Autoencoder::Run(const Middle& middle, const at::Tensor& x) const {
-  return Run(middle.block2, Run(middle.attention, Run(middle.block1, x)));
+void Autoencoder::AddMiddle(const Middle& middle, std::vector<Part>* parts) {
+  AddBlock(middle.block1, parts);
+  parts->push_back([&middle](State* state) {
+    state->x = Attend(middle.attention, state->x);
+  });
+  AddBlock(middle.block2, parts);
 }
 
-at::Tensor Autoencoder::Finish(const Half& half, const at::Tensor& x) const {
-  at::Tensor h = NormOf(x, half.norm_out.weight, half.norm_out.bias);
-  return ConvOf(at::silu_(h), half.out.weight, half.out.bias)
-      .squeeze(0)
-      .contiguous();
+void Autoencoder::AddEnd(const Half& half, std::vector<Part>* parts) {
+  parts->push_back([&half](State* state) {
+    at::Tensor h = NormOf(state->x, half.norm_out.weight, half.norm_out.bias);
+    state->x = ConvOf(at::silu_(h), half.out.weight, half.out.bias)
+                   .squeeze(0)
+                   .contiguous();
+  });
+}
+
+std::vector<Autoencoder::Part> Autoencoder::EncoderParts(const Half& half) {
+  std::vector<Part> parts;
+  parts.push_back([&half](State* state) {
+    state->x = ConvOf(state->x, half.in.weight, half.in.bias);
+  });
+  for (const Level& level : half.levels) {
+    for (const ResBlock& block : level.blocks) AddBlock(block, &parts);
+    if (!level.resample.weight.defined()) continue;
+    parts.push_back([&level](State* state) {
+      state->x =
+          ConvOf(at::constant_pad_nd(state->x, {0, 1, 0, 1}),
+                 level.resample.weight, level.resample.bias, /*stride=*/2);
+    });
+  }
+  AddMiddle(half.middle, &parts);
+  AddEnd(half, &parts);
+  return parts;
+}
+
+std::vector<Autoencoder::Part> Autoencoder::DecoderParts(const Half& half) {
+  std::vector<Part> parts;
+  parts.push_back([&half](State* state) {
+    state->x = ConvOf(state->x, half.in.weight, half.in.bias);
+  });
+  AddMiddle(half.middle, &parts);
+  for (const Level& level : half.levels) {
+    for (const ResBlock& block : level.blocks) AddBlock(block, &parts);
+    if (!level.resample.weight.defined()) continue;
+    parts.push_back([&level](State* state) {
+      const at::Tensor& x = state->x;
+      state->x =
+          ConvOf(at::upsample_nearest2d(x, {x.size(2) * 2, x.size(3) * 2}),
+                 level.resample.weight, level.resample.bias);
+    });
+  }
+  AddEnd(half, &parts);
+  return parts;
+}
+
+Autoencoder::Run Autoencoder::StartMoments(const at::Tensor& pixels) const {
+  return {&encoder_parts_, pixels.to(device_.device, device_.dtype)
+                               .unsqueeze(0)
+                               .contiguous(at::MemoryFormat::ChannelsLast)};
+}
+
+Autoencoder::Run Autoencoder::StartDecode(const at::Tensor& latent) const {
+  return {&decoder_parts_,
+          (latent.to(device_.device, at::kFloat) / scale_ + shift_)
+              .to(device_.dtype)
+              .unsqueeze(0)
+              .contiguous(at::MemoryFormat::ChannelsLast)};
+}
+
+at::Tensor Autoencoder::RunAll(Run run) {
+  while (!run.done()) run.RunPart();
+  return run.Take();
 }
 
 at::Tensor Autoencoder::Moments(const at::Tensor& pixels) const {
-  at::Tensor x = pixels.to(device_.device, device_.dtype)
-                     .unsqueeze(0)
-                     .contiguous(at::MemoryFormat::ChannelsLast);
-  x = ConvOf(x, encoder_.in.weight, encoder_.in.bias);
-  for (const Level& level : encoder_.levels) {
-    for (const ResBlock& block : level.blocks) x = Run(block, x);
-    if (level.resample.weight.defined()) {
-      x = ConvOf(at::constant_pad_nd(x, {0, 1, 0, 1}), level.resample.weight,
-                 level.resample.bias, /*stride=*/2);
-    }
-  }
-  return Finish(encoder_, Run(encoder_.middle, x));
+  return RunAll(StartMoments(pixels));
+}
+
+at::Tensor Autoencoder::Decode(const at::Tensor& latent) const {
+  return RunAll(StartDecode(latent));
 }
 
 at::Tensor Autoencoder::Sample(const at::Tensor& moments,
@@ -199,22 +267,6 @@ at::Tensor Autoencoder::Sample(const at::Tensor& moments,
   const at::Tensor sample =
       mean + at::exp(logvar * 0.5) * noise.to(device_.device, device_.dtype);
   return (sample - shift_) * scale_;
-}
-
-at::Tensor Autoencoder::Decode(const at::Tensor& latent) const {
-  at::Tensor x = (latent.to(device_.device, at::kFloat) / scale_ + shift_)
-                     .to(device_.dtype)
-                     .unsqueeze(0)
-                     .contiguous(at::MemoryFormat::ChannelsLast);
-  x = Run(decoder_.middle, ConvOf(x, decoder_.in.weight, decoder_.in.bias));
-  for (const Level& level : decoder_.levels) {
-    for (const ResBlock& block : level.blocks) x = Run(block, x);
-    if (level.resample.weight.defined()) {
-      x = ConvOf(at::upsample_nearest2d(x, {x.size(2) * 2, x.size(3) * 2}),
-                 level.resample.weight, level.resample.bias);
-    }
-  }
-  return Finish(decoder_, x);
 }
 
 at::Tensor Autoencoder::Patchify(const at::Tensor& latent) const {

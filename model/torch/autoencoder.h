@@ -3,9 +3,11 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/checkpoint/config.h"
@@ -16,9 +18,46 @@ namespace cooper::torch_model {
 
 // FLUX's autoencoder (model-spec section 2): pixels <-> latents.
 class Autoencoder {
+ private:
+  // What goes from one part of a half to the next.
+  struct State {
+    at::Tensor x;  // [1, channels, H, W]
+    at::Tensor h;  // within a block: what is added to x
+  };
+  using Part = std::function<void(State*)>;
+
  public:
   Autoencoder(WeightReader& weights, const checkpoint::CooperConfig& config,
               const Device& device);
+  Autoencoder(const Autoencoder&) = delete;
+  Autoencoder& operator=(const Autoencoder&) = delete;
+
+  // One image on its way through the encoder or the decoder, part by part: a
+  // part is about a convolution.
+  class Run {
+   public:
+    size_t next() const { return next_; }
+    bool done() const { return next_ == parts_->size(); }
+    // What a part's time is about in proportion to: positions of the input.
+    int64_t size() const { return size_; }
+    void RunPart() { (*parts_)[next_++](&state_); }
+    // Once it is done: what Moments or Decode give.
+    at::Tensor Take() { return std::move(state_.x); }
+
+   private:
+    friend class Autoencoder;
+    Run(const std::vector<Part>* parts, at::Tensor x)
+        : parts_(parts),
+          size_(x.size(2) * x.size(3)),
+          state_{std::move(x), {}} {}
+
+    const std::vector<Part>* parts_;
+    int64_t size_;
+    State state_;
+    size_t next_ = 0;
+  };
+  Run StartMoments(const at::Tensor& pixels) const;
+  Run StartDecode(const at::Tensor& latent) const;
 
   // pixels [3, H, W] in -1..1 -> mean and log-variance [2z, H/8, W/8].
   at::Tensor Moments(const at::Tensor& pixels) const;
@@ -32,6 +71,9 @@ class Autoencoder {
   at::Tensor Unpatchify(const at::Tensor& tokens, int64_t h, int64_t w) const;
 
   int64_t z_channels() const { return z_; }
+  // Pixels of a latent, and of a token of latents, both ways.
+  int64_t stride() const { return stride_; }
+  int64_t token_stride() const { return stride_ * patch_; }
   int64_t weight_bytes() const { return weight_bytes_; }
 
  private:
@@ -73,18 +115,24 @@ class Autoencoder {
   void ReadEncoder(const checkpoint::CooperConfig& config);
   void ReadDecoder(const checkpoint::CooperConfig& config);
 
-  at::Tensor Run(const ResBlock& block, const at::Tensor& x) const;
-  at::Tensor Run(const AttentionBlock& block, const at::Tensor& x) const;
-  at::Tensor Run(const Middle& middle, const at::Tensor& x) const;
-  at::Tensor Finish(const Half& half, const at::Tensor& x) const;
+  // The parts of a half, in running order; they point into it.
+  static void AddBlock(const ResBlock& block, std::vector<Part>* parts);
+  static void AddMiddle(const Middle& middle, std::vector<Part>* parts);
+  static void AddEnd(const Half& half, std::vector<Part>* parts);
+  static std::vector<Part> EncoderParts(const Half& half);
+  static std::vector<Part> DecoderParts(const Half& half);
+  static at::Tensor Attend(const AttentionBlock& block, const at::Tensor& x);
+  static at::Tensor RunAll(Run run);
 
   WeightReader* weights_;  // during construction only
   const Device device_;
   const int64_t z_;
+  const int64_t stride_;
   const int64_t patch_;
   const double scale_, shift_;
   int64_t weight_bytes_ = 0;
   Half encoder_, decoder_;
+  std::vector<Part> encoder_parts_, decoder_parts_;
 };
 
 }  // namespace cooper::torch_model

@@ -5,21 +5,13 @@
 #include <ATen/ops/linspace.h>
 #include <ATen/ops/norm.h>
 
-#include <chrono>
 #include <utility>
 
 #include "model/torch/guard.h"
 #include "server/base/check.h"
+#include "server/base/status_macros.h"
 
 namespace cooper::torch_model {
-namespace {
-
-// Of a slice's budget. The rest is for what comes around it (beginning a step,
-// ending it) and for parts that take longer than the ones before.
-constexpr double kPlanned = 0.8;
-
-}  // namespace
-
 std::vector<float> FlowTimes(const model::FlowOptions& options) {
   // The same float32 operations as the reference's.
   const at::Tensor t = at::linspace(1.0, 0.0, options.num_timesteps,
@@ -102,7 +94,7 @@ TorchFlowStep::TorchFlowStep(const Transformer* transformer,
                              const LatentEmbedder* embedder,
                              const Device& device, const at::Tensor& delimiters,
                              absl::Span<model::Flow* const> flows)
-    : transformer_(transformer), embedder_(embedder), device_(device) {
+    : embedder_(embedder) {
   PassInput input;
   input.wide = true;
   input.need_und = false;
@@ -138,51 +130,23 @@ TorchFlowStep::TorchFlowStep(const Transformer* transformer,
   }
   input.hidden.und = at::cat(und);
   input.hidden.gen = at::cat(gen);
-  pass_ = std::make_unique<Pass>(transformer, std::move(input));
+  pass_ = std::make_unique<PacedPass>(transformer, device, std::move(input));
 }
 
 absl::StatusOr<bool> TorchFlowStep::RunSlice(absl::Duration budget) {
-  const auto start = std::chrono::steady_clock::now();
-  const absl::Duration planned = budget * kPlanned;
-  const auto left = [&] {
-    return planned - absl::FromChrono(std::chrono::steady_clock::now() - start);
-  };
-  absl::Status status = Guarded([&] {
-    if (flows_.empty()) return absl::OkStatus();
-    if (budget == absl::InfiniteDuration()) {
-      pass_->RunAll();
-    } else {
-      bool ran = RunPart(planned, /*must=*/true);
-      while (ran && !pass_->done()) ran = RunPart(left(), /*must=*/false);
-    }
+  if (flows_.empty()) return true;
+  SliceBudget slice(budget);
+  COOPER_RETURN_IF_ERROR(Guarded([&] {
+    pass_->Run(&slice);
     if (pass_->done()) Complete();
     return absl::OkStatus();
-  });
-  if (!status.ok()) return status;
-  return flows_.empty() || pass_->done();
-}
-
-bool TorchFlowStep::RunPart(absl::Duration left, bool must) {
-  if (!transformer_->exact_by_row()) {
-    if (!must && left <= absl::ZeroDuration()) return false;
-    pass_->RunLayer();
-    Synchronize(device_);
-    return true;
-  }
-  static_assert(SlicePacer::kStages == Pass::kStages);
-  const int stage = static_cast<int>(pass_->next_stage());
-  const int64_t rows = pacer_.Rows(stage, pass_->rows_left(), left, must);
-  if (rows == 0) return false;
-  const auto start = std::chrono::steady_clock::now();
-  pass_->RunPart(rows);
-  pacer_.Observe(stage, rows,
-                 absl::FromChrono(std::chrono::steady_clock::now() - start));
-  return true;
+  }));
+  return pass_->done();
 }
 
 void TorchFlowStep::Complete() {
-  const at::Tensor velocity = embedder_->Velocity(pass_->Finish().gen);
-  const std::vector<Segment>& segments = pass_->segments();
+  const at::Tensor velocity = embedder_->Velocity(pass_->pass().Finish().gen);
+  const std::vector<Segment>& segments = pass_->pass().segments();
   for (size_t i = 0; i < segments.size();) {
     TorchFlow* const flow = flows_[branch_flow_[i]];
     std::vector<at::Tensor> own;
@@ -212,7 +176,7 @@ void TorchFlowStep::Drop(const model::Flow* flow) {
   }
   // A pass of fewer rows from here on; indices into flows_ stay as they are.
   const absl::Status status = Guarded([&] {
-    pass_->Drop(drop);
+    pass_->pass().Drop(drop);
     return absl::OkStatus();
   });
   COOPER_CHECK(status.ok());

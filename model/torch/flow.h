@@ -10,8 +10,7 @@
 #include "model/torch/autoencoder.h"
 #include "model/torch/kv_cache.h"
 #include "model/torch/latents.h"
-#include "model/torch/pass.h"
-#include "model/torch/slice_pacer.h"
+#include "model/torch/paced_pass.h"
 #include "model/unified_model.h"
 
 // Rectified flow over latents with up to three guidance branches (model-spec
@@ -94,18 +93,12 @@ class TorchFlowStep final : public model::FlowStep {
   at::Tensor FirstSequence() const;
 
  private:
-  // Runs the next part of the pass if it fits into `left`, or if it `must`;
-  // returns whether it did.
-  bool RunPart(absl::Duration left, bool must);
   void Complete();
 
-  const Transformer* transformer_;
   const LatentEmbedder* embedder_;
-  const Device device_;
   std::vector<TorchFlow*> flows_;
   std::vector<size_t> branch_flow_;  // per segment: index into flows_
-  std::unique_ptr<Pass> pass_;
-  SlicePacer pacer_;
+  std::unique_ptr<PacedPass> pass_;
   at::Tensor first_sequence_;
 };
 

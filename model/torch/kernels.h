@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -52,10 +53,22 @@ struct Rows {
   at::Tensor gen;  // [gen rows, width]
 };
 
-// Generation rows [begin, end) of a pass.
-struct RowWindow {
+// Rows [begin, end) of one kind.
+struct RowRange {
   int64_t begin = 0;
   int64_t end = 0;
+  int64_t count() const { return end - begin; }
+  // Those of `rows` rows from `first` on that are in it too.
+  RowRange Within(int64_t first, int64_t rows) const {
+    const RowRange common = {std::max(begin, first),
+                             std::min(end, first + rows)};
+    return common.begin < common.end ? common : RowRange{first, first};
+  }
+};
+
+// A part of a pass's rows.
+struct RowWindow {
+  RowRange und, gen;
 };
 
 // One expert's part of a layer.
@@ -88,10 +101,8 @@ class Kernels {
   virtual void WriteCache(int layer, const HeadShape& shape,
                           const std::vector<Segment>& segments,
                           const Rows& qkv) = 0;
-  // After WriteCache: attention of rows over what their segments see, into
-  // `out` [rows, heads * dim]: of generation rows those in `window`; a
-  // segment's understanding rows go with its first generation row, those of
-  // segments without any with the pass's.
+  // After WriteCache: attention of the rows in `window` over what their
+  // segments see, into `out` [rows, heads * dim].
   virtual void Attend(int layer, const HeadShape& shape,
                       const std::vector<Segment>& segments, const Rows& qkv,
                       RowWindow window, Rows* out) = 0;

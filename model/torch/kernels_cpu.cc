@@ -122,18 +122,21 @@ class CpuKernels final : public Kernels {
   void Attend(int layer, const HeadShape& shape,
               const std::vector<Segment>& segments, const Rows& qkv,
               RowWindow window, Rows* out) override {
-    if (window.begin == 0) AttendSingles(layer, shape, segments, qkv, out);
+    AttendSingles(layer, shape, segments, qkv, window.und, out);
     for (const Segment& segment : segments) {
       if (IsSingle(segment)) continue;
-      RowWindow own = window;
-      if (segment.gen_count > 0) {
-        own.begin = std::max(window.begin, segment.gen_begin);
-        own.end = std::min(window.end, segment.gen_begin + segment.gen_count);
-        if (own.begin >= own.end) continue;
-      } else if (window.begin > 0) {
-        continue;
-      }
-      AttendMany(layer, shape, segment, qkv, own, out);
+      const RowRange und =
+          window.und.Within(segment.und_begin, segment.und_count);
+      const RowRange gen =
+          window.gen.Within(segment.gen_begin, segment.gen_count);
+      if (und.count() + gen.count() == 0) continue;
+      // Packed once: keys and values of rows that do not stay come behind the
+      // context's.
+      Pack(layer, shape, segment, qkv);
+      AttendRows(shape, segment, und, und.begin - segment.und_begin, qkv.und,
+                 &out->und);
+      AttendRows(shape, segment, gen, gen.begin - segment.gen_begin, qkv.gen,
+                 &out->gen);
     }
   }
 
@@ -183,11 +186,12 @@ class CpuKernels final : public Kernels {
   // Segments of one token (decoding): read the pages where they are.
   void AttendSingles(int layer, const HeadShape& shape,
                      const std::vector<Segment>& segments, const Rows& qkv,
-                     Rows* out) {
+                     const RowRange& rows, Rows* out) {
     std::vector<const Segment*> singles;
     int64_t longest = 0;
     for (const Segment& segment : segments) {
       if (!IsSingle(segment)) continue;
+      if (rows.Within(segment.und_begin, 1).count() == 0) continue;
       singles.push_back(&segment);
       longest = std::max(longest, segment.kv_before + 1);
     }
@@ -223,22 +227,6 @@ class CpuKernels final : public Kernels {
                     shape.dim);
       }
     });
-  }
-
-  // Longer segments: keys and values are packed once, those of rows that do not
-  // stay behind the context's.
-  void AttendMany(int layer, const HeadShape& shape, const Segment& segment,
-                  const Rows& qkv, RowWindow window, Rows* out) {
-    Pack(layer, shape, segment, qkv);
-    if (segment.und_count > 0 &&
-        (segment.gen_count == 0 || window.begin == segment.gen_begin)) {
-      AttendRows(shape, segment, segment.und_begin, segment.und_count, qkv.und,
-                 &out->und);
-    }
-    if (segment.gen_count > 0) {
-      AttendRows(shape, segment, window.begin, window.end - window.begin,
-                 qkv.gen, &out->gen);
-    }
   }
 
   // Fills keys_ and values_, [kv heads, a head's floats].
@@ -298,9 +286,14 @@ class CpuKernels final : public Kernels {
         });
   }
 
-  // `count` rows of one kind from `begin`, over what is packed.
-  void AttendRows(const HeadShape& shape, const Segment& segment, int64_t begin,
-                  int64_t count, const at::Tensor& qkv, at::Tensor* out) {
+  // Rows of one kind over what is packed; the first is row `place` of those of
+  // its segment.
+  void AttendRows(const HeadShape& shape, const Segment& segment,
+                  const RowRange& rows, int64_t place, const at::Tensor& qkv,
+                  at::Tensor* out) {
+    const int64_t begin = rows.begin;
+    const int64_t count = rows.count();
+    if (count == 0) return;
     const int64_t total = segment.kv_before + segment.tokens();
     const int64_t group = shape.heads / shape.kv_heads;
     const int64_t chunk = std::max<int64_t>(1, kTaskQueries / group);
@@ -330,7 +323,7 @@ class CpuKernels final : public Kernels {
             queries.dim = shape.dim;
             queries.scale = 1.0f / std::sqrt(static_cast<float>(shape.dim));
             queries.visible =
-                segment.causal ? segment.kv_before + row + 1 : total;
+                segment.causal ? segment.kv_before + place + row + 1 : total;
             queries.visible_step = segment.causal ? 1 : 0;
             block_.attend(
                 queries,

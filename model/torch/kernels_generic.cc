@@ -102,24 +102,21 @@ class GenericKernels final : public Kernels {
               const std::vector<Segment>& segments, const Rows& qkv,
               RowWindow window, Rows* out) override {
     for (const Segment& segment : segments) {
-      const int64_t begin = std::max(window.begin, segment.gen_begin);
-      const int64_t end =
-          std::min(window.end, segment.gen_begin + segment.gen_count);
-      const bool first = segment.gen_count > 0
-                             ? begin == segment.gen_begin && begin < end
-                             : window.begin == 0;
-      if (begin >= end && !first) continue;
+      const RowRange und =
+          window.und.Within(segment.und_begin, segment.und_count);
+      const RowRange gen =
+          window.gen.Within(segment.gen_begin, segment.gen_count);
+      if (und.count() + gen.count() == 0) continue;
       const at::Tensor result =
           AttendOne(layer, shape, segment, Own(segment, qkv));
-      if (segment.und_count > 0 && first) {
-        out->und.narrow(0, segment.und_begin, segment.und_count)
-            .copy_(result.narrow(0, 0, segment.und_count));
-      }
-      if (begin < end) {
-        out->gen.narrow(0, begin, end - begin)
-            .copy_(result.narrow(
-                0, segment.und_count + begin - segment.gen_begin, end - begin));
-      }
+      const auto place = [&](const RowRange& rows, int64_t first,
+                             at::Tensor& all) {
+        if (rows.count() == 0) return;
+        all.narrow(0, rows.begin, rows.count())
+            .copy_(result.narrow(0, first, rows.count()));
+      };
+      place(und, und.begin - segment.und_begin, out->und);
+      place(gen, segment.und_count + gen.begin - segment.gen_begin, out->gen);
     }
   }
 

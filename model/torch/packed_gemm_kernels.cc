@@ -328,6 +328,7 @@ template <class Panel>
 void MultiplyMany(const Product& product) {
   const Rows& rows = product.rows;
   const int64_t k = product.weights.k;
+  constexpr int64_t kStep = Panel::kBytes * kColumns;
   auto* piece = reinterpret_cast<Floats*>(product.scratch);
   float* interleaved = product.scratch + kDepth * kColumns;
   for (int64_t begin = 0; begin < rows.count; begin += kCachedRows) {
@@ -344,11 +345,19 @@ void MultiplyMany(const Product& product) {
           piece[2 * i] = columns.low;
           piece[2 * i + 1] = columns.high;
         }
+        // The next panel's piece comes near meanwhile, a part with each tile.
+        const int64_t tiles = (count + kRowBlock - 1) / kRowBlock;
+        Ahead ahead;
+        if (panel + 1 < product.panel_end) {
+          ahead.line = PanelOf<Panel>(product, panel + 1, input);
+          ahead.inputs = kCacheLine * tiles / kStep;
+        }
         for (int64_t row = 0; row < count; row += kRowBlock) {
-          TileOf<F32Panel, false>(Min(kRowBlock, count - row),
-                                  reinterpret_cast<const char*>(piece), inputs,
-                                  interleaved + row * inputs, 1, kRowBlock,
-                                  product.To(panel, begin + row, input == 0));
+          TileOf<F32Panel, false>(
+              Min(kRowBlock, count - row), reinterpret_cast<const char*>(piece),
+              inputs, interleaved + row * inputs, 1, kRowBlock,
+              product.To(panel, begin + row, input == 0), ahead);
+          ahead.line += inputs * kStep / tiles;
         }
       }
     }

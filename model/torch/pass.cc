@@ -35,22 +35,22 @@ bool OnlyDecodes(const PassInput& input) {
                      });
 }
 
-// The rows of `window`; changes to them are changes to `rows`.
-at::Tensor In(RowWindow window, const at::Tensor& rows) {
-  return rows.narrow(0, window.begin, window.end - window.begin);
+// The rows of `range`; changes to them are changes to `rows`.
+at::Tensor In(const RowRange& range, const at::Tensor& rows) {
+  return rows.narrow(0, range.begin, range.count());
 }
 
-// Puts what was computed of `window` into `all` of `rows` rows.
-void Place(at::Tensor computed, RowWindow window, int64_t rows,
+// Puts what was computed of `range` into `all` of `rows` rows.
+void Place(at::Tensor computed, const RowRange& range, int64_t rows,
            at::Tensor* all) {
-  if (window.end - window.begin == rows) {
+  if (range.count() == rows) {
     *all = std::move(computed);
     return;
   }
-  if (window.begin == 0) {
+  if (range.begin == 0) {
     *all = at::empty({rows, computed.size(1)}, computed.options());
   }
-  In(window, *all).copy_(computed);
+  In(range, *all).copy_(computed);
 }
 
 }  // namespace
@@ -84,7 +84,10 @@ void Pass::RunPart(int64_t rows) {
     ++layer_;
     return;
   }
-  const RowWindow window{row_, row_ + std::min(rows, rows_left())};
+  const RowRange part{row_, row_ + std::min(rows, rows_left())};
+  const RowRange gen = part.Within(und_rows(), gen_rows());
+  const RowWindow window{part.Within(0, und_rows()),
+                         {gen.begin - und_rows(), gen.end - und_rows()}};
   switch (stage_) {
     case Stage::kProject:
       Project(window);
@@ -97,48 +100,48 @@ void Pass::RunPart(int64_t rows) {
       Mix(window);
       break;
   }
-  begun_ = true;
-  row_ = window.end;
-  if (row_ == gen_rows()) EndStage();
+  row_ = part.end;
+  if (row_ == this->rows()) EndStage();
 }
 
-void Pass::Project(RowWindow window) {
+void Pass::Project(const RowWindow& window) {
   const Transformer& t = *transformer_;
   const Transformer::Layer& layer = t.layers_[layer_];
   const double eps = t.config_.rms_norm_eps;
-  const auto project = [&](const Expert& expert, at::Tensor x,
-                           const at::Tensor& delta, const at::Tensor& cos,
-                           const at::Tensor& sin) {
-    if (x.size(0) == 0) return expert.qkv(x);
+  const auto project = [&](const Expert& expert, const RowRange& range,
+                           const at::Tensor& hidden, const at::Tensor& delta,
+                           const at::Tensor& cos, const at::Tensor& sin,
+                           at::Tensor* all) {
+    if (range.count() == 0) return;
+    at::Tensor x = In(range, hidden);
     const at::Tensor normed =
-        delta.defined() ? t.kernels_->AddNorm(x, delta, expert.input_norm, eps)
-                        : t.kernels_->Norm(x, expert.input_norm, eps);
+        delta.defined()
+            ? t.kernels_->AddNorm(x, In(range, delta), expert.input_norm, eps)
+            : t.kernels_->Norm(x, expert.input_norm, eps);
     at::Tensor qkv = expert.qkv(normed);
-    t.kernels_->NormRope(qkv, t.shape_, expert.q_norm, expert.k_norm, cos, sin,
-                         eps, input_.wide);
-    return qkv;
+    t.kernels_->NormRope(qkv, t.shape_, expert.q_norm, expert.k_norm,
+                         In(range, cos), In(range, sin), eps, input_.wide);
+    Place(std::move(qkv), range, hidden.size(0), all);
   };
-  if (!begun_) {
-    qkv_.und =
-        project(layer.und, input_.hidden.und, delta_.und, und_cos_, und_sin_);
-  }
-  Place(project(layer.gen, In(window, input_.hidden.gen),
-                delta_.gen.defined() ? In(window, delta_.gen) : delta_.gen,
-                In(window, gen_cos_), In(window, gen_sin_)),
-        window, gen_rows(), &qkv_.gen);
+  project(layer.und, window.und, input_.hidden.und, delta_.und, und_cos_,
+          und_sin_, &qkv_.und);
+  project(layer.gen, window.gen, input_.hidden.gen, delta_.gen, gen_cos_,
+          gen_sin_, &qkv_.gen);
 }
 
-void Pass::Mix(RowWindow window) {
+void Pass::Mix(const RowWindow& window) {
   const Transformer::Layer& layer = transformer_->layers_[layer_];
-  const bool und = input_.hidden.und.size(0) > 0;
-  if (und && !begun_ && (!last() || input_.need_und)) {
-    delta_.und = Mlp(layer.und, input_.hidden.und, attention_.und);
-  }
-  if (gen_rows() > 0 && (!last() || input_.need_gen)) {
-    Place(Mlp(layer.gen, In(window, input_.hidden.gen),
-              In(window, attention_.gen)),
-          window, gen_rows(), &delta_.gen);
-  }
+  const auto mix = [&](const Expert& expert, bool needed, const RowRange& range,
+                       const at::Tensor& hidden, const at::Tensor& attention,
+                       at::Tensor* delta) {
+    if (range.count() == 0 || (last() && !needed)) return;
+    Place(Mlp(expert, In(range, hidden), In(range, attention)), range,
+          hidden.size(0), delta);
+  };
+  mix(layer.und, input_.need_und, window.und, input_.hidden.und, attention_.und,
+      &delta_.und);
+  mix(layer.gen, input_.need_gen, window.gen, input_.hidden.gen, attention_.gen,
+      &delta_.gen);
 }
 
 at::Tensor Pass::Mlp(const Expert& expert, at::Tensor x,
@@ -153,7 +156,7 @@ at::Tensor Pass::Mlp(const Expert& expert, at::Tensor x,
   }
   at::Tensor out = at::empty_like(normed);
   for (int64_t begin = 0; begin < rows; begin += kMlpRows) {
-    const RowWindow block{begin, std::min(begin + kMlpRows, rows)};
+    const RowRange block{begin, std::min(begin + kMlpRows, rows)};
     In(block, out)
         .copy_(expert.down(kernels.SiluMul(expert.gate_up(In(block, normed)))));
   }
@@ -163,9 +166,12 @@ at::Tensor Pass::Mlp(const Expert& expert, at::Tensor x,
 void Pass::EndStage() {
   const Transformer& t = *transformer_;
   row_ = 0;
-  begun_ = false;
   switch (stage_) {
     case Stage::kProject: {
+      const at::Tensor none =
+          at::empty({0, t.shape_.qkv_width()}, input_.hidden.und.options());
+      if (und_rows() == 0) qkv_.und = none;
+      if (gen_rows() == 0) qkv_.gen = none;
       t.kernels_->WriteCache(layer_, t.shape_, input_.segments, qkv_);
       // The last layer of a pass that only fills the cache ends here.
       if (last() && !input_.need_und && !input_.need_gen) {
@@ -202,41 +208,43 @@ void Pass::RunAll() {
 
 void Pass::Drop(const std::vector<bool>& drop) {
   std::vector<Segment> segments;
-  std::vector<int64_t> und_rows;
-  std::vector<int64_t> gen_rows;
+  std::vector<int64_t> und_kept;
+  std::vector<int64_t> gen_kept;
   std::vector<int64_t> und_positions;
   std::vector<int64_t> gen_positions;
-  int64_t row = 0;  // of those kept, the first that the stage has not done
+  const int64_t und_before = und_rows();
+  int64_t row = 0;  // of those kept, how many the stage has done
   for (size_t i = 0; i < input_.segments.size(); ++i) {
     if (drop[i]) continue;
     Segment segment = input_.segments[i];
-    const int64_t und_begin = static_cast<int64_t>(und_rows.size());
-    const int64_t gen_begin = static_cast<int64_t>(gen_rows.size());
+    const int64_t und_begin = static_cast<int64_t>(und_kept.size());
+    const int64_t gen_begin = static_cast<int64_t>(gen_kept.size());
     for (int64_t k = 0; k < segment.und_count; ++k) {
-      und_rows.push_back(segment.und_begin + k);
+      und_kept.push_back(segment.und_begin + k);
       und_positions.push_back(input_.und_positions[segment.und_begin + k]);
+      if (segment.und_begin + k < row_) ++row;
     }
     for (int64_t k = 0; k < segment.gen_count; ++k) {
-      gen_rows.push_back(segment.gen_begin + k);
+      gen_kept.push_back(segment.gen_begin + k);
       gen_positions.push_back(input_.gen_positions[segment.gen_begin + k]);
-      if (segment.gen_begin + k < row_) ++row;
+      if (und_before + segment.gen_begin + k < row_) ++row;
     }
     segment.und_begin = und_begin;
     segment.gen_begin = gen_begin;
     segments.push_back(segment);
   }
-  const at::Tensor und = IdTensor(und_rows, transformer_->device_);
-  const at::Tensor gen = IdTensor(gen_rows, transformer_->device_);
-  for (Rows* const rows : {&input_.hidden, &delta_, &qkv_, &attention_}) {
-    if (rows->und.defined()) rows->und = rows->und.index_select(0, und);
-    if (rows->gen.defined()) rows->gen = rows->gen.index_select(0, gen);
+  const at::Tensor und = IdTensor(und_kept, transformer_->device_);
+  const at::Tensor gen = IdTensor(gen_kept, transformer_->device_);
+  for (Rows* const of : {&input_.hidden, &delta_, &qkv_, &attention_}) {
+    if (of->und.defined()) of->und = of->und.index_select(0, und);
+    if (of->gen.defined()) of->gen = of->gen.index_select(0, gen);
   }
   input_.segments = std::move(segments);
   input_.und_positions = std::move(und_positions);
   input_.gen_positions = std::move(gen_positions);
   SetPositions();
   row_ = row;
-  if (begun_ && row_ == this->gen_rows()) EndStage();
+  if (row_ > 0 && row_ == rows()) EndStage();
 }
 
 Rows Pass::Finish() {

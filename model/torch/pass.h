@@ -31,9 +31,10 @@ struct PassInput {
 // One pass under way. Contexts must have room reserved for segments that
 // write; the caller commits them when the pass is complete.
 //
-// A layer has three stages, each of which may be cut anywhere between
-// generation rows, so that a long layer need not hold up other work. Results
-// are the same to the bit however a layer is cut, if Transformer::exact_by_row.
+// A layer has three stages, each of which may be cut anywhere between rows
+// (understanding rows come first), so that a long layer need not hold up other
+// work. Results are the same to the bit however a layer is cut, if
+// Transformer::exact_by_row.
 class Pass {
  public:
   enum class Stage {
@@ -48,11 +49,10 @@ class Pass {
 
   int next_layer() const { return layer_; }
   bool done() const { return layer_ == transformer_->layers(); }
-  // The stage of the next part, and the generation rows that it has left.
+  // The stage of the next part, and the rows of both kinds that it has left.
   Stage next_stage() const { return stage_; }
-  int64_t rows_left() const { return gen_rows() - row_; }
-  // The next part: up to `rows` (> 0) generation rows, and with a stage's first
-  // part the understanding rows.
+  int64_t rows_left() const { return rows() - row_; }
+  // The next part: up to `rows` (> 0).
   void RunPart(int64_t rows);
   // The rest of the layer.
   void RunLayer();
@@ -72,10 +72,12 @@ class Pass {
 
  private:
   void SetPositions();
+  int64_t und_rows() const { return input_.hidden.und.size(0); }
   int64_t gen_rows() const { return input_.hidden.gen.size(0); }
+  int64_t rows() const { return und_rows() + gen_rows(); }
   bool last() const { return layer_ + 1 == transformer_->layers(); }
-  void Project(RowWindow window);
-  void Mix(RowWindow window);
+  void Project(const RowWindow& window);
+  void Mix(const RowWindow& window);
   at::Tensor Mlp(const Expert& expert, at::Tensor x,
                  const at::Tensor& attention) const;
   void EndStage();
@@ -88,8 +90,7 @@ class Pass {
 
   int layer_ = 0;
   Stage stage_ = Stage::kProject;
-  int64_t row_ = 0;       // the next generation row of the stage
-  bool begun_ = false;    // the stage: its understanding rows are done
+  int64_t row_ = 0;       // the next of the stage
   Rows qkv_, attention_;  // of the layer under way
 };
 

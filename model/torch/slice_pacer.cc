@@ -8,7 +8,25 @@ namespace {
 // Of the newest part in the running estimate.
 constexpr double kNewest = 0.5;
 
+// Of a slice's budget.
+constexpr double kPlanned = 0.8;
+
+void Learn(absl::Duration took, int64_t size, double* seconds_per_unit) {
+  const double newest = absl::ToDoubleSeconds(took) / static_cast<double>(size);
+  *seconds_per_unit =
+      *seconds_per_unit == 0.0
+          ? newest
+          : *seconds_per_unit + kNewest * (newest - *seconds_per_unit);
+}
+
 }  // namespace
+
+SliceBudget::SliceBudget(absl::Duration budget)
+    : start_(std::chrono::steady_clock::now()), planned_(budget * kPlanned) {}
+
+absl::Duration SliceBudget::left() const {
+  return planned_ - absl::FromChrono(std::chrono::steady_clock::now() - start_);
+}
 
 int64_t SlicePacer::Rows(int stage, int64_t available, absl::Duration left,
                          bool must) const {
@@ -24,9 +42,23 @@ int64_t SlicePacer::Rows(int stage, int64_t available, absl::Duration left,
 }
 
 void SlicePacer::Observe(int stage, int64_t rows, absl::Duration took) {
-  const double newest = absl::ToDoubleSeconds(took) / static_cast<double>(rows);
-  double& per_row = seconds_per_row_[stage];
-  per_row = per_row == 0.0 ? newest : per_row + kNewest * (newest - per_row);
+  Learn(took, rows, &seconds_per_row_[stage]);
+}
+
+bool PartPacer::Fits(size_t part, int64_t size,
+                     const SliceBudget& slice) const {
+  if (slice.must()) return true;
+  const absl::Duration left = slice.left();
+  if (part >= seconds_per_unit_.size() || seconds_per_unit_[part] == 0.0) {
+    return left == absl::InfiniteDuration();
+  }
+  return absl::Seconds(seconds_per_unit_[part] * static_cast<double>(size)) <=
+         left;
+}
+
+void PartPacer::Observe(size_t part, int64_t size, absl::Duration took) {
+  if (part >= seconds_per_unit_.size()) seconds_per_unit_.resize(part + 1);
+  Learn(took, size, &seconds_per_unit_[part]);
 }
 
 }  // namespace cooper::torch_model

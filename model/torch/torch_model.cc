@@ -2,9 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/isfinite.h>
 
 #include <algorithm>
 #include <map>
@@ -12,9 +10,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "model/torch/append_batch.h"
 #include "model/torch/guard.h"
-#include "model/torch/pixels.h"
+#include "model/torch/latents_step.h"
 #include "model/torch/sampler.h"
 #include "server/base/status_macros.h"
 
@@ -23,12 +20,6 @@ namespace {
 
 PagedContext* Paged(model::Context* context) {
   return static_cast<PagedContext*>(context);
-}
-
-// A status that belongs to items rather than to the device.
-bool IsItemError(const absl::Status& status) {
-  return status.code() == absl::StatusCode::kResourceExhausted ||
-         status.code() == absl::StatusCode::kInvalidArgument;
 }
 
 }  // namespace
@@ -83,124 +74,61 @@ absl::Status TorchModel::CheckSegment(const model::Segment& segment) const {
                info_.vit_patch, cooper_.vit_max_num_patch_per_side);
 }
 
-absl::Status TorchModel::Append(absl::Span<model::AppendItem> items) {
-  return AppendTraced(items, nullptr);
+int64_t TorchModel::TokensOf(const model::Segment& segment) const {
+  if (const auto* text = std::get_if<model::TextSegment>(&segment)) {
+    return static_cast<int64_t>(text->ids.size());
+  }
+  if (const auto* latent = std::get_if<model::LatentImageSegment>(&segment)) {
+    const image::Size size = latent->image->size;
+    return 2 + int64_t{size.width / info_.latent_stride} *
+                   (size.height / info_.latent_stride);
+  }
+  return 2 + vision_->patches(
+                 std::get<model::VisionImageSegment>(segment).image->size);
+}
+
+// A context whose room is not to be had, or of which an item is wrong, loses
+// all its items.
+void TorchModel::ReserveFor(absl::Span<model::AppendItem> items) {
+  std::map<model::Context*, int64_t> tokens;
+  std::map<model::Context*, absl::Status> statuses;
+  for (const model::AppendItem& item : items) {
+    absl::Status& status = statuses[item.context];
+    status.Update(CheckSegment(*item.segment));
+    if (status.ok()) tokens[item.context] += TokensOf(*item.segment);
+  }
+  for (auto& [context, status] : statuses) {
+    if (status.ok()) status = Paged(context)->Reserve(tokens[context]);
+  }
+  for (model::AppendItem& item : items) item.status = statuses[item.context];
+}
+
+std::unique_ptr<model::AppendStep> TorchModel::MakeAppendStep(
+    absl::Span<model::AppendItem> items, AppendTrace* trace) {
+  ReserveFor(items);
+  return std::make_unique<TorchAppendStep>(
+      AppendNetwork{transformer_.get(), vision_.get(), autoencoder_.get(),
+                    latents_.get(), &device_, &delimiters_, &vision_pacer_,
+                    &encoder_pacer_},
+      items, trace);
+}
+
+absl::StatusOr<std::unique_ptr<model::AppendStep>> TorchModel::BeginAppend(
+    absl::Span<model::AppendItem> items) {
+  std::unique_ptr<model::AppendStep> step;
+  COOPER_RETURN_IF_ERROR(Guarded([&] {
+    step = MakeAppendStep(items, nullptr);
+    return absl::OkStatus();
+  }));
+  return step;
 }
 
 absl::Status TorchModel::AppendTraced(absl::Span<model::AppendItem> items,
                                       AppendTrace* trace) {
-  return Guarded([&]() -> absl::Status {
-    // Room first: a context whose room is not to be had loses all its items.
-    std::map<PagedContext*, int64_t> rows;
-    const auto tokens_of = [&](const model::Segment& segment) -> int64_t {
-      if (const auto* text = std::get_if<model::TextSegment>(&segment)) {
-        return static_cast<int64_t>(text->ids.size());
-      }
-      if (const auto* latent =
-              std::get_if<model::LatentImageSegment>(&segment)) {
-        const image::Size size = latent->image->size;
-        return 2 + int64_t{size.width / info_.latent_stride} *
-                       (size.height / info_.latent_stride);
-      }
-      return 2 + vision_->patches(
-                     std::get<model::VisionImageSegment>(segment).image->size);
-    };
-    std::map<PagedContext*, absl::Status> refused;
-    for (model::AppendItem& item : items) {
-      PagedContext* const context = Paged(item.context);
-      const absl::Status status = CheckSegment(*item.segment);
-      if (status.ok()) {
-        rows[context] += tokens_of(*item.segment);
-      } else {
-        refused[context] = status;
-      }
-    }
-    for (const auto& [context, count] : rows) {
-      if (refused.contains(context)) continue;
-      const absl::Status status = context->Reserve(count);
-      if (!status.ok()) refused[context] = status;
-    }
-
-    // Images that several items show are encoded once.
-    std::map<const image::RgbImage*, at::Tensor> features;
-    std::vector<const image::RgbImage*> images;
-    for (const model::AppendItem& item : items) {
-      const auto* vision = std::get_if<model::VisionImageSegment>(item.segment);
-      if (vision == nullptr || refused.contains(Paged(item.context))) continue;
-      if (features.emplace(vision->image.get(), at::Tensor()).second) {
-        images.push_back(vision->image.get());
-      }
-    }
-    if (!images.empty()) {
-      const at::Tensor all = vision_->Encode(images);
-      int64_t begin = 0;
-      for (const image::RgbImage* image : images) {
-        const int64_t count = vision_->patches(image->size);
-        features[image] = all.narrow(0, begin, count);
-        begin += count;
-      }
-    }
-
-    AppendBatch batch;
-    std::vector<model::AppendItem*> appended;
-    for (model::AppendItem& item : items) {
-      PagedContext* const context = Paged(item.context);
-      const auto reason = refused.find(context);
-      item.status = reason == refused.end() ? absl::OkStatus() : reason->second;
-      if (!item.status.ok()) continue;
-      EmbeddedSegment embedded;
-      if (const auto* text = std::get_if<model::TextSegment>(item.segment)) {
-        embedded.und = transformer_->Embed(text->ids);
-        embedded.causal = true;
-      } else if (const auto* latent =
-                     std::get_if<model::LatentImageSegment>(item.segment)) {
-        const at::Tensor moments =
-            autoencoder_->Moments(NormalisedPixels(*latent->image));
-        const at::Tensor sample = autoencoder_->Sample(
-            moments,
-            DrawNoise(latent->noise, {autoencoder_->z_channels(),
-                                      moments.size(1), moments.size(2)}));
-        const int64_t h = latent->image->size.height / info_.latent_stride;
-        const int64_t w = latent->image->size.width / info_.latent_stride;
-        embedded.und = delimiters_;
-        embedded.gen =
-            latents_->Embed(autoencoder_->Patchify(sample), 0.0f, h, w);
-      } else {
-        const auto& vision = std::get<model::VisionImageSegment>(*item.segment);
-        embedded.und =
-            at::cat({delimiters_.narrow(0, 0, 1), features[vision.image.get()],
-                     delimiters_.narrow(0, 1, 1)});
-      }
-      batch.Add(context, embedded);
-      appended.push_back(&item);
-    }
-    if (batch.empty()) return absl::OkStatus();
-
-    Pass pass(transformer_.get(), batch.TakeInput(trace != nullptr));
-    const std::vector<Segment> segments = pass.segments();
-    std::vector<at::Tensor> inputs;
-    const auto in_order = [&](const Segment& segment, const Rows& of) {
-      at::Tensor und = of.und.narrow(0, segment.und_begin, segment.und_count);
-      if (segment.gen_count == 0) return und;
-      return at::cat({und.narrow(0, 0, 1),
-                      of.gen.narrow(0, segment.gen_begin, segment.gen_count),
-                      und.narrow(0, 1, 1)});
-    };
-    if (trace != nullptr) {
-      for (const Segment& segment : segments) {
-        inputs.push_back(in_order(segment, pass.hidden()).clone());
-      }
-    }
-    pass.RunAll();
-    batch.Commit();
-    if (trace != nullptr) {
-      const Rows outputs = pass.Finish();
-      for (size_t i = 0; i < segments.size(); ++i) {
-        trace->items.push_back(
-            {inputs[i], batch.Positions(i), in_order(segments[i], outputs)});
-      }
-    }
-    return absl::OkStatus();
+  return Guarded([&] {
+    return MakeAppendStep(items, trace)
+        ->RunSlice(absl::InfiniteDuration())
+        .status();
   });
 }
 
@@ -287,28 +215,10 @@ absl::StatusOr<std::unique_ptr<model::FlowStep>> TorchModel::BeginFlowStep(
   return step;
 }
 
-absl::Status TorchModel::DecodeLatents(
+absl::StatusOr<std::unique_ptr<model::Step>> TorchModel::BeginDecodeLatents(
     absl::Span<model::DecodeLatentsItem> items) {
-  for (model::DecodeLatentsItem& item : items) {
-    const auto* flow = static_cast<const TorchFlow*>(item.flow);
-    const absl::Status status = Guarded([&] {
-      const at::Tensor latents = flow->Latents(item.estimate);
-      item.status = absl::OkStatus();
-      if (!at::isfinite(latents).all().item<bool>()) {
-        item.status = absl::InternalError("latents are not finite");
-        return absl::OkStatus();
-      }
-      item.image = ToFloatImage(autoencoder_->Decode(
-          autoencoder_->Unpatchify(latents, flow->h(), flow->w())));
-      return absl::OkStatus();
-    });
-    if (IsItemError(status)) {
-      item.status = status;
-    } else if (!status.ok()) {
-      return status;
-    }
-  }
-  return absl::OkStatus();
+  return std::make_unique<TorchLatentsStep>(autoencoder_.get(), &decoder_pacer_,
+                                            device_, items);
 }
 
 }  // namespace cooper::torch_model

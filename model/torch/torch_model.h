@@ -9,27 +9,18 @@
 
 #include "model/checkpoint/config.h"
 #include "model/tokenizer/tokenizer.h"
+#include "model/torch/append_step.h"
 #include "model/torch/autoencoder.h"
 #include "model/torch/flow.h"
 #include "model/torch/kv_cache.h"
 #include "model/torch/latents.h"
 #include "model/torch/load_model.h"
+#include "model/torch/slice_pacer.h"
 #include "model/torch/transformer.h"
 #include "model/torch/vision_encoder.h"
 #include "model/unified_model.h"
 
 namespace cooper::torch_model {
-
-// What an append put in and got out, for checks against the reference: per
-// item, in the order of its tokens.
-struct AppendTrace {
-  struct Item {
-    at::Tensor input;                // [n, hidden]
-    std::vector<int64_t> positions;  // [n]
-    at::Tensor output;               // [n, hidden], after the final norm
-  };
-  std::vector<Item> items;
-};
 
 // The whole network behind the seam. See unified_model.h for threads.
 class TorchModel final : public model::UnifiedModel {
@@ -42,13 +33,14 @@ class TorchModel final : public model::UnifiedModel {
   const model::TextCodec& text_codec() const override { return *tokenizer_; }
   model::KvUsage kv_usage() const override;
   std::unique_ptr<model::Context> NewContext() override;
-  absl::Status Append(absl::Span<model::AppendItem> items) override;
+  absl::StatusOr<std::unique_ptr<model::AppendStep>> BeginAppend(
+      absl::Span<model::AppendItem> items) override;
   absl::Status Decode(absl::Span<model::DecodeItem> items) override;
   absl::StatusOr<std::unique_ptr<model::Flow>> StartFlow(
       const model::FlowSpec& spec) override;
   absl::StatusOr<std::unique_ptr<model::FlowStep>> BeginFlowStep(
       absl::Span<model::Flow* const> flows) override;
-  absl::Status DecodeLatents(
+  absl::StatusOr<std::unique_ptr<model::Step>> BeginDecodeLatents(
       absl::Span<model::DecodeLatentsItem> items) override;
   absl::Status WarmUp() override;
 
@@ -60,7 +52,7 @@ class TorchModel final : public model::UnifiedModel {
   const checkpoint::LlmConfig& llm_config() const { return llm_; }
   const checkpoint::CooperConfig& cooper_config() const { return cooper_; }
   const Device& device() const { return device_; }
-  // Append that also records; `trace` may be null.
+  // Append that also records.
   absl::Status AppendTraced(absl::Span<model::AppendItem> items,
                             AppendTrace* trace);
   // One forward of `tokens` (one for each context): logits [n, vocab] float32.
@@ -74,6 +66,10 @@ class TorchModel final : public model::UnifiedModel {
   void FillInfo(int vit_patch, int64_t parameters);
   at::Tensor DrawNoise(model::NoiseSource* noise, at::IntArrayRef shape) const;
   absl::Status CheckSegment(const model::Segment& segment) const;
+  int64_t TokensOf(const model::Segment& segment) const;
+  void ReserveFor(absl::Span<model::AppendItem> items);
+  std::unique_ptr<model::AppendStep> MakeAppendStep(
+      absl::Span<model::AppendItem> items, AppendTrace* trace);
 
   Device device_;
   checkpoint::LlmConfig llm_;
@@ -87,6 +83,7 @@ class TorchModel final : public model::UnifiedModel {
   at::Tensor delimiters_;   // embeddings of soi and eoi, [2, hidden]
   int64_t vocabulary_ = 0;  // logits that may be chosen
   model::ModelInfo info_;
+  PartPacer vision_pacer_, encoder_pacer_, decoder_pacer_;
 };
 
 }  // namespace cooper::torch_model

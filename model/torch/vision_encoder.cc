@@ -9,9 +9,11 @@
 #include <ATen/ops/tensor.h>
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "model/torch/pixels.h"
+#include "server/base/check.h"
 
 namespace cooper::torch_model {
 
@@ -149,24 +151,73 @@ VisionEncoder::Stages VisionEncoder::RunStages(
   return stages;
 }
 
+VisionEncoder::Run VisionEncoder::Start(
+    std::vector<const image::RgbImage*> images) const {
+  return {this, std::move(images)};
+}
+
 at::Tensor VisionEncoder::Encode(
-    const std::vector<const image::RgbImage*>& images) const {
+    std::vector<const image::RgbImage*> images) const {
+  Run run = Start(std::move(images));
+  while (!run.done()) run.RunPart();
+  return run.x_;
+}
+
+VisionEncoder::Run::Run(const VisionEncoder* encoder,
+                        std::vector<const image::RgbImage*> images)
+    : encoder_(encoder), images_(std::move(images)) {
   std::vector<at::Tensor> patches;
-  std::vector<int64_t> positions;
-  std::vector<int64_t> lengths;
-  for (const image::RgbImage* image : images) {
-    patches.push_back(Patches(*image));
-    const std::vector<int64_t> own = Positions(image->size);
-    positions.insert(positions.end(), own.begin(), own.end());
-    lengths.push_back(static_cast<int64_t>(own.size()));
+  for (const image::RgbImage* image : images_) {
+    patches.push_back(encoder_->Patches(*image));
+    const std::vector<int64_t> own = encoder_->Positions(image->size);
+    positions_.insert(positions_.end(), own.begin(), own.end());
+    lengths_.push_back(static_cast<int64_t>(own.size()));
   }
-  const at::Tensor ids = at::tensor(positions, at::kLong).to(device_.device);
-  at::Tensor x =
-      patch_embedding_(at::cat(patches).to(device_.device, device_.dtype)) +
-      position_embedding_.index_select(0, ids);
-  for (const Layer& layer : layers_) x = RunLayer(layer, x, lengths);
-  return Connect(Norm(x, post_weight_, post_bias_)) +
-         pos_embed_.index_select(0, ids);
+  x_ = at::cat(patches).to(encoder_->device_.device, encoder_->device_.dtype);
+}
+
+void VisionEncoder::Run::RunPart() {
+  const VisionEncoder& e = *encoder_;
+  const auto positions_of = [&](const at::Tensor& table) {
+    return table.index_select(
+        0, at::tensor(positions_, at::kLong).to(e.device_.device));
+  };
+  const size_t part = next_++;
+  if (part == 0) {
+    x_ = e.patch_embedding_(x_) + positions_of(e.position_embedding_);
+  } else if (part <= e.layers_.size()) {
+    x_ = e.RunLayer(e.layers_[part - 1], x_, lengths_);
+  } else {
+    x_ = e.Connect(e.Norm(x_, e.post_weight_, e.post_bias_)) +
+         positions_of(e.pos_embed_);
+  }
+}
+
+std::pair<size_t, int64_t> VisionEncoder::Run::PlaceOf(
+    const image::RgbImage* image) const {
+  int64_t row = 0;
+  for (size_t i = 0; i < images_.size(); ++i) {
+    if (images_[i] == image) return {i, row};
+    row += lengths_[i];
+  }
+  return {images_.size(), row};
+}
+
+void VisionEncoder::Run::Drop(const image::RgbImage* image) {
+  const auto [index, row] = PlaceOf(image);
+  if (index == images_.size()) return;
+  const int64_t end = row + lengths_[index];
+  x_ = at::cat({x_.narrow(0, 0, row), x_.narrow(0, end, x_.size(0) - end)});
+  positions_.erase(positions_.begin() + row, positions_.begin() + end);
+  const auto at = static_cast<std::ptrdiff_t>(index);
+  lengths_.erase(lengths_.begin() + at);
+  images_.erase(images_.begin() + at);
+}
+
+at::Tensor VisionEncoder::Run::FeaturesOf(const image::RgbImage* image) const {
+  const auto [index, row] = PlaceOf(image);
+  COOPER_CHECK(done() && index < images_.size());
+  return x_.narrow(0, row, lengths_[index]);
 }
 
 int64_t VisionEncoder::weight_bytes() const {

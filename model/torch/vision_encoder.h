@@ -3,7 +3,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "model/checkpoint/config.h"
@@ -32,9 +34,39 @@ class VisionEncoder {
   };
   Stages RunStages(const image::RgbImage& image) const;
 
+  // Several images on their way through the encoder, part by part: the
+  // embeddings, the layers, the connector. Sides are multiples of the patch and
+  // at most the tables' side of patches.
+  class Run {
+   public:
+    size_t next() const { return next_; }
+    bool done() const { return next_ == encoder_->layers_.size() + 2; }
+    // Patches of all images: what a part's time is about in proportion to.
+    int64_t size() const { return static_cast<int64_t>(positions_.size()); }
+    void RunPart();
+    // Takes an image out; at any point.
+    void Drop(const image::RgbImage* image);
+    // Once it is done: features of an image, [n, hidden].
+    at::Tensor FeaturesOf(const image::RgbImage* image) const;
+
+   private:
+    friend class VisionEncoder;
+    Run(const VisionEncoder* encoder,
+        std::vector<const image::RgbImage*> images);
+    // Where the image and its rows begin: index, row.
+    std::pair<size_t, int64_t> PlaceOf(const image::RgbImage* image) const;
+
+    const VisionEncoder* encoder_;
+    std::vector<const image::RgbImage*> images_;
+    std::vector<int64_t> lengths_;    // rows by image
+    std::vector<int64_t> positions_;  // by row
+    at::Tensor x_;                    // [rows, ...]
+    size_t next_ = 0;
+  };
+  // No two of the images are the same.
+  Run Start(std::vector<const image::RgbImage*> images) const;
   // Features of several images, one after the other: [sum of n, hidden].
-  // Sides are multiples of the patch and at most the tables' side of patches.
-  at::Tensor Encode(const std::vector<const image::RgbImage*>& images) const;
+  at::Tensor Encode(std::vector<const image::RgbImage*> images) const;
 
   int64_t patches(image::Size size) const {
     return int64_t{size.width / patch_} * (size.height / patch_);

@@ -52,20 +52,6 @@ absl::Duration CostEstimator::Estimate(Wave wave, int64_t size,
       std::max(0.0, fit->took + *fit->slope * (n - fit->size)));
 }
 
-int64_t CostEstimator::SizeWithin(Wave wave, absl::Duration took,
-                                  absl::Time now) const {
-  const std::optional<Fit> fit = FitOf(wave, now);
-  if (!fit.has_value()) return kAnySize;
-  // Without a slope of its own, as if all of the time were the rows'.
-  const double slope = fit->slope.value_or(fit->took / fit->size);
-  if (slope <= 0.0) return kAnySize;
-  const double size =
-      fit->size + (absl::ToDoubleSeconds(took) - fit->took) / slope;
-  // Beyond 2^53 a double has no odd numbers.
-  if (size >= 1e15) return kAnySize;
-  return std::max<int64_t>(1, static_cast<int64_t>(size));
-}
-
 absl::Duration CostEstimator::Estimate(const LeastWork& work,
                                        absl::Time now) const {
   return Estimate(Wave::kAppend, work.prefill_rows, now) +

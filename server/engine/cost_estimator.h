@@ -4,7 +4,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <optional>
 
 #include "absl/time/time.h"
@@ -27,10 +26,6 @@ class CostEstimator {
   // Zero for what is not known.
   absl::Duration Estimate(Wave wave, int64_t size, absl::Time now) const;
   absl::Duration Estimate(const LeastWork& work, absl::Time now) const;
-  // The largest size of a wave that takes no longer than `took`, at least 1;
-  // kAnySize where nothing is known that speaks against it.
-  static constexpr int64_t kAnySize = std::numeric_limits<int64_t>::max();
-  int64_t SizeWithin(Wave wave, absl::Duration took, absl::Time now) const;
 
  private:
   // Sums over waves, each weighing the less the older it is.

@@ -29,6 +29,10 @@ WaveKind KindOf(Execution::State state) {
   }
 }
 
+bool Contains(const std::vector<WaveKind>& kinds, WaveKind kind) {
+  return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+}
+
 // The cache's part of the pool.
 int64_t PrefixCacheTokens(const EngineOptions& options,
                           const model::ModelInfo& info) {
@@ -173,6 +177,8 @@ absl::StatusOr<bool> EngineLoop::Turn() {
 }
 
 absl::StatusOr<bool> EngineLoop::RunWave() {
+  const std::vector<WaveKind> under_way = runner_.under_way();
+  if (!Contains(under_way, WaveKind::kAppend)) prefixes_.EndWave();
   COOPER_RETURN_IF_ERROR(UseCached());
   std::vector<Job*> running;
   std::vector<ReadyItem> ready;
@@ -180,7 +186,7 @@ absl::StatusOr<bool> EngineLoop::RunWave() {
   for (const std::shared_ptr<Job>& job : jobs_) {
     if (job->state != Job::State::kRunning ||
         job->execution->state() == Execution::State::kRender ||
-        runner_.InFlowStep(job.get())) {
+        runner_.Holds(job.get())) {
       continue;
     }
     ReadyItem item;
@@ -200,31 +206,16 @@ absl::StatusOr<bool> EngineLoop::RunWave() {
     ready.push_back(item);
     running.push_back(job.get());
   }
-  const std::optional<Wave> wave =
-      scheduler_.Plan(std::move(ready), runner_.flow_under_way(),
-                      costs_.SizeWithin(CostEstimator::Wave::kAppend,
-                                        options_.slice, clock_->Now()));
+  const std::optional<Wave> wave = scheduler_.Plan(std::move(ready), under_way);
   if (!wave.has_value()) return false;
   std::vector<Job*> jobs;
   for (const int request : wave->requests) jobs.push_back(running[request]);
-  switch (wave->kind) {
-    case WaveKind::kDecode:
-      COOPER_RETURN_IF_ERROR(runner_.Decode(jobs));
-      break;
-    case WaveKind::kAppend:
-      COOPER_RETURN_IF_ERROR(runner_.Append(jobs, wave->max_rows));
-      prefixes_.EndWave();
-      break;
-    case WaveKind::kLatents:
-      COOPER_RETURN_IF_ERROR(runner_.DecodeLatents(jobs));
-      break;
-    case WaveKind::kFlow:
-      if (!wave->continue_flow) {
-        COOPER_RETURN_IF_ERROR(runner_.BeginFlowStep(jobs));
-      }
-      jobs.clear();
-      COOPER_RETURN_IF_ERROR(runner_.RunFlowSlice(options_.slice, &jobs));
-      break;
+  if (wave->kind == WaveKind::kDecode) {
+    COOPER_RETURN_IF_ERROR(runner_.Decode(jobs));
+  } else {
+    if (!wave->go_on) COOPER_RETURN_IF_ERROR(Begin(*wave, jobs));
+    jobs.clear();
+    COOPER_RETURN_IF_ERROR(runner_.RunSlice(wave->kind, options_.slice, &jobs));
   }
   ChargeClients();
   const absl::Time now = clock_->Now();
@@ -233,6 +224,17 @@ absl::StatusOr<bool> EngineLoop::RunWave() {
     COOPER_RETURN_IF_ERROR(Settle(job));
   }
   return true;
+}
+
+absl::Status EngineLoop::Begin(const Wave& wave, absl::Span<Job* const> jobs) {
+  switch (wave.kind) {
+    case WaveKind::kAppend:
+      return runner_.BeginAppend(jobs, wave.max_rows);
+    case WaveKind::kFlow:
+      return runner_.BeginFlow(jobs);
+    default:
+      return runner_.BeginLatents(jobs.front());
+  }
 }
 
 void EngineLoop::ChargeClients() {
@@ -246,7 +248,8 @@ void EngineLoop::ChargeClients() {
 absl::Status EngineLoop::UseCached() {
   for (const std::shared_ptr<Job>& job : jobs_) {
     if (job->state != Job::State::kRunning ||
-        job->execution->state() != Execution::State::kAppend) {
+        job->execution->state() != Execution::State::kAppend ||
+        runner_.Holds(job.get())) {
       continue;
     }
     job->execution->UseCached();

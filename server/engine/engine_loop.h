@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "model/unified_model.h"
 #include "server/base/clock.h"
 #include "server/base/worker_pool.h"
@@ -72,6 +73,7 @@ class EngineLoop {
   int64_t TokensOf(const Job& job) const;
   absl::Status UseCached();
   absl::StatusOr<bool> RunWave();
+  absl::Status Begin(const Wave& wave, absl::Span<Job* const> jobs);
   void ChargeClients();
   // Moves a job on until it needs a wave or a pool, or is at its end.
   absl::Status Settle(Job* job);

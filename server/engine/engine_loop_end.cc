@@ -37,7 +37,7 @@ void EngineLoop::End(Job* job, const absl::Status& status) {
       --preparing_;
       break;
     case Job::State::kRunning: {
-      runner_.DropFlow(job);
+      runner_.Drop(job);
       SessionContexts kept = job->execution->TakeKept();
       job->Release();
       LeaveTurn(job, std::move(kept));
@@ -71,7 +71,7 @@ void EngineLoop::FailAll(const absl::Status& cause) {
                          absl::Seconds(1));
   admission_->Fail();
   metrics_->SetEngineUp(false);
-  runner_.AbandonFlowStep();
+  runner_.Abandon();
   for (const std::shared_ptr<Job>& job : jobs_) End(job.get(), failure_);
 }
 

@@ -119,16 +119,16 @@ struct ExecutionSpec {
 // `state()`, takes the item that belongs to it, has the model do it (with
 // other requests' items, or alone: see RunAlone), and hands the result back.
 // The state then is the next one. Not thread-safe; to be destroyed on the
-// driver's thread, and only once its flow was dropped from a FlowStep under
+// driver's thread, and only once what it gave was dropped from a Step under
 // way.
 class Execution {
  public:
   enum class State {
-    kAppend,     // TakeAppends -> Append -> OnAppended
+    kAppend,     // TakeAppends -> an AppendStep -> OnAppended
     kDecode,     // TakeDecode -> Decode -> OnDecoded
     kFlowStart,  // StartFlow
     kFlowStep,   // flow() in a FlowStep -> OnFlowStep
-    kLatents,    // TakeLatents -> DecodeLatents -> OnLatents
+    kLatents,    // TakeLatents -> BeginDecodeLatents's step -> OnLatents
     kRender,     // TakeRender -> any thread -> OnRendered
     kFinished,   // finish()
     kFailed,     // status()

@@ -45,10 +45,13 @@ void TakeTurns(std::vector<ReadyItem>* ready) {
 }  // namespace
 
 std::optional<Wave> Scheduler::Plan(std::vector<ReadyItem> ready,
-                                    bool flow_under_way,
-                                    int64_t rows_beside_text) {
+                                    const std::vector<WaveKind>& under_way) {
+  const auto is_under_way = [&](WaveKind kind) {
+    return std::find(under_way.begin(), under_way.end(), kind) !=
+           under_way.end();
+  };
   const auto is_ready = [&](WaveKind kind) {
-    if (kind == WaveKind::kFlow && flow_under_way) return true;
+    if (is_under_way(kind)) return true;
     return std::any_of(ready.begin(), ready.end(), [&](const ReadyItem& item) {
       return item.kind == kind;
     });
@@ -71,12 +74,11 @@ std::optional<Wave> Scheduler::Plan(std::vector<ReadyItem> ready,
     return std::nullopt;
   }
   last_ = wave.kind;
-  if (wave.kind == WaveKind::kFlow && flow_under_way) {
-    wave.continue_flow = true;
+  if (is_under_way(wave.kind)) {
+    wave.go_on = true;
     return wave;
   }
 
-  const bool beside_text = is_ready(WaveKind::kDecode);
   std::erase_if(ready,
                 [&](const ReadyItem& item) { return item.kind != wave.kind; });
   const auto rank = [&](const ReadyItem& item) {
@@ -92,7 +94,6 @@ std::optional<Wave> Scheduler::Plan(std::vector<ReadyItem> ready,
   int64_t budget = budgets_.flow_rows;
   if (wave.kind == WaveKind::kAppend) {
     budget = budgets_.append_rows;
-    if (beside_text) budget = std::min(budget, rows_beside_text);
     wave.max_rows = budget;
   }
   int64_t rows = 0;

@@ -2,7 +2,6 @@
 #define COOPER_SERVER_ENGINE_SCHEDULER_H_
 
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <vector>
 
@@ -32,8 +31,8 @@ struct Budgets {
 
 struct Wave {
   WaveKind kind = WaveKind::kDecode;
-  // kFlow: go on with the step under way; `requests` is empty.
-  bool continue_flow = false;
+  // Go on with what is under way of the kind; `requests` is empty.
+  bool go_on = false;
   std::vector<int> requests;  // in the order of the batch
   int64_t max_rows = 0;       // kAppend: of each request
 };
@@ -49,19 +48,18 @@ struct Wave {
 //
 // Texts go first: all of them in one wave, and between any two waves of other
 // kinds as long as some are in text. The others take turns (appends, latents,
-// flows), so that each ready kind runs within three such waves. Others join the
-// first under the budget; a request that alone passes it goes alone. Of latents
-// one map goes at a time. An append that a text waits for has a smaller budget
-// (`rows_beside_text`), so that it goes piece by piece.
+// flows), so that each ready kind runs within three such waves; of what goes
+// slice by slice, each slice is such a wave. Others join the first under the
+// budget; a request that alone passes it goes alone. Of latents one map goes at
+// a time.
 class Scheduler {
  public:
   explicit Scheduler(Budgets budgets) : budgets_(budgets) {}
 
-  // nullopt: nothing is ready. `flow_under_way`: a step is part done; flows
-  // that are ready join the next one.
-  std::optional<Wave> Plan(
-      std::vector<ReadyItem> ready, bool flow_under_way,
-      int64_t rows_beside_text = std::numeric_limits<int64_t>::max());
+  // nullopt: nothing is ready. `under_way`: the kinds of which something is
+  // part done; what is ready of them has to wait for its end.
+  std::optional<Wave> Plan(std::vector<ReadyItem> ready,
+                           const std::vector<WaveKind>& under_way);
 
  private:
   Budgets budgets_;

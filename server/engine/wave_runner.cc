@@ -1,11 +1,31 @@
 #include "server/engine/wave_runner.h"
 
 #include <algorithm>
+#include <array>
+#include <set>
 #include <utility>
 
+#include "server/base/check.h"
 #include "server/base/status_macros.h"
 
 namespace cooper::engine {
+namespace {
+
+constexpr std::array<WaveKind, 3> kSliced = {WaveKind::kAppend, WaveKind::kFlow,
+                                             WaveKind::kLatents};
+
+metrics::Phase PhaseOf(WaveKind kind) {
+  switch (kind) {
+    case WaveKind::kAppend:
+      return metrics::Phase::kPrefill;
+    case WaveKind::kFlow:
+      return metrics::Phase::kDiffusion;
+    default:
+      return metrics::Phase::kVaeDecode;
+  }
+}
+
+}  // namespace
 
 absl::Status WaveRunner::Decode(absl::Span<Job* const> jobs) {
   const absl::Time start = clock_->Now();
@@ -27,41 +47,108 @@ absl::Status WaveRunner::Decode(absl::Span<Job* const> jobs) {
   return absl::OkStatus();
 }
 
-absl::Status WaveRunner::Append(absl::Span<Job* const> jobs, int64_t max_rows) {
-  const absl::Time start = clock_->Now();
-  std::vector<model::AppendItem> items;
-  std::vector<size_t> ends;  // of each job's items
-  std::vector<int64_t> rows;
-  int64_t all_rows = 0;
+absl::Status WaveRunner::BeginAppend(absl::Span<Job* const> jobs,
+                                     int64_t max_rows) {
+  append_items_.clear();
   for (Job* job : jobs) {
-    rows.push_back(job->execution->TakeAppends(max_rows, &items));
-    all_rows += rows.back();
-    ends.push_back(items.size());
+    const size_t first = append_items_.size();
+    const int64_t rows = job->execution->TakeAppends(max_rows, &append_items_);
+    const size_t items = append_items_.size() - first;
+    if (items == 0) continue;
+    append_.members.push_back({job, rows, first, items});
+    append_.rows += rows;
   }
-  absl::Duration took;
-  if (!items.empty()) {  // else: everything was in the prefix cache
-    COOPER_RETURN_IF_ERROR(model_->Append(absl::MakeSpan(items)));
-    took = clock_->Now() - start;
-    CountAppend(items, took);
-    costs_->Observe(CostEstimator::Wave::kAppend, all_rows, took,
-                    clock_->Now());
-  }
-  size_t begin = 0;
-  for (size_t i = 0; i < jobs.size(); ++i) {
-    if (took > absl::ZeroDuration()) {
-      jobs[i]->OnWave(metrics::Phase::kPrefill, start, took,
-                      took * rows[i] / all_rows);
-    }
-    jobs[i]->execution->OnAppended(
-        absl::MakeConstSpan(items).subspan(begin, ends[i] - begin));
-    begin = ends[i];
-  }
+  if (append_items_.empty()) return absl::OkStatus();
+  COOPER_ASSIGN_OR_RETURN(append_step_,
+                          model_->BeginAppend(absl::MakeSpan(append_items_)));
   return absl::OkStatus();
 }
 
+absl::Status WaveRunner::BeginFlow(absl::Span<Job* const> jobs) {
+  std::vector<model::Flow*> flows;
+  for (Job* job : jobs) {
+    flows.push_back(job->execution->flow());
+    flow_.members.push_back({job, job->execution->flow_rows()});
+    flow_.rows += flow_.members.back().rows;
+  }
+  COOPER_ASSIGN_OR_RETURN(flow_step_, model_->BeginFlowStep(flows));
+  return absl::OkStatus();
+}
+
+absl::Status WaveRunner::BeginLatents(Job* job) {
+  latents_item_ = job->execution->TakeLatents();
+  latents_.members.push_back({job, 1});
+  latents_.rows = 1;
+  COOPER_ASSIGN_OR_RETURN(
+      latents_step_,
+      model_->BeginDecodeLatents(absl::MakeSpan(&latents_item_, 1)));
+  return absl::OkStatus();
+}
+
+absl::Status WaveRunner::RunSlice(WaveKind kind, absl::Duration budget,
+                                  std::vector<Job*>* done) {
+  model::Step* const step = StepOf(kind);
+  if (step == nullptr) return absl::OkStatus();
+  Sliced& wave = Of(kind);
+  const absl::Time start = clock_->Now();
+  COOPER_ASSIGN_OR_RETURN(const bool complete, step->RunSlice(budget));
+  const absl::Duration took = clock_->Now() - start;
+  wave.took += took;
+  for (const Member& member : wave.members) {
+    member.job->OnWave(PhaseOf(kind), start, took,
+                       took * member.rows / wave.rows);
+  }
+  if (!complete) return absl::OkStatus();
+  switch (kind) {
+    case WaveKind::kAppend:
+      EndAppend();
+      break;
+    case WaveKind::kFlow:
+      EndFlow();
+      break;
+    default:
+      EndLatents();
+  }
+  for (const Member& member : wave.members) done->push_back(member.job);
+  Forget(kind);
+  return absl::OkStatus();
+}
+
+void WaveRunner::EndAppend() {
+  CountAppend(append_.took);
+  costs_->Observe(CostEstimator::Wave::kAppend, append_.rows, append_.took,
+                  clock_->Now());
+  for (const Member& member : append_.members) {
+    member.job->execution->OnAppended(
+        absl::MakeConstSpan(append_items_)
+            .subspan(member.first_item, member.items));
+  }
+}
+
+void WaveRunner::EndFlow() {
+  const int flows = static_cast<int>(flow_.members.size());
+  metrics_->WaveRun(metrics::Wave::kFlow, flows, flow_.took);
+  metrics_->PhaseRun(metrics::Phase::kDiffusion, flow_.took);
+  metrics_->FlowSteps(flows, flow_.took);
+  costs_->Observe(CostEstimator::Wave::kFlowStep, flow_.rows, flow_.took,
+                  clock_->Now());
+  flow_step_.reset();  // before a flow is: it may be done
+  for (const Member& member : flow_.members) {
+    member.job->execution->OnFlowStep();
+  }
+}
+
+void WaveRunner::EndLatents() {
+  metrics_->WaveRun(metrics::Wave::kDecodeLatents, 1, latents_.took);
+  metrics_->PhaseRun(metrics::Phase::kVaeDecode, latents_.took);
+  costs_->Observe(CostEstimator::Wave::kLatents, 1, latents_.took,
+                  clock_->Now());
+  latents_step_.reset();
+  latents_.members.front().job->execution->OnLatents(std::move(latents_item_));
+}
+
 // The wave's time counts for the phases by the share of their rows.
-void WaveRunner::CountAppend(absl::Span<const model::AppendItem> items,
-                             absl::Duration took) {
+void WaveRunner::CountAppend(absl::Duration took) {
   const model::ModelInfo& info = model_->info();
   const auto tiles = [](image::Size size, int side) {
     return int64_t{size.width / side} * (size.height / side);
@@ -69,16 +156,22 @@ void WaveRunner::CountAppend(absl::Span<const model::AppendItem> items,
   int64_t text = 0;
   int64_t latent = 0;
   int64_t vision = 0;
-  for (const model::AppendItem& item : items) {
-    if (const auto* t = std::get_if<model::TextSegment>(item.segment)) {
-      text += static_cast<int64_t>(t->ids.size());
-    } else if (const auto* l =
-                   std::get_if<model::LatentImageSegment>(item.segment)) {
-      latent += tiles(l->image->size, info.latent_stride);
-    } else {
-      vision +=
-          tiles(std::get<model::VisionImageSegment>(*item.segment).image->size,
-                info.vit_patch);
+  int items = 0;
+  for (const Member& member : append_.members) {
+    items += static_cast<int>(member.items);
+    for (const model::AppendItem& item :
+         absl::MakeConstSpan(append_items_)
+             .subspan(member.first_item, member.items)) {
+      if (const auto* t = std::get_if<model::TextSegment>(item.segment)) {
+        text += static_cast<int64_t>(t->ids.size());
+      } else if (const auto* l =
+                     std::get_if<model::LatentImageSegment>(item.segment)) {
+        latent += tiles(l->image->size, info.latent_stride);
+      } else {
+        vision += tiles(
+            std::get<model::VisionImageSegment>(*item.segment).image->size,
+            info.vit_patch);
+      }
     }
   }
   const auto rows = static_cast<double>(text + latent + vision);
@@ -89,85 +182,95 @@ void WaveRunner::CountAppend(absl::Span<const model::AppendItem> items,
   count(metrics::Phase::kPrefill, text);
   count(metrics::Phase::kVaeEncode, latent);
   count(metrics::Phase::kVit, vision);
-  metrics_->WaveRun(metrics::Wave::kAppend, static_cast<int>(items.size()),
-                    took);
+  metrics_->WaveRun(metrics::Wave::kAppend, items, took);
 }
 
-absl::Status WaveRunner::DecodeLatents(absl::Span<Job* const> jobs) {
-  const absl::Time start = clock_->Now();
-  std::vector<model::DecodeLatentsItem> items;
-  for (Job* job : jobs) items.push_back(job->execution->TakeLatents());
-  COOPER_RETURN_IF_ERROR(model_->DecodeLatents(absl::MakeSpan(items)));
-  const absl::Duration took = clock_->Now() - start;
-  metrics_->WaveRun(metrics::Wave::kDecodeLatents,
-                    static_cast<int>(jobs.size()), took);
-  metrics_->PhaseRun(metrics::Phase::kVaeDecode, took);
-  costs_->Observe(CostEstimator::Wave::kLatents,
-                  static_cast<int64_t>(jobs.size()), took, clock_->Now());
-  for (size_t i = 0; i < jobs.size(); ++i) {
-    jobs[i]->OnWave(metrics::Phase::kVaeDecode, start, took,
-                    took / static_cast<int64_t>(jobs.size()));
-    jobs[i]->execution->OnLatents(std::move(items[i]));
+WaveRunner::Sliced& WaveRunner::Of(WaveKind kind) {
+  switch (kind) {
+    case WaveKind::kAppend:
+      return append_;
+    case WaveKind::kFlow:
+      return flow_;
+    default:
+      COOPER_CHECK(kind == WaveKind::kLatents);
+      return latents_;
   }
-  return absl::OkStatus();
 }
 
-absl::Status WaveRunner::BeginFlowStep(absl::Span<Job* const> jobs) {
-  std::vector<model::Flow*> flows;
-  std::vector<Member> members;
-  step_rows_ = 0;
-  for (Job* job : jobs) {
-    flows.push_back(job->execution->flow());
-    members.push_back({job, job->execution->flow_rows()});
-    step_rows_ += members.back().rows;
+model::Step* WaveRunner::StepOf(WaveKind kind) const {
+  switch (kind) {
+    case WaveKind::kAppend:
+      return append_step_.get();
+    case WaveKind::kFlow:
+      return flow_step_.get();
+    default:
+      return latents_step_.get();
   }
-  COOPER_ASSIGN_OR_RETURN(step_, model_->BeginFlowStep(flows));
-  members_ = std::move(members);
-  step_took_ = absl::ZeroDuration();
-  return absl::OkStatus();
 }
 
-absl::Status WaveRunner::RunFlowSlice(absl::Duration budget,
-                                      std::vector<Job*>* done) {
-  const absl::Time start = clock_->Now();
-  COOPER_ASSIGN_OR_RETURN(const bool complete, step_->RunSlice(budget));
-  const absl::Duration took = clock_->Now() - start;
-  step_took_ += took;
-  for (const Member& member : members_) {
-    member.job->OnWave(metrics::Phase::kDiffusion, start, took,
-                       took * member.rows / step_rows_);
+void WaveRunner::Forget(WaveKind kind) {
+  switch (kind) {
+    case WaveKind::kAppend:
+      append_step_.reset();
+      append_items_.clear();
+      break;
+    case WaveKind::kFlow:
+      flow_step_.reset();
+      break;
+    default:
+      latents_step_.reset();
   }
-  if (!complete) return absl::OkStatus();
-  const int flows = static_cast<int>(members_.size());
-  metrics_->WaveRun(metrics::Wave::kFlow, flows, step_took_);
-  metrics_->PhaseRun(metrics::Phase::kDiffusion, step_took_);
-  metrics_->FlowSteps(flows, step_took_);
-  costs_->Observe(CostEstimator::Wave::kFlowStep, step_rows_, step_took_,
-                  clock_->Now());
-  step_.reset();
-  for (const Member& member : std::exchange(members_, {})) {
-    done->push_back(member.job);
-    member.job->execution->OnFlowStep();
+  Of(kind) = {};
+}
+
+std::vector<WaveKind> WaveRunner::under_way() const {
+  std::vector<WaveKind> kinds;
+  for (const WaveKind kind : kSliced) {
+    if (StepOf(kind) != nullptr) kinds.push_back(kind);
   }
-  return absl::OkStatus();
+  return kinds;
 }
 
-bool WaveRunner::InFlowStep(const Job* job) const {
-  return std::any_of(members_.begin(), members_.end(),
-                     [job](const Member& member) { return member.job == job; });
+bool WaveRunner::Holds(const Job* job) const {
+  const auto in = [job](const Sliced& wave) {
+    return std::any_of(wave.members.begin(), wave.members.end(),
+                       [job](const Member& m) { return m.job == job; });
+  };
+  return in(append_) || in(flow_) || in(latents_);
 }
 
-void WaveRunner::DropFlow(Job* job) {
-  if (!InFlowStep(job)) return;
-  step_->Drop(job->execution->flow());
-  std::erase_if(members_,
-                [job](const Member& member) { return member.job == job; });
-  if (members_.empty()) step_.reset();
+void WaveRunner::Drop(Job* job) {
+  for (const WaveKind kind : kSliced) {
+    std::vector<Member>& members = Of(kind).members;
+    const auto member =
+        std::find_if(members.begin(), members.end(),
+                     [job](const Member& m) { return m.job == job; });
+    if (member == members.end()) continue;
+    if (members.size() == 1) {
+      Forget(kind);
+    } else {
+      DropFrom(kind, *member);
+      members.erase(member);
+    }
+  }
 }
 
-void WaveRunner::AbandonFlowStep() {
-  step_.reset();
-  members_.clear();
+// Others stay.
+void WaveRunner::DropFrom(WaveKind kind, const Member& member) {
+  if (kind == WaveKind::kFlow) {
+    flow_step_->Drop(member.job->execution->flow());
+    return;
+  }
+  COOPER_CHECK(kind == WaveKind::kAppend);
+  std::set<const model::Context*> contexts;
+  for (size_t i = 0; i < member.items; ++i) {
+    contexts.insert(append_items_[member.first_item + i].context);
+  }
+  for (const model::Context* context : contexts) append_step_->Drop(context);
+}
+
+void WaveRunner::Abandon() {
+  for (const WaveKind kind : kSliced) Forget(kind);
 }
 
 }  // namespace cooper::engine

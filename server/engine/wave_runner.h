@@ -11,12 +11,15 @@
 #include "server/base/clock.h"
 #include "server/engine/cost_estimator.h"
 #include "server/engine/job.h"
+#include "server/engine/scheduler.h"
 #include "server/metrics/server_metrics.h"
 
 namespace cooper::engine {
 
 // Does waves on the model: gathers the items of the jobs' executions, makes
-// the call, hands the results back, and counts the time. Engine thread only.
+// the call, hands the results back, and counts the time. Texts go token by
+// token; all else goes slice by slice, and of each kind one wave at a time may
+// be under way. Engine thread only.
 //
 // Errors: a status that is not OK is the device's failure, after which the
 // model must not be used. What concerns one job alone is in its execution.
@@ -28,39 +31,63 @@ class WaveRunner {
       : model_(model), metrics_(metrics), clock_(clock), costs_(costs) {}
 
   absl::Status Decode(absl::Span<Job* const> jobs);
-  absl::Status Append(absl::Span<Job* const> jobs, int64_t max_rows);
-  absl::Status DecodeLatents(absl::Span<Job* const> jobs);
 
-  // One Euler step of several jobs' flows, slice by slice.
-  absl::Status BeginFlowStep(absl::Span<Job* const> jobs);
-  // Runs a slice; at the end of the step the jobs are moved to `done`.
-  absl::Status RunFlowSlice(absl::Duration budget, std::vector<Job*>* done);
-  // Takes a job out of the step under way, if it is in it. Must come before
-  // its execution is destroyed.
-  void DropFlow(Job* job);
-  bool flow_under_way() const { return step_ != nullptr; }
-  bool InFlowStep(const Job* job) const;
-  // Forgets the step, as after a failure.
-  void AbandonFlowStep();
+  // Begins a wave of a kind of which none is under way; its first slice is yet
+  // to run. Of kLatents one job goes at a time.
+  absl::Status BeginFlow(absl::Span<Job* const> jobs);
+  absl::Status BeginLatents(Job* job);
+  // Of each job's rows at most `max_rows`. Jobs that need nothing of the model,
+  // since all is in the prefix cache or being encoded by another, are not in
+  // the wave.
+  absl::Status BeginAppend(absl::Span<Job* const> jobs, int64_t max_rows);
+
+  // A slice of the wave under way. At its end its jobs are moved to `done`, and
+  // their executions have the results.
+  absl::Status RunSlice(WaveKind kind, absl::Duration budget,
+                        std::vector<Job*>* done);
+
+  std::vector<WaveKind> under_way() const;
+  bool Holds(const Job* job) const;
+  // Takes a job out of the wave that it is in, if it is in one. Must come
+  // before its execution is destroyed.
+  void Drop(Job* job);
+  // Forgets all that is under way, as after a failure.
+  void Abandon();
 
  private:
-  void CountAppend(absl::Span<const model::AppendItem> items,
-                   absl::Duration took);
+  struct Member {
+    Job* job;
+    // As the wave began: a flow's own count is the next step's at its end.
+    int64_t rows;
+    size_t first_item = 0;  // of append_items_
+    size_t items = 0;
+  };
+  struct Sliced {
+    std::vector<Member> members;
+    int64_t rows = 0;  // of all, those that left it too
+    absl::Duration took;
+  };
+  Sliced& Of(WaveKind kind);
+  model::Step* StepOf(WaveKind kind) const;
+  void Forget(WaveKind kind);
+  void DropFrom(WaveKind kind, const Member& member);
+  void EndAppend();
+  void EndFlow();
+  void EndLatents();
+  void CountAppend(absl::Duration took);
 
   model::UnifiedModel* const model_;
   metrics::ServerMetrics* const metrics_;
   const base::Clock* const clock_;
   CostEstimator* const costs_;
-  std::unique_ptr<model::FlowStep> step_;
-  // Who is in the step, with the rows that it began with: a flow's own count is
-  // the next step's once a step is done.
-  struct Member {
-    Job* job;
-    int64_t rows;
-  };
-  std::vector<Member> members_;
-  int64_t step_rows_ = 0;  // of all, those that left it too
-  absl::Duration step_took_;
+
+  Sliced append_, flow_, latents_;
+  std::vector<model::AppendItem> append_items_;
+  model::DecodeLatentsItem latents_item_;
+  // Last: they point to what is above.
+  std::unique_ptr<model::AppendStep> append_step_;
+  std::unique_ptr<model::FlowStep> flow_step_;
+  std::unique_ptr<model::Step> latents_step_;
 };
 
 }  // namespace cooper::engine

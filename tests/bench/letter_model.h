@@ -30,8 +30,9 @@ class LetterModel final : public model::UnifiedModel {
   std::unique_ptr<model::Context> NewContext() override {
     return model_->NewContext();
   }
-  absl::Status Append(absl::Span<model::AppendItem> items) override {
-    return model_->Append(items);
+  absl::StatusOr<std::unique_ptr<model::AppendStep>> BeginAppend(
+      absl::Span<model::AppendItem> items) override {
+    return model_->BeginAppend(items);
   }
   absl::Status Decode(absl::Span<model::DecodeItem> items) override;
   absl::StatusOr<std::unique_ptr<model::Flow>> StartFlow(
@@ -42,9 +43,9 @@ class LetterModel final : public model::UnifiedModel {
       absl::Span<model::Flow* const> flows) override {
     return model_->BeginFlowStep(flows);
   }
-  absl::Status DecodeLatents(
+  absl::StatusOr<std::unique_ptr<model::Step>> BeginDecodeLatents(
       absl::Span<model::DecodeLatentsItem> items) override {
-    return model_->DecodeLatents(items);
+    return model_->BeginDecodeLatents(items);
   }
   absl::Status WarmUp() override { return model_->WarmUp(); }
 

@@ -115,7 +115,7 @@ TEST_F(DecodeLayerTest, EqualsTheLayerInItsParts) {
   const at::Tensor written = pool_.keys(0).clone();
   Rows attention;
   attention.und = at::empty({kRows, kShape.heads * kShape.dim});
-  parts->Attend(0, kShape, segments_, qkv, RowWindow(), &attention);
+  parts->Attend(0, kShape, segments_, qkv, {{0, kRows}, {0, 0}}, &attention);
   const at::Tensor normed =
       parts->AddNorm(x, expert_.out(attention.und), expert_.post_norm, kEps);
   const at::Tensor delta =

@@ -8,6 +8,7 @@
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "tests/testing/status_matchers.h"
@@ -28,16 +29,23 @@ class KernelsTest : public ::testing::TestWithParam<Shape> {
         << "largest difference " << (got - want).abs().max().item<double>();
   }
 
-  // Attention of all rows, window by window; each ends where `ends` says.
+  // Attention of all rows, window by window: understanding rows first, then
+  // generation rows. Each window but the last ends where `ends` says.
   Rows Attention(Kernels& kernels, const std::vector<Segment>& segments,
-                 const Rows& qkv, const std::vector<int64_t>& ends) {
+                 const Rows& qkv, std::vector<int64_t> ends) {
     const int64_t width = shape_.heads * shape_.dim;
+    const int64_t und = qkv.und.size(0);
+    const int64_t gen = qkv.gen.size(0);
     Rows out;
-    out.und = at::empty({qkv.und.size(0), width});
-    out.gen = at::empty({qkv.gen.size(0), width});
+    out.und = at::empty({und, width});
+    out.gen = at::empty({gen, width});
+    ends.push_back(und + gen);
     int64_t begin = 0;
     for (const int64_t end : ends) {
-      kernels.Attend(0, shape_, segments, qkv, {begin, end}, &out);
+      const RowWindow window = {
+          {std::min(begin, und), std::min(end, und)},
+          {std::max(begin - und, int64_t{0}), std::max(end - und, int64_t{0})}};
+      kernels.Attend(0, shape_, segments, qkv, window, &out);
       begin = end;
     }
     return out;
@@ -132,15 +140,16 @@ TEST_P(KernelsTest, AttentionOfAMixedBatchIsEqual) {
   qkv.gen = at::randn({gen, shape_.qkv_width()});
   const at::Tensor before = pool.keys(0).clone();
   generic_->WriteCache(0, shape_, segments, qkv);
-  const Rows want = Attention(*generic_, segments, qkv, {gen});
+  const Rows want = Attention(*generic_, segments, qkv, {});
   const at::Tensor written = pool.keys(0).clone();
   at::Tensor keys = pool.keys(0);
   keys.copy_(before);
   fused_->WriteCache(0, shape_, segments, qkv);
   ExpectClose(pool.keys(0), written);
   for (const std::vector<int64_t>& ends :
-       {std::vector<int64_t>{gen}, std::vector<int64_t>{6, gen},
-        std::vector<int64_t>{6, 15, gen}}) {
+       {std::vector<int64_t>{}, std::vector<int64_t>{1, 4, und},
+        std::vector<int64_t>{9, und + 6},
+        std::vector<int64_t>{und + 6, und + 15}}) {
     for (Kernels* const kernels : {fused_.get(), generic_.get()}) {
       const Rows got = Attention(*kernels, segments, qkv, ends);
       ExpectClose(got.und, want.und);
@@ -168,14 +177,23 @@ TEST_P(KernelsTest, AttentionOfAWindowIsThatOfTheWhole) {
   Rows qkv;
   qkv.und = at::randn({2, shape_.qkv_width()});
   qkv.gen = at::randn({kRows, shape_.qkv_width()});
-  const Rows want = Attention(*generic_, {segment}, qkv, {kRows});
-  const Rows whole = Attention(*fused_, {segment}, qkv, {kRows});
-  const Rows parts =
-      Attention(*fused_, {segment}, qkv, {1, 70, 133, 256, kRows});
-  ExpectClose(whole.und, want.und);
-  ExpectClose(whole.gen, want.gen);
-  EXPECT_TRUE(parts.und.equal(whole.und));
-  EXPECT_TRUE(parts.gen.equal(whole.gen));
+  const auto expect_equal = [&] {
+    const Rows want = Attention(*generic_, {segment}, qkv, {});
+    const Rows whole = Attention(*fused_, {segment}, qkv, {});
+    const Rows parts = Attention(*fused_, {segment}, qkv, {1, 70, 133, 256});
+    ExpectClose(whole.und, want.und);
+    ExpectClose(whole.gen, want.gen);
+    EXPECT_TRUE(parts.und.equal(whole.und));
+    EXPECT_TRUE(parts.gen.equal(whole.gen));
+  };
+  expect_equal();
+  // A text: each row sees those before it.
+  std::swap(segment.und_count, segment.gen_count);
+  std::swap(qkv.und, qkv.gen);
+  segment.gen_count = 0;
+  qkv.gen = qkv.gen.narrow(0, 0, 0);
+  segment.causal = true;
+  expect_equal();
 }
 
 INSTANTIATE_TEST_SUITE_P(HeadShapes, KernelsTest,

@@ -111,8 +111,8 @@ TEST_F(PassTest, ALayerHasThreeStages) {
        {Pass::Stage::kProject, Pass::Stage::kAttend, Pass::Stage::kMix}) {
     EXPECT_EQ(pass.next_stage(), stage);
     EXPECT_EQ(pass.next_layer(), 0);
-    EXPECT_EQ(pass.rows_left(), 20 + 286 + 7);
-    pass.RunPart(300);
+    EXPECT_EQ(pass.rows_left(), 3 * 2 + 20 + 286 + 7);
+    pass.RunPart(306);
     EXPECT_EQ(pass.next_stage(), stage);
     EXPECT_EQ(pass.rows_left(), 13);
     pass.RunPart(Pass::kAllRows);

@@ -40,5 +40,58 @@ TEST(SlicePacerTest, FollowsAChangeOfSpeed) {
       250.0, 16.0);
 }
 
+TEST(SliceBudgetTest, KeepsAPartBack) {
+  EXPECT_EQ(SliceBudget(absl::InfiniteDuration()).left(),
+            absl::InfiniteDuration());
+  EXPECT_LE(SliceBudget(absl::ZeroDuration()).left(), absl::ZeroDuration());
+  const SliceBudget slice(absl::Hours(10));
+  EXPECT_LE(slice.left(), absl::Hours(8));
+  EXPECT_GT(slice.left(), absl::Hours(7.9));
+}
+
+TEST(PartPacerTest, LetsThroughWhatFits) {
+  PartPacer pacer;
+  SliceBudget slice(absl::Hours(10));
+  EXPECT_TRUE(pacer.Fits(3, 100, slice)) << "a slice runs something";
+  slice.Ran();
+  EXPECT_FALSE(pacer.Fits(3, 100, slice)) << "nobody knows how long it takes";
+  pacer.Observe(3, 100, absl::Hours(1));
+  EXPECT_TRUE(pacer.Fits(3, 700, slice));
+  EXPECT_FALSE(pacer.Fits(3, 900, slice));
+  EXPECT_FALSE(pacer.Fits(2, 1, slice)) << "another part is not known by it";
+  for (int i = 0; i < 8; ++i) pacer.Observe(3, 100, absl::Hours(2));
+  EXPECT_FALSE(pacer.Fits(3, 500, slice)) << "it has become slower";
+}
+
+TEST(PartPacerTest, ASliceWithoutEndRunsAll) {
+  const PartPacer pacer;
+  SliceBudget slice(absl::InfiniteDuration());
+  slice.Ran();
+  EXPECT_TRUE(pacer.Fits(0, 100, slice));
+}
+
+// Parts that count how often they were run.
+struct CountedRun {
+  size_t next() const { return ran; }
+  bool done() const { return ran == 4; }
+  int64_t size() const { return 1; }
+  void RunPart() { ++ran; }
+  size_t ran = 0;
+};
+
+TEST(RunPartsTest, RunsAtLeastOneAndNoMoreThanFits) {
+  PartPacer pacer;
+  CountedRun run;
+  for (size_t slices = 1; slices <= 4; ++slices) {
+    SliceBudget slice(absl::ZeroDuration());
+    EXPECT_EQ(RunParts(&run, &pacer, Device(), &slice), slices == 4);
+    EXPECT_EQ(run.ran, slices);
+  }
+  // Known now, and short.
+  run.ran = 0;
+  SliceBudget slice(absl::Hours(1));
+  EXPECT_TRUE(RunParts(&run, &pacer, Device(), &slice));
+}
+
 }  // namespace
 }  // namespace cooper::torch_model

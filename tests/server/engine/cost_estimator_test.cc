@@ -58,34 +58,6 @@ TEST(CostEstimatorTest, ForgetsWhatItHasNotSeenForAWhile) {
   EXPECT_NEAR(Millis(costs.Estimate(Wave::kDecode, 1, At(61))), 1000, 0.01);
 }
 
-TEST(CostEstimatorTest, TellsHowLargeAWaveMayBe) {
-  CostEstimator costs;
-  EXPECT_EQ(costs.SizeWithin(Wave::kAppend, absl::Milliseconds(50), At(0)),
-            CostEstimator::kAnySize);
-  for (const int rows : {10, 2000, 30, 500, 12, 14}) {
-    costs.Observe(Wave::kAppend, rows, absl::Microseconds(20000 + 100 * rows),
-                  At(0));
-  }
-  EXPECT_NEAR(static_cast<double>(costs.SizeWithin(
-                  Wave::kAppend, absl::Milliseconds(50), At(0))),
-              300, 1);
-  EXPECT_EQ(costs.SizeWithin(Wave::kAppend, absl::Milliseconds(5), At(0)), 1);
-  EXPECT_EQ(costs.SizeWithin(Wave::kAppend, absl::InfiniteDuration(), At(0)),
-            CostEstimator::kAnySize);
-  EXPECT_EQ(costs.SizeWithin(Wave::kAppend, absl::Milliseconds(5), At(61)),
-            CostEstimator::kAnySize);
-}
-
-TEST(CostEstimatorTest, OneSizeAloneAllowsItsPart) {
-  CostEstimator costs;
-  costs.Observe(Wave::kAppend, 600, absl::Milliseconds(900), At(0));
-  EXPECT_EQ(costs.SizeWithin(Wave::kAppend, absl::Milliseconds(45), At(0)), 30);
-  CostEstimator free;
-  free.Observe(Wave::kAppend, 600, absl::ZeroDuration(), At(0));
-  EXPECT_EQ(free.SizeWithin(Wave::kAppend, absl::Milliseconds(45), At(0)),
-            CostEstimator::kAnySize);
-}
-
 TEST(CostEstimatorTest, AddsUpARequest) {
   CostEstimator costs;
   costs.Observe(Wave::kAppend, 1000, absl::Milliseconds(100), At(0));

@@ -29,11 +29,13 @@ EngineOptions OneAtATime() {
   return options;
 }
 
-// Flow steps in many slices.
+// Appends, flow steps and the decoding of maps in many slices.
 fake::FakeScript SlicedScript() {
   fake::FakeScript script = SmallScript();
   script.flow_layers = 10;
   script.delays.flow_layer = absl::Milliseconds(60);
+  script.delays.append = absl::Milliseconds(300);
+  script.delays.latents = absl::Milliseconds(300);
   return script;
 }
 
@@ -53,11 +55,13 @@ struct Moment {
 };
 const Moment kMoments[] = {
     {"prefill", Call::kAppend, 1, CancelPhase::kPrefill},
+    {"within a prefill", Call::kAppend, 3, CancelPhase::kPrefill},
     {"first token", Call::kDecode, 1, CancelPhase::kDecode},
     {"text", Call::kDecode, 20, CancelPhase::kDecode},
     {"flow begins", Call::kFlowSlice, 1, CancelPhase::kDiffusion},
     {"within a flow step", Call::kFlowSlice, 13, CancelPhase::kDiffusion},
     {"latents", Call::kLatents, 1, CancelPhase::kCodec},
+    {"within latents", Call::kLatents, 3, CancelPhase::kCodec},
 };
 
 TEST(EngineEndTest, ACancelledRequestLeavesAtTheNextTokenSliceOrStep) {
@@ -226,6 +230,60 @@ TEST(EngineEndTest, ACancelledMapLeavesTheOthersStepAsItWas) {
     return *recorded->All<MapEvent>().at(0).data;
   };
   EXPECT_EQ(map_of(false), map_of(true));
+}
+
+TEST(EngineEndTest, ACancelledPromptLeavesTheOthersAppendAsItWas) {
+  const auto map_of = [](bool neighbour) {
+    EngineHarness harness(SlicedScript());
+    std::shared_ptr<CancelToken> cancel;
+    std::shared_ptr<Recorded> other;
+    const auto first = harness.Submit(Question("a question"));
+    harness.HoldModelAt(Call::kDecode);
+    harness.AwaitHeld();
+    const auto recorded = harness.Submit(Question("a depth question"));
+    if (neighbour) {
+      Request request = Question("both question");
+      request.seed = 99;
+      cancel = request.cancel;
+      other = harness.Submit(std::move(request));
+    }
+    harness.AwaitLoad(0, neighbour ? 3 : 2, neighbour ? 3 : 2);
+    // The third slice of an append of both.
+    harness.HoldModelAt(Call::kAppend, 3);
+    harness.ReleaseOnce();
+    harness.AwaitHeld();
+    if (neighbour) {
+      EXPECT_GE(harness.model().records().back().items, 2);
+      cancel->Cancel(CancelCause::kClient);
+    }
+    harness.ReleaseModel();
+    EXPECT_OK(first->WaitDone());
+    EXPECT_OK(recorded->WaitDone());
+    if (neighbour) {
+      ExpectEnd(other->WaitDone(), ErrorReason::kCancelled,
+                CancelPhase::kPrefill);
+    }
+    return *recorded->All<MapEvent>().at(0).data;
+  };
+  EXPECT_EQ(map_of(false), map_of(true));
+}
+
+// The one that encodes what both begin with is cancelled: the other does it.
+TEST(EngineEndTest, WhoWaitsForAnothersPrefixIsNotLostWithIt) {
+  EngineHarness harness(SlicedScript());
+  harness.HoldModelAt(Call::kAppend, 1);
+  Request request = Question("a question");
+  const auto cancel = request.cancel;
+  const auto encoding = harness.Submit(std::move(request));
+  harness.AwaitHeld();
+  const auto waiting = harness.Submit(Question("a depth question"));
+  harness.AwaitLoad(0, 2, 2);
+  cancel->Cancel(CancelCause::kClient);
+  harness.ReleaseModel();
+  ExpectEnd(encoding->WaitDone(), ErrorReason::kCancelled,
+            CancelPhase::kPrefill);
+  EXPECT_OK(waiting->WaitDone());
+  harness.ExpectNothingLeft();
 }
 
 TEST(EngineEndTest, ADeviceFailureEndsEverythingAndStopsAdmission) {

@@ -206,6 +206,33 @@ TEST(EngineTest, TextFlowsWhileAMapIsDrawn) {
   EXPECT_GT(decodes, 0);
 }
 
+TEST(EngineTest, TextFlowsWhileAMapsLatentsAreDecoded) {
+  fake::FakeScript script = SmallScript();
+  script.delays.latents = absl::Milliseconds(400);
+  EngineOptions options;
+  options.slice = absl::Milliseconds(50);
+  EngineHarness harness(script, options);
+  harness.HoldModelAt(Call::kLatents);
+  const auto map = harness.Submit(Question("a depth question"));
+  harness.AwaitHeld();
+  const auto text = harness.Submit(Question("a question"));
+  harness.AwaitLoad(0, 2, 2);
+  harness.ReleaseModel();
+  ASSERT_OK(text->WaitDone());
+  ASSERT_OK(map->WaitDone());
+  // Each slice but the last is followed by others' work.
+  const auto records = harness.model().records();
+  int slices = 0;
+  int decodes_between = 0;
+  for (size_t i = 0; i + 1 < records.size(); ++i) {
+    if (records[i].call != Call::kLatents) continue;
+    ++slices;
+    if (records[i + 1].call == Call::kDecode) ++decodes_between;
+  }
+  EXPECT_EQ(slices, 8);
+  EXPECT_GE(decodes_between, 6);
+}
+
 TEST(EngineTest, TextFlowsWhileAnImageIsAppended) {
   fake::FakeScript script = SmallScript();
   script.delays.append_token = absl::Milliseconds(1);
@@ -222,7 +249,7 @@ TEST(EngineTest, TextFlowsWhileAnImageIsAppended) {
   harness.ReleaseModel();
   ASSERT_OK(text->WaitDone());
   ASSERT_OK(image->WaitDone());
-  // What the other brings takes several waves, and none goes behind another
+  // What the other brings takes several slices, and none goes behind another
   // before the next token.
   const auto records = harness.model().records();
   int appends = 0;

@@ -69,7 +69,10 @@ Report Simulate(std::vector<Simulated>& requests, Budgets budgets) {
     }
     if (all_over) break;
     const bool something = !ready.empty() || slices_left > 0;
-    const auto wave = scheduler.Plan(std::move(ready), slices_left > 0);
+    const auto wave =
+        scheduler.Plan(std::move(ready),
+                       slices_left > 0 ? std::vector<WaveKind>{WaveKind::kFlow}
+                                       : std::vector<WaveKind>{});
     EXPECT_EQ(wave.has_value(), something) << "idle although work is ready";
     if (!wave.has_value()) {
       report.idle += next_arrival - now;
@@ -96,7 +99,7 @@ Report Simulate(std::vector<Simulated>& requests, Budgets budgets) {
     };
     switch (wave->kind) {
       case WaveKind::kFlow:
-        if (!wave->continue_flow) {
+        if (!wave->go_on) {
           for (const int i : wave->requests) serve(i, false);
           slices_left = kSlicesPerStep;
         }

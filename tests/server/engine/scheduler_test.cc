@@ -27,25 +27,25 @@ Budgets Small() { return {.append_rows = 100, .flow_rows = 100}; }
 
 // The kinds of the next `count` waves with the same things ready.
 std::vector<WaveKind> Kinds(const std::vector<ReadyItem>& ready, int count,
-                            bool flow_under_way = false) {
+                            const std::vector<WaveKind>& under_way = {}) {
   Scheduler scheduler(Small());
   std::vector<WaveKind> kinds;
   kinds.reserve(count);
   for (int i = 0; i < count; ++i) {
-    kinds.push_back(scheduler.Plan(ready, flow_under_way)->kind);
+    kinds.push_back(scheduler.Plan(ready, under_way)->kind);
   }
   return kinds;
 }
 
 TEST(SchedulerTest, HasNothingToDoWhenNothingIsReady) {
   Scheduler scheduler(Small());
-  EXPECT_FALSE(scheduler.Plan({}, false).has_value());
+  EXPECT_FALSE(scheduler.Plan({}, {}).has_value());
 }
 
 TEST(SchedulerTest, DecodesAllTextsTogether) {
   Scheduler scheduler(Small());
   const auto wave = scheduler.Plan(
-      {Item(0, kDecode), Item(1, kDecode), Item(2, kDecode)}, false);
+      {Item(0, kDecode), Item(1, kDecode), Item(2, kDecode)}, {});
   EXPECT_EQ(wave->kind, kDecode);
   EXPECT_THAT(wave->requests, ElementsAre(0, 1, 2));
 }
@@ -55,7 +55,7 @@ TEST(SchedulerTest, TextGoesFirstAndBetweenAnyTwoOtherWaves) {
               ElementsAre(kDecode, kDecode, kDecode));
   EXPECT_THAT(Kinds({Item(0, kDecode), Item(1, kFlow)}, 4),
               ElementsAre(kDecode, kFlow, kDecode, kFlow));
-  EXPECT_THAT(Kinds({Item(0, kDecode)}, 4, /*flow_under_way=*/true),
+  EXPECT_THAT(Kinds({Item(0, kDecode)}, 4, /*under_way=*/{kFlow}),
               ElementsAre(kDecode, kFlow, kDecode, kFlow));
   EXPECT_THAT(Kinds({Item(0, kDecode), Item(1, kFlow), Item(2, kAppend),
                      Item(3, kLatents)},
@@ -88,7 +88,7 @@ TEST(SchedulerTest, FillsAnAppendWaveUpToItsBudgetOldestFirst) {
   };
   for (const auto& c : cases) {
     Scheduler scheduler(Small());
-    const auto wave = scheduler.Plan(c.ready, false);
+    const auto wave = scheduler.Plan(c.ready, {});
     EXPECT_EQ(wave->requests, c.requests) << c.name;
     EXPECT_EQ(wave->max_rows, 100) << c.name;
   }
@@ -98,39 +98,32 @@ TEST(SchedulerTest, PacksFlowsUnderTheirBudgetWhoWaitsLongestFirst) {
   Scheduler scheduler(Small());
   const auto wave = scheduler.Plan(
       {Item(0, kFlow, 60, 3), Item(1, kFlow, 60, 1), Item(2, kFlow, 40, 2)},
-      false);
+      {});
   EXPECT_THAT(wave->requests, ElementsAre(1, 2));
-  EXPECT_FALSE(wave->continue_flow);
+  EXPECT_FALSE(wave->go_on);
 }
 
-TEST(SchedulerTest, AppendsGoByPiecesWhileATextWaits) {
-  Scheduler scheduler(Small());
-  const std::vector<ReadyItem> ready = {Item(0, kDecode), Item(1, kAppend, 60),
-                                        Item(2, kAppend, 30)};
-  EXPECT_EQ(scheduler.Plan(ready, false, 20)->kind, kDecode);
-  const auto beside = scheduler.Plan(ready, false, 20);
-  EXPECT_EQ(beside->kind, kAppend);
-  EXPECT_EQ(beside->max_rows, 20);
-  EXPECT_THAT(beside->requests, ElementsAre(1));
-  // Nobody is in text: all that the budget allows.
-  const auto alone =
-      scheduler.Plan({Item(1, kAppend, 60), Item(2, kAppend, 30)}, false, 20);
-  EXPECT_EQ(alone->max_rows, 100);
-  EXPECT_THAT(alone->requests, ElementsAre(1, 2));
+TEST(SchedulerTest, GoesOnWithWhatIsUnderWayBeforeItBeginsAnother) {
+  for (const WaveKind kind : {kAppend, kFlow, kLatents}) {
+    Scheduler scheduler(Small());
+    const auto wave = scheduler.Plan({Item(0, kind)}, {kind});
+    EXPECT_EQ(wave->kind, kind);
+    EXPECT_TRUE(wave->go_on);
+    EXPECT_THAT(wave->requests, IsEmpty());
+  }
 }
 
-TEST(SchedulerTest, GoesOnWithTheStepUnderWayBeforeItBeginsAnother) {
-  Scheduler scheduler(Small());
-  const auto wave = scheduler.Plan({Item(0, kFlow)}, true);
-  EXPECT_EQ(wave->kind, kFlow);
-  EXPECT_TRUE(wave->continue_flow);
-  EXPECT_THAT(wave->requests, IsEmpty());
+TEST(SchedulerTest, WhatIsUnderWayTakesTurnsWithWhatIsReady) {
+  EXPECT_THAT(Kinds({Item(0, kFlow), Item(1, kDecode)}, 6, {kAppend}),
+              ElementsAre(kDecode, kAppend, kDecode, kFlow, kDecode, kAppend));
+  EXPECT_THAT(Kinds({}, 4, {kAppend, kFlow, kLatents}),
+              ElementsAre(kAppend, kLatents, kFlow, kAppend));
 }
 
 TEST(SchedulerTest, DecodesTheLatentsOfOneMapAtATime) {
   Scheduler scheduler(Small());
   const auto wave =
-      scheduler.Plan({Item(0, kLatents, 1, 2), Item(1, kLatents, 1, 1)}, false);
+      scheduler.Plan({Item(0, kLatents, 1, 2), Item(1, kLatents, 1, 1)}, {});
   EXPECT_THAT(wave->requests, ElementsAre(1));
 }
 
@@ -138,18 +131,18 @@ TEST(SchedulerTest, PriorityIsAHeadStartNotARight) {
   Scheduler scheduler(Small());
   EXPECT_THAT(
       scheduler
-          .Plan({Item(0, kFlow, 100, 10, 0), Item(1, kFlow, 100, 11, 1)}, false)
+          .Plan({Item(0, kFlow, 100, 10, 0), Item(1, kFlow, 100, 11, 1)}, {})
           ->requests,
       ElementsAre(1));
   EXPECT_THAT(
       scheduler
-          .Plan({Item(0, kFlow, 100, 10, 0), Item(1, kFlow, 100, 15, 1)}, false)
+          .Plan({Item(0, kFlow, 100, 10, 0), Item(1, kFlow, 100, 15, 1)}, {})
           ->requests,
       ElementsAre(0));
 }
 
 std::vector<int> FirstWave(std::vector<ReadyItem> ready) {
-  return Scheduler(Small()).Plan(std::move(ready), false)->requests;
+  return Scheduler(Small()).Plan(std::move(ready), {})->requests;
 }
 
 TEST(SchedulerTest, ClientsTakeTurnsUnderTheBudget) {

@@ -91,8 +91,15 @@ class Simulation {
     size_t stage = 0;
     int done = 0;  // of the stage
     bool started = false;
-    bool in_flow = false;
+    bool in_wave = false;  // under way
     absl::Duration waiting_since = absl::ZeroDuration();
+  };
+
+  // A wave that goes slice by slice.
+  struct Sliced {
+    std::vector<int> requests;
+    int64_t rows = 0;  // that it began with
+    absl::Duration took, left;
   };
 
   absl::Time Clock() const { return absl::UnixEpoch() + now_; }
@@ -116,8 +123,9 @@ class Simulation {
     fair_.Close(request.client);
     if (--open_of_[request.client] == 0) all_have_work_ = false;
     std::erase(open_, index);
-    std::erase(in_step_, index);
-    if (in_step_.empty()) step_left_ = absl::ZeroDuration();
+    for (auto& [kind, sliced] : under_way_) std::erase(sliced.requests, index);
+    std::erase_if(under_way_,
+                  [](const auto& w) { return w.second.requests.empty(); });
   }
 
   void EndCancelled() {
@@ -167,7 +175,7 @@ class Simulation {
     std::map<std::string, int> clients;
     for (const int index : open_) {
       const Running& request = requests_[index];
-      if (!request.started || request.in_flow) continue;
+      if (!request.started || request.in_wave) continue;
       const Stage& stage = request.stages[request.stage];
       const auto client = clients.try_emplace(trace_[index].client,
                                               static_cast<int>(clients.size()));
@@ -180,18 +188,19 @@ class Simulation {
   }
 
   bool RunWave() {
-    const bool flow = !in_step_.empty();
-    const auto wave = scheduler_.Plan(Ready(), flow);
+    std::vector<WaveKind> under_way;
+    for (const auto& [kind, sliced] : under_way_) under_way.push_back(kind);
+    const auto wave = scheduler_.Plan(Ready(), under_way);
     if (!wave.has_value()) return false;
     for (const int index : wave->requests) {
       SimulatedEnd& end = report_.ends[index];
       end.longest_wait =
           std::max(end.longest_wait, now_ - requests_[index].waiting_since);
     }
-    if (wave->kind == WaveKind::kFlow) {
-      RunSlice(*wave);
+    if (wave->kind == WaveKind::kDecode) {
+      Decode(wave->requests);
     } else {
-      RunWhole(*wave);
+      RunSlice(*wave);
     }
     return true;
   }
@@ -220,40 +229,54 @@ class Simulation {
     }
   }
 
-  void RunWhole(const Wave& wave) {
-    const auto count = static_cast<int64_t>(wave.requests.size());
-    absl::Duration took = device_.latents * count;
-    if (wave.kind == WaveKind::kAppend) {
-      const int64_t rows = Rows(wave.requests);
-      took = device_.append_wave + device_.append_row * rows;
-      costs_.Observe(CostEstimator::Wave::kAppend, rows, took, Clock());
-    } else if (wave.kind == WaveKind::kDecode) {
-      took = device_.decode_wave + device_.decode_row * count;
-      costs_.Observe(CostEstimator::Wave::kDecode, count, took, Clock());
-    } else {
-      costs_.Observe(CostEstimator::Wave::kLatents, count, took, Clock());
-    }
-    Pass(wave.requests, took);
-    for (const int index : wave.requests) Advance(index);
+  void Decode(const std::vector<int>& indices) {
+    const auto count = static_cast<int64_t>(indices.size());
+    const absl::Duration took =
+        device_.decode_wave + device_.decode_row * count;
+    costs_.Observe(CostEstimator::Wave::kDecode, count, took, Clock());
+    Pass(indices, took);
+    for (const int index : indices) Advance(index);
   }
 
   void RunSlice(const Wave& wave) {
-    if (!wave.continue_flow) {
-      in_step_ = wave.requests;
-      for (const int index : in_step_) requests_[index].in_flow = true;
-      step_rows_ = Rows(in_step_);
-      step_took_ = step_left_ =
-          device_.flow_step + device_.flow_row * step_rows_;
+    Sliced& sliced = under_way_[wave.kind];
+    if (!wave.go_on) {
+      sliced.requests = wave.requests;
+      for (const int index : sliced.requests) requests_[index].in_wave = true;
+      sliced.rows = Rows(sliced.requests);
+      sliced.took = sliced.left = TimeOf(wave.kind, sliced.rows);
     }
-    const absl::Duration took = std::min(step_left_, device_.slice);
-    step_left_ -= took;
-    Pass(in_step_, took);
-    if (step_left_ > absl::ZeroDuration()) return;
-    costs_.Observe(CostEstimator::Wave::kFlowStep, step_rows_, step_took_,
-                   Clock());
-    for (const int index : std::exchange(in_step_, {})) {
-      requests_[index].in_flow = false;
+    const absl::Duration took = std::min(sliced.left, device_.slice);
+    sliced.left -= took;
+    Pass(sliced.requests, took);
+    if (sliced.left > absl::ZeroDuration()) return;
+    costs_.Observe(CostOf(wave.kind), sliced.rows, sliced.took, Clock());
+    const std::vector<int> done = std::move(sliced.requests);
+    under_way_.erase(wave.kind);
+    for (const int index : done) {
+      requests_[index].in_wave = false;
       Advance(index);
+    }
+  }
+
+  absl::Duration TimeOf(WaveKind kind, int64_t rows) const {
+    switch (kind) {
+      case WaveKind::kAppend:
+        return device_.append_wave + device_.append_row * rows;
+      case WaveKind::kFlow:
+        return device_.flow_step + device_.flow_row * rows;
+      default:
+        return device_.latents * rows;
+    }
+  }
+  static CostEstimator::Wave CostOf(WaveKind kind) {
+    switch (kind) {
+      case WaveKind::kAppend:
+        return CostEstimator::Wave::kAppend;
+      case WaveKind::kFlow:
+        return CostEstimator::Wave::kFlowStep;
+      default:
+        return CostEstimator::Wave::kLatents;
     }
   }
 
@@ -277,9 +300,7 @@ class Simulation {
   int running_ = 0;
   int normal_since_low_ = 0;
   absl::Duration now_;
-  std::vector<int> in_step_;
-  int64_t step_rows_ = 0;
-  absl::Duration step_took_, step_left_;
+  std::map<WaveKind, Sliced> under_way_;
   std::map<std::string, int> open_of_;  // not ended, arrived or not
   bool all_have_work_ = true;
   SimulationReport report_;

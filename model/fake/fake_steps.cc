@@ -1,0 +1,157 @@
+#include "model/fake/fake_steps.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "model/fake/fake_flow.h"
+#include "server/base/status_macros.h"
+
+namespace cooper::fake {
+namespace {
+
+using model::TokenId;
+
+constexpr int kLatentDownsample = 8;
+constexpr int kLatentChannels = 16;
+
+// What a slice takes of `left`: its budget, and something where that is none.
+absl::Duration TakeSlice(absl::Duration budget, absl::Duration* left) {
+  const absl::Duration slice =
+      std::min(*left, std::max(budget, absl::Milliseconds(1)));
+  *left -= slice;
+  return slice;
+}
+
+// An image as ids, and how it counts in the content's hash.
+struct ImageTokens {
+  std::vector<TokenId> ids;
+  uint64_t hash = 0;
+};
+ImageTokens TokensOf(const image::RgbImage& image, int side) {
+  ImageTokens tokens;
+  tokens.ids.push_back(FakeCodec::kSpecial.soi);
+  tokens.ids.insert(
+      tokens.ids.end(),
+      static_cast<size_t>(image.size.width / side) * (image.size.height / side),
+      FakeContext::kImageToken);
+  tokens.ids.push_back(FakeCodec::kSpecial.eoi);
+  for (const uint8_t byte : image.pixels) {
+    tokens.hash = (tokens.hash ^ byte) * 0x100000001B3;
+  }
+  tokens.hash = MixHash(tokens.hash, side);
+  return tokens;
+}
+
+uint64_t HashOf(const std::vector<TokenId>& ids) {
+  uint64_t hash = 0;
+  for (const TokenId id : ids) hash = MixHash(hash, id);
+  return hash;
+}
+
+}  // namespace
+
+FakeAppendStep::FakeAppendStep(FakeModel* model,
+                               absl::Span<model::AppendItem> items)
+    : model_(model) {
+  for (model::AppendItem& item : items) entries_.push_back(EntryOf(&item));
+}
+
+FakeAppendStep::Entry FakeAppendStep::EntryOf(model::AppendItem* item) const {
+  const model::Segment& segment = *item->segment;
+  if (const auto* text = std::get_if<model::TextSegment>(&segment)) {
+    return {item, text->ids, static_cast<int64_t>(text->ids.size()),
+            HashOf(text->ids)};
+  }
+  const model::ModelInfo& info = model_->info();
+  if (const auto* latent = std::get_if<model::LatentImageSegment>(&segment)) {
+    const image::Size size = latent->image->size;
+    std::vector<float> noise(static_cast<size_t>(kLatentChannels) *
+                             (size.width / kLatentDownsample) *
+                             (size.height / kLatentDownsample));
+    latent->noise->FillNormal(absl::MakeSpan(noise));
+    ImageTokens tokens = TokensOf(*latent->image, info.latent_stride);
+    return {item, std::move(tokens.ids), 1, tokens.hash};
+  }
+  ImageTokens tokens = TokensOf(
+      *std::get<model::VisionImageSegment>(segment).image, info.vit_patch);
+  return {item, std::move(tokens.ids), 1, tokens.hash};
+}
+
+absl::StatusOr<bool> FakeAppendStep::RunSlice(absl::Duration budget) {
+  FakeModel::Record record{FakeModel::Call::kAppend,
+                           static_cast<int>(entries_.size()), 0};
+  for (const Entry& entry : entries_) {
+    record.rows += static_cast<int64_t>(entry.ids.size());
+  }
+  COOPER_RETURN_IF_ERROR(model_->Enter(record));
+  if (!std::exchange(begun_, true)) {
+    const FakeDelays& delays = model_->script_.delays;
+    left_ = delays.append + delays.append_token * record.rows;
+  }
+  model_->Sleep(TakeSlice(budget, &left_));
+  if (left_ > absl::ZeroDuration()) return false;
+  for (const Entry& entry : entries_) entry.item->status = Append(entry);
+  return true;
+}
+
+absl::Status FakeAppendStep::Append(const Entry& entry) {
+  auto& context = static_cast<FakeContext&>(*entry.item->context);
+  if (!model_->script_.faults.empty()) {
+    for (const auto& ids : {context.Ids(), entry.ids}) {
+      COOPER_RETURN_IF_ERROR(model_->ItemFault(FakeModel::Call::kAppend, ids));
+    }
+  }
+  if (!context.Append(entry.ids, entry.advance, entry.hash)) return PoolFull();
+  model_->appended_tokens_ += static_cast<int64_t>(entry.ids.size());
+  return absl::OkStatus();
+}
+
+void FakeAppendStep::Drop(const model::Context* context) {
+  std::erase_if(entries_, [&](const Entry& entry) {
+    return entry.item->context == context;
+  });
+}
+
+absl::StatusOr<bool> FakeLatentsStep::RunSlice(absl::Duration budget) {
+  const auto count = static_cast<int64_t>(items_.size());
+  FakeModel::Record record{FakeModel::Call::kLatents, static_cast<int>(count),
+                           0};
+  for (const model::DecodeLatentsItem& item : items_) {
+    record.rows += item.flow->latent_tokens();
+  }
+  COOPER_RETURN_IF_ERROR(model_->Enter(record));
+  if (!std::exchange(begun_, true)) {
+    left_ = model_->script_.delays.latents * count;
+  }
+  model_->Sleep(TakeSlice(budget, &left_));
+  if (left_ > absl::ZeroDuration()) return false;
+  for (model::DecodeLatentsItem& item : items_) {
+    const auto* flow = static_cast<const FakeFlow*>(item.flow);
+    if (!model_->script_.faults.empty()) {
+      item.status = model_->ItemFault(FakeModel::Call::kLatents, flow->Ids());
+      if (!item.status.ok()) continue;
+    }
+    item.image = flow->Picture(item.estimate);
+  }
+  return true;
+}
+
+absl::StatusOr<bool> FakeFlowStep::RunSlice(absl::Duration budget) {
+  FakeModel::Record record{FakeModel::Call::kFlowSlice,
+                           static_cast<int>(flows_.size()), 0};
+  for (const model::Flow* flow : flows_) {
+    record.rows += int64_t{flow->latent_tokens()} * flow->next_step_branches();
+  }
+  COOPER_RETURN_IF_ERROR(model_->Enter(record));
+  const absl::Time end = model_->Now() + budget;
+  do {
+    model_->Sleep(model_->script_.delays.flow_layer);
+    ++layer_;
+  } while (layer_ < model_->script_.flow_layers && model_->Now() < end);
+  if (layer_ < model_->script_.flow_layers) return false;
+  for (model::Flow* flow : flows_) static_cast<FakeFlow*>(flow)->Advance();
+  return true;
+}
+
+}  // namespace cooper::fake

@@ -1,0 +1,74 @@
+#ifndef COOPER_MODEL_FAKE_FAKE_STEPS_H_
+#define COOPER_MODEL_FAKE_FAKE_STEPS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "model/fake/fake_model.h"
+#include "model/unified_model.h"
+
+namespace cooper::fake {
+
+// The waves of a FakeModel that go in slices. Each takes as long as the script
+// says; the results are there at its end.
+
+class FakeAppendStep final : public model::AppendStep {
+ public:
+  // Both outlive it.
+  FakeAppendStep(FakeModel* model, absl::Span<model::AppendItem> items);
+
+  absl::StatusOr<bool> RunSlice(absl::Duration budget) override;
+  void Drop(const model::Context* context) override;
+
+ private:
+  struct Entry {
+    model::AppendItem* item;
+    std::vector<model::TokenId> ids;
+    int64_t advance;  // of the position
+    uint64_t hash;    // of the content
+  };
+  Entry EntryOf(model::AppendItem* item) const;
+  absl::Status Append(const Entry& entry);
+
+  FakeModel* const model_;
+  std::vector<Entry> entries_;
+  bool begun_ = false;
+  absl::Duration left_;
+};
+
+class FakeLatentsStep final : public model::Step {
+ public:
+  // Both outlive it.
+  FakeLatentsStep(FakeModel* model, absl::Span<model::DecodeLatentsItem> items)
+      : model_(model), items_(items) {}
+
+  absl::StatusOr<bool> RunSlice(absl::Duration budget) override;
+
+ private:
+  FakeModel* const model_;
+  const absl::Span<model::DecodeLatentsItem> items_;
+  bool begun_ = false;
+  absl::Duration left_;
+};
+
+// Layer by layer.
+class FakeFlowStep final : public model::FlowStep {
+ public:
+  FakeFlowStep(FakeModel* model, absl::Span<model::Flow* const> flows)
+      : model_(model), flows_(flows.begin(), flows.end()) {}
+
+  absl::StatusOr<bool> RunSlice(absl::Duration budget) override;
+  void Drop(const model::Flow* flow) override { std::erase(flows_, flow); }
+
+ private:
+  FakeModel* const model_;
+  std::vector<model::Flow*> flows_;
+  int layer_ = 0;
+};
+
+}  // namespace cooper::fake
+
+#endif  // COOPER_MODEL_FAKE_FAKE_STEPS_H_

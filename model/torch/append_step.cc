@@ -1,0 +1,203 @@
+#include "model/torch/append_step.h"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <variant>
+
+#include "model/torch/guard.h"
+#include "model/torch/pixels.h"
+#include "server/base/check.h"
+#include "server/base/status_macros.h"
+
+namespace cooper::torch_model {
+namespace {
+
+const image::RgbImage* VisionImageOf(const model::AppendItem& item) {
+  const auto* vision = std::get_if<model::VisionImageSegment>(item.segment);
+  return vision == nullptr ? nullptr : vision->image.get();
+}
+
+const model::LatentImageSegment* LatentsOf(const model::AppendItem& item) {
+  return std::get_if<model::LatentImageSegment>(item.segment);
+}
+
+at::Tensor Draw(model::NoiseSource* noise, at::IntArrayRef shape) {
+  at::Tensor values = at::empty(shape, at::TensorOptions(at::kFloat));
+  noise->FillNormal(absl::MakeSpan(values.data_ptr<float>(), values.numel()));
+  return values;
+}
+
+}  // namespace
+
+TorchAppendStep::TorchAppendStep(const AppendNetwork& network,
+                                 absl::Span<model::AppendItem> items,
+                                 AppendTrace* trace)
+    : network_(network), trace_(trace) {
+  const Autoencoder& autoencoder = *network_.autoencoder;
+  for (model::AppendItem& item : items) {
+    if (!item.status.ok()) continue;
+    Entry entry{&item, {}, {}};
+    // Drawn in the items' order, whatever becomes of others.
+    if (const model::LatentImageSegment* latents = LatentsOf(item)) {
+      const image::Size size = latents->image->size;
+      const int64_t stride = autoencoder.stride();
+      entry.noise =
+          Draw(latents->noise, {autoencoder.z_channels(), size.height / stride,
+                                size.width / stride});
+    }
+    entries_.push_back(std::move(entry));
+  }
+}
+
+absl::StatusOr<bool> TorchAppendStep::RunSlice(absl::Duration budget) {
+  SliceBudget slice(budget);
+  COOPER_RETURN_IF_ERROR(Guarded([&] {
+    complete_ = entries_.empty() ||
+                (RunVision(&slice) && RunLatents(&slice) && RunPass(&slice));
+    return absl::OkStatus();
+  }));
+  return complete_;
+}
+
+// Images that several items show are encoded once.
+void TorchAppendStep::StartVision() {
+  std::vector<const image::RgbImage*> images;
+  for (const Entry& entry : entries_) {
+    const image::RgbImage* image = VisionImageOf(*entry.item);
+    if (image == nullptr ||
+        std::find(images.begin(), images.end(), image) != images.end()) {
+      continue;
+    }
+    images.push_back(image);
+  }
+  if (!images.empty()) vision_ = network_.vision->Start(std::move(images));
+}
+
+bool TorchAppendStep::RunVision(SliceBudget* slice) {
+  if (!vision_started_) StartVision();
+  vision_started_ = true;
+  return !vision_.has_value() ||
+         RunParts(&*vision_, network_.vision_pacer, *network_.device, slice);
+}
+
+bool TorchAppendStep::RunLatents(SliceBudget* slice) {
+  while (true) {
+    if (!encoding_.has_value()) {
+      const auto next =
+          std::find_if(entries_.begin(), entries_.end(), [](const Entry& e) {
+            return e.noise.defined() && !e.latents.defined();
+          });
+      if (next == entries_.end()) return true;
+      encoding_ = {&*next, network_.autoencoder->StartMoments(NormalisedPixels(
+                               *LatentsOf(*next->item)->image))};
+    }
+    if (!RunParts(&encoding_->run, network_.autoencoder_pacer, *network_.device,
+                  slice)) {
+      return false;
+    }
+    Entry& entry = *encoding_->entry;
+    entry.latents = network_.autoencoder->Patchify(
+        network_.autoencoder->Sample(encoding_->run.Take(), entry.noise));
+    encoding_.reset();
+  }
+}
+
+EmbeddedSegment TorchAppendStep::Embedded(const Entry& entry) const {
+  const at::Tensor& delimiters = *network_.delimiters;
+  const model::AppendItem& item = *entry.item;
+  EmbeddedSegment embedded;
+  if (const auto* text = std::get_if<model::TextSegment>(item.segment)) {
+    embedded.und = network_.transformer->Embed(text->ids);
+    embedded.causal = true;
+  } else if (const model::LatentImageSegment* latents = LatentsOf(item)) {
+    const int64_t stride = network_.autoencoder->token_stride();
+    const image::Size size = latents->image->size;
+    embedded.und = delimiters;
+    embedded.gen = network_.latents->Embed(
+        entry.latents, 0.0f, size.height / stride, size.width / stride);
+  } else {
+    embedded.und = at::cat({delimiters.narrow(0, 0, 1),
+                            vision_->FeaturesOf(VisionImageOf(item)),
+                            delimiters.narrow(0, 1, 1)});
+  }
+  return embedded;
+}
+
+// A segment's rows in the order of its tokens.
+at::Tensor TorchAppendStep::InOrder(const Segment& segment,
+                                    const Rows& of) const {
+  const at::Tensor und = of.und.narrow(0, segment.und_begin, segment.und_count);
+  if (segment.gen_count == 0) return und;
+  return at::cat({und.narrow(0, 0, 1),
+                  of.gen.narrow(0, segment.gen_begin, segment.gen_count),
+                  und.narrow(0, 1, 1)});
+}
+
+void TorchAppendStep::StartPass() {
+  for (const Entry& entry : entries_) {
+    batch_.Add(static_cast<PagedContext*>(entry.item->context),
+               Embedded(entry));
+  }
+  vision_.reset();
+  pass_ = std::make_unique<PacedPass>(network_.transformer, *network_.device,
+                                      batch_.TakeInput(trace_ != nullptr));
+  if (trace_ == nullptr) return;
+  for (const Segment& segment : pass_->pass().segments()) {
+    trace_->items.push_back(
+        {InOrder(segment, pass_->pass().hidden()).clone(), {}, {}});
+  }
+}
+
+bool TorchAppendStep::RunPass(SliceBudget* slice) {
+  if (pass_ == nullptr) StartPass();
+  pass_->Run(slice);
+  if (!pass_->done()) return false;
+  batch_.Commit();
+  if (trace_ != nullptr) {
+    const std::vector<Segment> segments = pass_->pass().segments();
+    const Rows outputs = pass_->pass().Finish();
+    for (size_t i = 0; i < segments.size(); ++i) {
+      trace_->items[i].positions = batch_.Positions(i);
+      trace_->items[i].output = InOrder(segments[i], outputs);
+    }
+  }
+  return true;
+}
+
+void TorchAppendStep::Drop(const model::Context* context) {
+  std::vector<bool> drop;
+  std::vector<const image::RgbImage*> images;
+  for (const Entry& entry : entries_) {
+    drop.push_back(entry.item->context == context);
+    if (!drop.back()) continue;
+    if (encoding_.has_value() && encoding_->entry == &entry) encoding_.reset();
+    images.push_back(VisionImageOf(*entry.item));
+  }
+  if (images.empty()) return;
+  std::erase_if(entries_, [&](const Entry& entry) {
+    return entry.item->context == context;
+  });
+  if (entries_.empty()) return;
+  const absl::Status status = Guarded([&] {
+    for (const image::RgbImage* image : images) DropImage(image);
+    if (pass_ != nullptr) {
+      pass_->pass().Drop(drop);
+      batch_.Drop(static_cast<const PagedContext*>(context));
+    }
+    return absl::OkStatus();
+  });
+  COOPER_CHECK(status.ok());
+}
+
+// Unless another item shows it too.
+void TorchAppendStep::DropImage(const image::RgbImage* image) {
+  if (image == nullptr || !vision_.has_value()) return;
+  for (const Entry& entry : entries_) {
+    if (VisionImageOf(*entry.item) == image) return;
+  }
+  vision_->Drop(image);
+}
+
+}  // namespace cooper::torch_model

@@ -1,0 +1,97 @@
+#ifndef COOPER_MODEL_TORCH_APPEND_STEP_H_
+#define COOPER_MODEL_TORCH_APPEND_STEP_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "model/torch/append_batch.h"
+#include "model/torch/autoencoder.h"
+#include "model/torch/kv_cache.h"
+#include "model/torch/latents.h"
+#include "model/torch/paced_pass.h"
+#include "model/torch/slice_pacer.h"
+#include "model/torch/transformer.h"
+#include "model/torch/vision_encoder.h"
+#include "model/unified_model.h"
+
+namespace cooper::torch_model {
+
+// What an append put in and got out, for checks against the reference: per
+// item, in the order of its tokens.
+struct AppendTrace {
+  struct Item {
+    at::Tensor input;                // [n, hidden]
+    std::vector<int64_t> positions;  // [n]
+    at::Tensor output;               // [n, hidden], after the final norm
+  };
+  std::vector<Item> items;
+};
+
+// The parts of the network that an append goes through, and how long theirs
+// took. All outlive the step.
+struct AppendNetwork {
+  const Transformer* transformer;
+  const VisionEncoder* vision;
+  const Autoencoder* autoencoder;
+  const LatentEmbedder* latents;
+  const Device* device;
+  const at::Tensor* delimiters;  // embeddings of soi and eoi, [2, hidden]
+  PartPacer* vision_pacer;
+  PartPacer* autoencoder_pacer;
+};
+
+// Appends of several contexts: what the vision encoder sees, all images
+// together; the latents, image by image; then all segments in one pass.
+class TorchAppendStep final : public model::AppendStep {
+ public:
+  // Items whose status is not OK are left out; the others' segments are good,
+  // and their contexts have room reserved. `trace` may be null.
+  TorchAppendStep(const AppendNetwork& network,
+                  absl::Span<model::AppendItem> items, AppendTrace* trace);
+
+  absl::StatusOr<bool> RunSlice(absl::Duration budget) override;
+  void Drop(const model::Context* context) override;
+
+ private:
+  struct Entry {
+    model::AppendItem* item;
+    at::Tensor noise;    // of a latent image
+    at::Tensor latents;  // encoded: [tokens, channels]
+  };
+
+  void StartVision();
+  // What fits into the slice; returns whether the stage is complete.
+  bool RunVision(SliceBudget* slice);
+  bool RunLatents(SliceBudget* slice);
+  bool RunPass(SliceBudget* slice);
+  void StartPass();
+  void DropImage(const image::RgbImage* image);
+  EmbeddedSegment Embedded(const Entry& entry) const;
+  at::Tensor InOrder(const Segment& segment, const Rows& of) const;
+
+  const AppendNetwork network_;
+  AppendTrace* const trace_;
+  std::list<Entry> entries_;  // in the order of the pass's segments
+  std::optional<VisionEncoder::Run> vision_;
+  bool vision_started_ = false;
+  // The latent image under way.
+  struct Encoding {
+    Entry* entry;
+    Autoencoder::Run run;
+  };
+  std::optional<Encoding> encoding_;
+  AppendBatch batch_;
+  std::unique_ptr<PacedPass> pass_;
+  bool complete_ = false;
+};
+
+}  // namespace cooper::torch_model
+
+#endif  // COOPER_MODEL_TORCH_APPEND_STEP_H_

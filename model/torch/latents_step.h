@@ -1,0 +1,44 @@
+#ifndef COOPER_MODEL_TORCH_LATENTS_STEP_H_
+#define COOPER_MODEL_TORCH_LATENTS_STEP_H_
+
+#include <cstddef>
+#include <optional>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "model/torch/autoencoder.h"
+#include "model/torch/device.h"
+#include "model/torch/slice_pacer.h"
+#include "model/unified_model.h"
+
+namespace cooper::torch_model {
+
+// The latents of flows as pictures, one after the other.
+class TorchLatentsStep final : public model::Step {
+ public:
+  // All outlive it.
+  TorchLatentsStep(const Autoencoder* autoencoder, PartPacer* pacer,
+                   const Device& device,
+                   absl::Span<model::DecodeLatentsItem> items)
+      : autoencoder_(autoencoder),
+        pacer_(pacer),
+        device_(device),
+        items_(items) {}
+
+  absl::StatusOr<bool> RunSlice(absl::Duration budget) override;
+
+ private:
+  // What fits of the next item; returns whether it is complete.
+  bool RunItem(model::DecodeLatentsItem* item, SliceBudget* slice);
+
+  const Autoencoder* const autoencoder_;
+  PartPacer* const pacer_;
+  const Device device_;
+  const absl::Span<model::DecodeLatentsItem> items_;
+  size_t next_ = 0;
+  std::optional<Autoencoder::Run> run_;  // of the next
+};
+
+}  // namespace cooper::torch_model
+
+#endif  // COOPER_MODEL_TORCH_LATENTS_STEP_H_

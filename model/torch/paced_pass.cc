@@ -1,0 +1,31 @@
+#include "model/torch/paced_pass.h"
+
+namespace cooper::torch_model {
+
+void PacedPass::Run(SliceBudget* slice) {
+  if (slice->left() == absl::InfiniteDuration()) {
+    pass_.RunAll();
+    slice->Ran();
+    return;
+  }
+  while (!pass_.done() && RunPart(*slice)) slice->Ran();
+}
+
+bool PacedPass::RunPart(const SliceBudget& slice) {
+  const absl::Duration left = slice.left();
+  if (!transformer_->exact_by_row()) {
+    if (!slice.must() && left <= absl::ZeroDuration()) return false;
+    pass_.RunLayer();
+    Synchronize(device_);
+    return true;
+  }
+  static_assert(SlicePacer::kStages == Pass::kStages);
+  const int stage = static_cast<int>(pass_.next_stage());
+  const int64_t rows =
+      pacer_.Rows(stage, pass_.rows_left(), left, slice.must());
+  if (rows == 0) return false;
+  pacer_.Observe(stage, rows, TimeOf([&] { pass_.RunPart(rows); }));
+  return true;
+}
+
+}  // namespace cooper::torch_model
