@@ -11,7 +11,7 @@
 #include <filesystem>
 
 #include "model/torch/load_model.h"
-#include "model/torch/threads.h"
+#include "model/torch/process.h"
 #endif
 
 namespace cooper {
@@ -82,7 +82,7 @@ absl::Status ModelSource::Validate() const {
 
 void PrepareProcess([[maybe_unused]] char** argv) {
 #ifdef COOPER_WITH_TORCH
-  torch_model::RestartWithShortSpin(argv);
+  torch_model::PrepareProcess(argv);
 #endif
 }
 

@@ -128,7 +128,7 @@ EmbeddedSegment TorchAppendStep::Embedded(const Entry& entry) const {
 // A segment's rows in the order of its tokens.
 at::Tensor TorchAppendStep::InOrder(const Segment& segment,
                                     const Rows& of) const {
-  const at::Tensor und = of.und.narrow(0, segment.und_begin, segment.und_count);
+  at::Tensor und = of.und.narrow(0, segment.und_begin, segment.und_count);
   if (segment.gen_count == 0) return und;
   return at::cat({und.narrow(0, 0, 1),
                   of.gen.narrow(0, segment.gen_begin, segment.gen_count),

@@ -23,7 +23,7 @@ absl::StatusOr<bool> TorchLatentsStep::RunSlice(absl::Duration budget) {
   while (next_ < items_.size()) {
     model::DecodeLatentsItem& item = items_[next_];
     bool complete = true;
-    const absl::Status status = Guarded([&] {
+    absl::Status status = Guarded([&] {
       complete = RunItem(&item, &slice);
       return absl::OkStatus();
     });

@@ -15,7 +15,7 @@
 #include "absl/flags/usage.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "model/torch/threads.h"
+#include "model/torch/process.h"
 #include "model/torch/torch_model.h"
 #include "tests/bench/matrix_products.h"
 #include "tests/bench/network_calls.h"
@@ -241,7 +241,7 @@ int Main() {
 }  // namespace cooper::bench
 
 int main(int argc, char** argv) {
-  cooper::torch_model::RestartWithShortSpin(argv);
+  cooper::torch_model::PrepareProcess(argv);
   absl::SetProgramUsageMessage(
       "model_bench --checkpoint DIR [--json FILE]\n"
       "Measures the network beside the machine's ceilings.");

@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "model/torch/threads.h"
+#include "model/torch/process.h"
 #include "model/torch/torch_model.h"
 #include "tests/bench/kernels_benchmark.h"
 #include "tests/bench/network_calls.h"
@@ -113,7 +113,7 @@ int Main(const char* checkpoint) {
 }  // namespace cooper::bench
 
 int main(int argc, char** argv) {
-  cooper::torch_model::RestartWithShortSpin(argv);
+  cooper::torch_model::PrepareProcess(argv);
   benchmark::Initialize(&argc, argv);
   if (argc > 2) {
     std::fprintf(stderr,

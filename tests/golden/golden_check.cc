@@ -13,7 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "model/torch/guard.h"
-#include "model/torch/threads.h"
+#include "model/torch/process.h"
 #include "tests/golden/checks.h"
 
 ABSL_FLAG(std::string, checkpoint, "",
@@ -127,7 +127,7 @@ int Main() {
 }  // namespace cooper::golden
 
 int main(int argc, char** argv) {
-  cooper::torch_model::RestartWithShortSpin(argv);
+  cooper::torch_model::PrepareProcess(argv);
   absl::SetProgramUsageMessage(
       "golden_check --checkpoint DIR --goldens DIR [--only TEXT]\n"
       "Compares the network with golden numbers of the reference.");

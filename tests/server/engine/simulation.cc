@@ -189,6 +189,7 @@ class Simulation {
 
   bool RunWave() {
     std::vector<WaveKind> under_way;
+    under_way.reserve(under_way_.size());
     for (const auto& [kind, sliced] : under_way_) under_way.push_back(kind);
     const auto wave = scheduler_.Plan(Ready(), under_way);
     if (!wave.has_value()) return false;
