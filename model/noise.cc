@@ -37,16 +37,6 @@ uint32_t SeededNoise::NextWord() {
   return words_[4 - words_left_--];
 }
 
-std::optional<NoisePlace> SeededNoise::place() const {
-  return NoisePlace{seed_, counter_ * 4 - words_left_};
-}
-
-void SeededNoise::GoTo(uint64_t words) {
-  counter_ = words / 4;
-  words_left_ = 0;
-  for (uint64_t i = 0; i < words % 4; ++i) NextWord();
-}
-
 double SeededNoise::Uniform() {
   const uint64_t high = NextWord() >> 5;
   const uint64_t low = NextWord() >> 6;

@@ -2,20 +2,13 @@
 #define COOPER_MODEL_NOISE_H_
 
 #include <cstdint>
-#include <optional>
 
 #include "absl/types/span.h"
 
 namespace cooper::model {
 
-struct NoisePlace {
-  uint64_t seed = 0;
-  uint64_t words = 0;  // drawn so far
-  friend bool operator==(const NoisePlace&, const NoisePlace&) = default;
-};
-
-// Every random draw of one request, in the order in which the request makes
-// them. Not thread-safe; owned by its request.
+// Random draws, in the order in which they are made. Not thread-safe; owned by
+// its request.
 class NoiseSource {
  public:
   virtual ~NoiseSource() = default;
@@ -23,12 +16,6 @@ class NoiseSource {
   virtual void FillNormal(absl::Span<float> out) = 0;
   // One draw from [0, 1).
   virtual double Uniform() = 0;
-  // Where the next draw is, for a source whose draws are known by that: two
-  // sources at one place draw the same. nullopt: it is not such a source.
-  virtual std::optional<NoisePlace> place() const { return std::nullopt; }
-  // Goes to a place of its own seed, as if everything up to it was drawn.
-  // Nothing, for a source without places.
-  virtual void GoTo(uint64_t words) {}
 };
 
 // Philox 4x32-10 keyed by the seed, normals by Box-Muller: on the host, so
@@ -38,8 +25,6 @@ class SeededNoise final : public NoiseSource {
   explicit SeededNoise(uint64_t seed) : seed_(seed) {}
   void FillNormal(absl::Span<float> out) override;
   double Uniform() override;
-  std::optional<NoisePlace> place() const override;
-  void GoTo(uint64_t words) override;
 
  private:
   uint32_t NextWord();

@@ -30,7 +30,15 @@ struct PreparedImage {
   std::shared_ptr<const image::RgbImage> latents;
   std::shared_ptr<const image::RgbImage> vision;
   base::Digest file = {};  // of the image's file, which tells both
+  // What `latents` are sampled with. Unset: the request's noise, as upstream;
+  // they are then not to be looked for in a prefix cache.
+  std::optional<uint64_t> seed;
 };
+
+// The seed that an image's latents are sampled with, whatever request they are
+// for: requests about one image share what is encoded of it, and a request's
+// own seed is for what it writes and draws.
+uint64_t ImageSeed(const base::Digest& file);
 
 // A text whose ids are known beforehand, so that the engine thread need not
 // encode it.
@@ -92,7 +100,8 @@ class ExecutionProbe {
 struct ExecutionSpec {
   std::unique_ptr<Program> program;
   std::vector<PreparedImage> images;
-  // Every draw: VAE noise in the order of the images, then flows.
+  // Every draw: of latents of images without a seed, in their order, then flows
+  // and tokens.
   std::unique_ptr<model::NoiseSource> noise;
   model::SamplingOptions sampling;
   model::FlowOptions flow;
@@ -232,7 +241,6 @@ class Execution {
   struct Piece {
     size_t steps = 1;
     int64_t rows = 0;
-    bool latents = false;
     std::optional<base::Digest> key;  // of all up to its end; nullopt: none
   };
   // A piece in the call under way that goes into the cache.
@@ -245,6 +253,7 @@ class Execution {
   struct Appending {
     std::vector<ContextOp> ops;
     std::vector<model::Segment> segments;  // per op; what is to be appended
+    std::vector<std::unique_ptr<model::NoiseSource>> noises;  // of segments
     ContextPlan plan;
     size_t next_step = 0;
     std::vector<std::unique_ptr<model::Context>> registers;
@@ -289,7 +298,7 @@ class Execution {
   std::optional<Slot> StartOf(const std::vector<model::TokenId>& ids);
   // bos and eos included.
   std::vector<model::TokenId> TextIds(const TextPart& part) const;
-  model::Segment MakeSegment(const PromptSegment& segment) const;
+  model::Segment MakeSegment(const PromptSegment& segment);
   int64_t SegmentRows(const model::Segment& segment) const;
 
   model::UnifiedModel* const model_;

@@ -42,13 +42,19 @@ std::vector<TokenId> Execution::TextIds(const TextPart& part) const {
   return ids;
 }
 
-model::Segment Execution::MakeSegment(const PromptSegment& segment) const {
+model::Segment Execution::MakeSegment(const PromptSegment& segment) {
   if (const auto* text = std::get_if<TextPart>(&segment)) {
     return model::TextSegment{TextIds(*text)};
   }
   if (const auto* latent = std::get_if<LatentPart>(&segment)) {
-    return model::LatentImageSegment{spec_.images.at(latent->image).latents,
-                                     spec_.noise.get()};
+    const PreparedImage& image = spec_.images.at(latent->image);
+    model::NoiseSource* noise = spec_.noise.get();
+    if (image.seed.has_value()) {
+      appending_.noises.push_back(
+          std::make_unique<model::SeededNoise>(*image.seed));
+      noise = appending_.noises.back().get();
+    }
+    return model::LatentImageSegment{image.latents, noise};
   }
   const auto& vision = std::get<VisionPart>(segment);
   return model::VisionImageSegment{vision.source == VisionPart::Source::kInput
@@ -94,7 +100,7 @@ bool Execution::Begin(ContextWork work) {
       Ensure(std::get<ForkOp>(op).from);
     }
   }
-  // Segments of the ops; equal ones are made once.
+  // Segments of the ops; equal texts are encoded once.
   appending_.segments.resize(ops);
   std::vector<std::optional<Slot>> starts_with(ops);
   for (size_t i = 0; i < ops; ++i) {
@@ -104,7 +110,8 @@ bool Execution::Begin(ContextWork work) {
       const auto* earlier = std::get_if<AppendOp>(&appending_.ops[j]);
       if (j == i) {
         appending_.segments[i] = MakeSegment(append->segment);
-      } else if (earlier != nullptr && earlier->segment == append->segment) {
+      } else if (earlier != nullptr && earlier->segment == append->segment &&
+                 std::holds_alternative<TextPart>(append->segment)) {
         appending_.segments[i] = appending_.segments[j];
         break;
       }
@@ -195,7 +202,6 @@ int64_t Execution::TakeAppends(int64_t max_rows,
   if (probe_ != nullptr) max_rows = 0;  // one at a time
   const std::vector<ContextStep>& steps = appending_.plan.steps;
   std::vector<bool> pending(appending_.registers.size());
-  bool latents = false;
   int64_t rows = 0;
   while (appending_.next_step < steps.size()) {
     const ContextStep& step = steps[appending_.next_step];
@@ -206,15 +212,12 @@ int64_t Execution::TakeAppends(int64_t max_rows,
       continue;
     }
     const Piece piece = PieceAt(appending_.next_step);
-    // The key of latents is good only if no others are drawn before them.
-    if (latents && piece.latents && piece.key.has_value()) break;
     if (!pending[step.to] && TakeCached()) continue;
     const bool fits = rows + piece.rows <= max_rows;
     if (!fits && !appending_.in_call.empty()) break;
     if (!MayTake(step.to, piece)) break;
     rows += piece.rows;
     pending[step.to] = true;
-    latents |= piece.latents;
     for (size_t i = 0; i < piece.steps; ++i) {
       const size_t taken = appending_.next_step++;
       appending_.in_call.push_back(taken);

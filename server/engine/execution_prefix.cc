@@ -21,6 +21,12 @@ bool ShowsTheSame(const ContextOp& op, const LatentPart& latents) {
 
 }  // namespace
 
+uint64_t ImageSeed(const base::Digest& file) {
+  uint64_t seed = 0;
+  for (size_t i = 0; i < sizeof(seed); ++i) seed = seed << 8 | file[i];
+  return seed;
+}
+
 // What the model wrote or drew is nobody else's.
 std::optional<base::Digest> Execution::KeyAfter(const base::Digest& before,
                                                 size_t op) const {
@@ -32,9 +38,8 @@ std::optional<base::Digest> Execution::KeyAfter(const base::Digest& before,
   }
   if (const auto* latents = std::get_if<LatentPart>(&segment)) {
     const PreparedImage& image = spec_.images.at(latents->image);
-    const std::optional<model::NoisePlace> place = spec_.noise->place();
-    if (!place.has_value()) return std::nullopt;
-    return LatentPrefix(before, image.file, image.latents->size, *place);
+    if (!image.seed.has_value()) return std::nullopt;
+    return LatentPrefix(before, image.file, image.latents->size);
   }
   const auto& vision = std::get<VisionPart>(segment);
   if (vision.source != VisionPart::Source::kInput) return std::nullopt;
@@ -49,11 +54,10 @@ Execution::Piece Execution::PieceAt(size_t step) const {
   Piece piece;
   piece.rows = SegmentRows(appending_.segments[op]);
   const LatentPart* latents = LatentsOf(appending_.ops[op]);
-  piece.latents = latents != nullptr;
   const std::optional<base::Digest>& before = appending_.keys[steps[step].to];
   if (spec_.prefixes == nullptr || !before.has_value()) return piece;
   piece.key = KeyAfter(*before, op);
-  if (piece.latents && piece.key.has_value() && step + 1 < steps.size() &&
+  if (latents != nullptr && piece.key.has_value() && step + 1 < steps.size() &&
       steps[step + 1].kind == ContextStep::Kind::kAppend &&
       steps[step + 1].to == steps[step].to &&
       ShowsTheSame(appending_.ops[op_at(step + 1)], *latents)) {
@@ -69,16 +73,14 @@ Execution::Piece Execution::PieceAt(size_t step) const {
 bool Execution::TakeCached() {
   const Piece piece = PieceAt(appending_.next_step);
   if (!piece.key.has_value()) return false;
-  std::optional<PrefixCache::Hit> hit = spec_.prefixes->Find(*piece.key);
-  if (!hit.has_value()) return false;
+  std::unique_ptr<model::Context> hit = spec_.prefixes->Find(*piece.key);
+  if (hit == nullptr) return false;
   spec_.prefixes->Count(piece.rows, /*hit=*/true);
-  // As encoding would have: what is drawn next does not tell the difference.
-  if (hit->noise_words.has_value()) spec_.noise->GoTo(*hit->noise_words);
   for (size_t i = 0; i < piece.steps; ++i) {
     const ContextStep& step = appending_.plan.steps[appending_.next_step++];
     appending_.cached[step.op] = true;
     appending_.keys[step.to] = piece.key;
-    if (i == 0) appending_.registers[step.to] = std::move(hit->context);
+    if (i == 0) appending_.registers[step.to] = std::move(hit);
   }
   return true;
 }
@@ -100,12 +102,9 @@ bool Execution::MayTake(int to, const Piece& piece) {
 
 void Execution::KeepClaims() {
   for (const Claim& claim : appending_.claims) {
-    std::optional<uint64_t> words;
-    if (claim.piece.latents) words = spec_.noise->place()->words;
     spec_.prefixes->Count(claim.piece.rows, /*hit=*/false);
     spec_.prefixes->Insert(claim.parent, *claim.piece.key,
-                           *appending_.registers[claim.to], claim.piece.rows,
-                           words);
+                           *appending_.registers[claim.to], claim.piece.rows);
     appending_.keys[claim.to] = claim.piece.key;
   }
   appending_.claims.clear();

@@ -12,11 +12,11 @@ bool PrefixCache::CanHold(int64_t tokens) const {
   return ledger_->WithPages(tokens, 1) <= max_tokens_;
 }
 
-std::optional<PrefixCache::Hit> PrefixCache::Find(const base::Digest& key) {
+std::unique_ptr<model::Context> PrefixCache::Find(const base::Digest& key) {
   const auto found = entries_.find(key);
-  if (found == entries_.end()) return std::nullopt;
+  if (found == entries_.end()) return nullptr;
   Touch(key);
-  return Hit{found->second.context->Fork(), found->second.noise_words};
+  return found->second.context->Fork();
 }
 
 void PrefixCache::Touch(const base::Digest& key) {
@@ -27,8 +27,7 @@ void PrefixCache::Touch(const base::Digest& key) {
 }
 
 void PrefixCache::Insert(const base::Digest& parent, const base::Digest& key,
-                         const model::Context& context, int64_t tokens,
-                         std::optional<uint64_t> noise_words) {
+                         const model::Context& context, int64_t tokens) {
   if (!CanHold(tokens) || entries_.contains(key)) return;
   if (parent != EmptyPrefix() && !entries_.contains(parent)) return;
   const int64_t held = ledger_->WithPages(tokens, 1);
@@ -41,7 +40,7 @@ void PrefixCache::Insert(const base::Digest& parent, const base::Digest& key,
   }
   ledger_->Reserve(Holder::kPrefixCache, held);
   used_.push_front(key);
-  entries_[key] = {parent, context.Fork(), held, noise_words, used_.begin()};
+  entries_[key] = {parent, context.Fork(), held, used_.begin()};
   Touch(key);
 }
 

@@ -5,7 +5,6 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <optional>
 #include <set>
 #include <utility>
 
@@ -32,11 +31,6 @@ class PrefixCache {
     int64_t hit_tokens = 0;
     int64_t evictions = 0;  // entries
   };
-  struct Hit {
-    std::unique_ptr<model::Context> context;
-    // Where the noise goes on; unset where none was drawn for the entry.
-    std::optional<uint64_t> noise_words;
-  };
 
   // Never holds more than `max_tokens`; 0: never anything. `ledger` outlives
   // it.
@@ -48,8 +42,8 @@ class PrefixCache {
 
   // Whether `tokens` could ever be an entry's own.
   bool CanHold(int64_t tokens) const;
-  // nullopt: not there. Makes the entry the most recently used.
-  std::optional<Hit> Find(const base::Digest& key);
+  // A fork; null: it is not there. Makes the entry the most recently used.
+  std::unique_ptr<model::Context> Find(const base::Digest& key);
   // What became of `tokens` that might have been there: forked, or encoded.
   void Count(int64_t tokens, bool hit) {
     counts_.queried_tokens += tokens;
@@ -65,8 +59,7 @@ class PrefixCache {
   // the key of (the empty context's, or an entry's). Does nothing where there
   // is no room, the parent is gone, or the key is there already.
   void Insert(const base::Digest& parent, const base::Digest& key,
-              const model::Context& context, int64_t tokens,
-              std::optional<uint64_t> noise_words);
+              const model::Context& context, int64_t tokens);
 
   // Makes `tokens` of the pool free by dropping entries, and reserves them for
   // a request. False, and nothing is changed, where even an empty cache would
@@ -85,8 +78,7 @@ class PrefixCache {
   struct Entry {
     base::Digest parent;
     std::unique_ptr<model::Context> context;
-    int64_t held = 0;  // tokens, in whole pages
-    std::optional<uint64_t> noise_words;
+    int64_t held = 0;                         // tokens, in whole pages
     std::list<base::Digest>::iterator place;  // in used_
   };
 

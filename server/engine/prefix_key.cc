@@ -10,6 +10,16 @@ base::Hasher& Begin(base::Hasher& hasher, Kind kind,
   return hasher.AddInteger(static_cast<uint8_t>(kind)).Add(before);
 }
 
+base::Digest ImagePrefix(Kind kind, const base::Digest& before,
+                         const base::Digest& file, image::Size size) {
+  base::Hasher hasher;
+  return Begin(hasher, kind, before)
+      .Add(file)
+      .AddInteger(size.width)
+      .AddInteger(size.height)
+      .Finish();
+}
+
 }  // namespace
 
 base::Digest EmptyPrefix() { return base::Digest{}; }
@@ -25,24 +35,12 @@ base::Digest TextPrefix(const base::Digest& before,
 
 base::Digest VisionPrefix(const base::Digest& before, const base::Digest& file,
                           image::Size size) {
-  base::Hasher hasher;
-  return Begin(hasher, Kind::kVision, before)
-      .Add(file)
-      .AddInteger(size.width)
-      .AddInteger(size.height)
-      .Finish();
+  return ImagePrefix(Kind::kVision, before, file, size);
 }
 
 base::Digest LatentPrefix(const base::Digest& before, const base::Digest& file,
-                          image::Size size, const model::NoisePlace& place) {
-  base::Hasher hasher;
-  return Begin(hasher, Kind::kLatent, before)
-      .Add(file)
-      .AddInteger(size.width)
-      .AddInteger(size.height)
-      .AddInteger(place.seed)
-      .AddInteger(place.words)
-      .Finish();
+                          image::Size size) {
+  return ImagePrefix(Kind::kLatent, before, file, size);
 }
 
 }  // namespace cooper::engine

@@ -1,11 +1,8 @@
 #ifndef COOPER_SERVER_ENGINE_PREFIX_KEY_H_
 #define COOPER_SERVER_ENGINE_PREFIX_KEY_H_
 
-#include <optional>
-
 #include "absl/types/span.h"
 #include "model/image/image.h"
-#include "model/noise.h"
 #include "model/text_codec.h"
 #include "server/base/digest.h"
 
@@ -26,9 +23,10 @@ base::Digest TextPrefix(const base::Digest& before,
 base::Digest VisionPrefix(const base::Digest& before, const base::Digest& file,
                           image::Size size);
 
-// Latents are drawn: they depend on the noise from `place` on too.
+// What is sampled of an image's latents is the image's own (ImageSeed), so that
+// the file tells it too.
 base::Digest LatentPrefix(const base::Digest& before, const base::Digest& file,
-                          image::Size size, const model::NoisePlace& place);
+                          image::Size size);
 
 }  // namespace cooper::engine
 

@@ -83,16 +83,26 @@ TEST_F(EnginePrefixTest, WithoutDrawsTheSeedDoesNotMatter) {
   EXPECT_EQ(second.cached_tokens, second.input_tokens);
 }
 
-TEST_F(EnginePrefixTest, LatentsAreSharedWithTheSameSeedOnly) {
+TEST_F(EnginePrefixTest, ImagesAreSharedWhateverTheSeeds) {
+  // 96 x 80 px by 16, with soi and eoi, and by 14.
+  constexpr int64_t kImageTokens = 6 * 5 + 2 + 6 * 5 + 2;
   Request request = Question("a depth question");
   const Usage first = Run(request);
+  const auto maps = maps_;
   request.seed = 8;
   const Usage other_seed = Run(request);
-  EXPECT_GT(other_seed.cached_tokens, 0);  // the system text
+  EXPECT_NE(maps_, maps) << "what is drawn is the seed's";
   request.seed = 7;
   const Usage same_seed = Run(request);
-  EXPECT_GT(same_seed.cached_tokens, other_seed.cached_tokens);
-  EXPECT_EQ(same_seed.input_tokens, first.input_tokens);
+  EXPECT_EQ(maps_, maps);
+  EXPECT_EQ(other_seed.input_tokens, first.input_tokens);
+  EXPECT_EQ(other_seed.cached_tokens, same_seed.cached_tokens);
+  // Of another image only the text before it.
+  std::get<ImageInput>(request.inputs[0]).bytes = TestPng(96, 80, 1);
+  const Usage other_image = Run(request);
+  EXPECT_NE(maps_, maps);
+  EXPECT_EQ(other_image.input_tokens, first.input_tokens);
+  EXPECT_LE(other_image.cached_tokens + kImageTokens, same_seed.cached_tokens);
 }
 
 TEST_F(EnginePrefixTest, ResultsDoNotDependOnTheCache) {
@@ -109,7 +119,7 @@ TEST_F(EnginePrefixTest, ResultsDoNotDependOnTheCache) {
   EXPECT_EQ(UsageOf(*expected).cached_tokens, 0);
 }
 
-TEST_F(EnginePrefixTest, TwoImagesOfOneRequestDrawInTheirOrder) {
+TEST_F(EnginePrefixTest, TwoImagesOfOneRequestAreToldApart) {
   Request request = Question("a depth question");
   request.inputs.insert(request.inputs.begin(),
                         ImageInput{TestPng(64, 80, 3), "inputs[0].image"});
