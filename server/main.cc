@@ -75,7 +75,8 @@ ABSL_FLAG(absl::Duration, queue_timeout, absl::ZeroDuration(),
           "waits until its deadline.");
 ABSL_FLAG(
     int, slice_ms, 50,
-    "Longest time that maps are drawn before text goes on, ms. [1, 10000].");
+    "Longest time that images are encoded or maps drawn before text goes on, "
+    "ms. [1, 10000].");
 ABSL_FLAG(int, prepare_threads, 2,
           "Threads that decode and resize images. [1, 64].");
 ABSL_FLAG(int, encode_threads, 1, "Threads that encode maps. [1, 64].");

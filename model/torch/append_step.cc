@@ -53,12 +53,13 @@ TorchAppendStep::TorchAppendStep(const AppendNetwork& network,
 
 absl::StatusOr<bool> TorchAppendStep::RunSlice(absl::Duration budget) {
   SliceBudget slice(budget);
+  bool complete = false;
   COOPER_RETURN_IF_ERROR(Guarded([&] {
-    complete_ = entries_.empty() ||
-                (RunVision(&slice) && RunLatents(&slice) && RunPass(&slice));
+    complete = entries_.empty() ||
+               (RunVision(&slice) && RunLatents(&slice) && RunPass(&slice));
     return absl::OkStatus();
   }));
-  return complete_;
+  return complete;
 }
 
 // Images that several items show are encoded once.
@@ -198,6 +199,7 @@ void TorchAppendStep::DropImage(const image::RgbImage* image) {
     if (VisionImageOf(*entry.item) == image) return;
   }
   vision_->Drop(image);
+  if (vision_->size() == 0) vision_.reset();
 }
 
 }  // namespace cooper::torch_model

@@ -89,7 +89,6 @@ class TorchAppendStep final : public model::AppendStep {
   std::optional<Encoding> encoding_;
   AppendBatch batch_;
   std::unique_ptr<PacedPass> pass_;
-  bool complete_ = false;
 };
 
 }  // namespace cooper::torch_model

@@ -15,10 +15,13 @@
 namespace cooper::torch_model {
 namespace {
 
-using cooper::testing::StatusIs;
 
-// A prompt of one context: text, an image both ways, text.
+// A prompt of one context: text, an image both ways, text; or text alone.
 struct Prompt {
+  Prompt(TorchModel& model, int seed)
+      : noise(seed),
+        context(model.NewContext()),
+        segments({SomeText(30, seed)}) {}
   Prompt(TorchModel& model, int seed, image::Size latents,
          std::shared_ptr<const image::RgbImage> vision)
       : noise(seed),
@@ -60,6 +63,7 @@ class AppendStepTest : public ::testing::Test {
         std::make_unique<Prompt>(model_, 2, image::Size{96, 64}, shared));
     prompts.push_back(std::make_unique<Prompt>(model_, 3, image::Size{64, 64},
                                                Picture({98, 70}, 3)));
+    prompts.push_back(std::make_unique<Prompt>(model_, 4));
     return prompts;
   }
 
@@ -131,6 +135,24 @@ TEST_F(AppendStepTest, WhatStaysIsTheSameWheneverAnotherLeaves) {
         if (i != leaves) ExpectEqual(*prompts[i], *whole[i]);
       }
     }
+  }
+}
+
+TEST_F(AppendStepTest, ATextGoesOnWhenAllImagesLeave) {
+  auto whole = Prompts();
+  AppendAll(model_, whole[3]->context.get(), whole[3]->segments);
+  auto counted = Prompts();
+  const int slices = RunSlices(counted, -1, {});
+  for (int after = 0; after < slices; after += 3) {
+    SCOPED_TRACE(after);
+    auto prompts = Prompts();
+    RunSlices(prompts, after, [&](model::AppendStep& step) {
+      for (int i = 0; i < 3; ++i) {
+        step.Drop(prompts[i]->context.get());
+        prompts[i].reset();
+      }
+    });
+    ExpectEqual(*prompts[3], *whole[3]);
   }
 }
 

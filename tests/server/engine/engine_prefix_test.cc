@@ -141,6 +141,7 @@ TEST_F(EnginePrefixTest, RequestsThatComeTogetherEncodeOnce) {
   const auto hold = harness_.Submit(TextQuestion("hold"));
   harness_.AwaitHeld();
   std::vector<std::shared_ptr<Recorded>> all;
+  all.reserve(3);
   for (int i = 0; i < 3; ++i) {
     all.push_back(harness_.Submit(Question("a depth question")));
   }
@@ -222,7 +223,7 @@ TEST(EnginePrefixMemoryTest, EntriesGoBeforeARequestWaits) {
 }
 
 TEST(EnginePrefixMemoryTest, HoldsNoMoreThanItsLimit) {
-  constexpr int64_t kLimit = 600 * 1024;
+  constexpr int64_t kLimit = int64_t{600} * 1024;
   EngineHarness harness(SmallScript(), WithCache(kLimit));
   for (int i = 0; i < 40; ++i) {
     Request request = TextQuestion("q");

@@ -85,6 +85,7 @@ TEST_F(PrefixCacheTest, AParentStaysAsLongAsItsChildren) {
 TEST_F(PrefixCacheTest, AChainThatFillsTheCacheStays) {
   base::Digest key = EmptyPrefix();
   std::vector<base::Digest> chain;
+  chain.reserve(6);
   for (int i = 0; i < 6; ++i) chain.push_back(key = Add(key, i));
   for (int i = 0; i < 6; ++i) EXPECT_EQ(Has(chain[i]), i < 4) << i;
   EXPECT_EQ(cache_.TakeCounts().evictions, 0);
