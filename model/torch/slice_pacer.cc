@@ -9,7 +9,7 @@ namespace {
 constexpr double kNewest = 0.5;
 
 // Of a slice's budget.
-constexpr double kPlanned = 0.8;
+constexpr double kPlanned = 0.75;
 
 void Learn(absl::Duration took, int64_t size, double* seconds_per_unit) {
   const double newest = absl::ToDoubleSeconds(took) / static_cast<double>(size);

@@ -45,8 +45,8 @@ TEST(SliceBudgetTest, KeepsAPartBack) {
             absl::InfiniteDuration());
   EXPECT_LE(SliceBudget(absl::ZeroDuration()).left(), absl::ZeroDuration());
   const SliceBudget slice(absl::Hours(10));
-  EXPECT_LE(slice.left(), absl::Hours(8));
-  EXPECT_GT(slice.left(), absl::Hours(7.9));
+  EXPECT_LE(slice.left(), absl::Hours(7.5));
+  EXPECT_GT(slice.left(), absl::Hours(7.4));
 }
 
 TEST(PartPacerTest, LetsThroughWhatFits) {
