@@ -35,8 +35,8 @@ struct EngineOptions {
   absl::Duration session_ttl = absl::Minutes(10);
   // Part of the KV pool that conversations may hold. Below 0: a quarter.
   int64_t session_bytes = -1;
-  // Longest time that a slice of an append, a flow step or a map's decoding runs
-  // before text is decoded again.
+  // Longest time that a slice of an append, a flow step or a map's decoding
+  // runs before text is decoded again.
   absl::Duration slice = absl::Milliseconds(50);
   // Rows (tokens) of one append wave; a segment is never cut, so a larger one
   // goes alone.

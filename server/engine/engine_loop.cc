@@ -213,9 +213,10 @@ absl::StatusOr<bool> EngineLoop::RunWave() {
   if (wave->kind == WaveKind::kDecode) {
     COOPER_RETURN_IF_ERROR(runner_.Decode(jobs));
   } else {
-    if (!wave->go_on) COOPER_RETURN_IF_ERROR(Begin(*wave, jobs));
-    jobs.clear();
-    COOPER_RETURN_IF_ERROR(runner_.RunSlice(wave->kind, options_.slice, &jobs));
+    std::vector<Job*> done;
+    if (!wave->go_on) COOPER_RETURN_IF_ERROR(Begin(*wave, jobs, &done));
+    COOPER_RETURN_IF_ERROR(runner_.RunSlice(wave->kind, options_.slice, &done));
+    jobs = std::move(done);
   }
   ChargeClients();
   const absl::Time now = clock_->Now();
@@ -226,10 +227,11 @@ absl::StatusOr<bool> EngineLoop::RunWave() {
   return true;
 }
 
-absl::Status EngineLoop::Begin(const Wave& wave, absl::Span<Job* const> jobs) {
+absl::Status EngineLoop::Begin(const Wave& wave, absl::Span<Job* const> jobs,
+                               std::vector<Job*>* done) {
   switch (wave.kind) {
     case WaveKind::kAppend:
-      return runner_.BeginAppend(jobs, wave.max_rows);
+      return runner_.BeginAppend(jobs, wave.max_rows, done);
     case WaveKind::kFlow:
       return runner_.BeginFlow(jobs);
     default:
@@ -246,6 +248,11 @@ void EngineLoop::ChargeClients() {
 
 // What one request put into the cache while others waited, they need not do.
 absl::Status EngineLoop::UseCached() {
+  // Looking costs digests, and this is every turn.
+  if (std::exchange(prefixes_seen_, prefixes_.inserted()) ==
+      prefixes_.inserted()) {
+    return absl::OkStatus();
+  }
   for (const std::shared_ptr<Job>& job : jobs_) {
     if (job->state != Job::State::kRunning ||
         job->execution->state() != Execution::State::kAppend ||

@@ -73,7 +73,8 @@ class EngineLoop {
   int64_t TokensOf(const Job& job) const;
   absl::Status UseCached();
   absl::StatusOr<bool> RunWave();
-  absl::Status Begin(const Wave& wave, absl::Span<Job* const> jobs);
+  absl::Status Begin(const Wave& wave, absl::Span<Job* const> jobs,
+                     std::vector<Job*>* done);
   void ChargeClients();
   // Moves a job on until it needs a wave or a pool, or is at its end.
   absl::Status Settle(Job* job);
@@ -109,8 +110,9 @@ class EngineLoop {
   KvLedger ledger_;
   PrefixCache prefixes_;
   SessionStore sessions_;
-  int preparing_ = 0;         // and ready
-  int normal_since_low_ = 0;  // started since one of low priority was
+  uint64_t prefixes_seen_ = 0;  // PrefixCache::inserted, as jobs know it
+  int preparing_ = 0;           // and ready
+  int normal_since_low_ = 0;    // started since one of low priority was
   absl::Status failure_;
   std::deque<Inbox::Task> tasks_;  // taken from the inbox
   absl::Status task_status_;       // the device's, as a task saw it

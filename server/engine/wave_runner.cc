@@ -48,13 +48,18 @@ absl::Status WaveRunner::Decode(absl::Span<Job* const> jobs) {
 }
 
 absl::Status WaveRunner::BeginAppend(absl::Span<Job* const> jobs,
-                                     int64_t max_rows) {
+                                     int64_t max_rows,
+                                     std::vector<Job*>* done) {
   append_items_.clear();
   for (Job* job : jobs) {
     const size_t first = append_items_.size();
     const int64_t rows = job->execution->TakeAppends(max_rows, &append_items_);
     const size_t items = append_items_.size() - first;
-    if (items == 0) continue;
+    if (items == 0) {
+      job->execution->OnAppended({});
+      done->push_back(job);
+      continue;
+    }
     append_.members.push_back({job, rows, first, items});
     append_.rows += rows;
   }

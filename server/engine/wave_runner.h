@@ -37,9 +37,10 @@ class WaveRunner {
   absl::Status BeginFlow(absl::Span<Job* const> jobs);
   absl::Status BeginLatents(Job* job);
   // Of each job's rows at most `max_rows`. Jobs that need nothing of the model,
-  // since all is in the prefix cache or being encoded by another, are not in
-  // the wave.
-  absl::Status BeginAppend(absl::Span<Job* const> jobs, int64_t max_rows);
+  // since all is in the prefix cache or is being encoded by another, are not in
+  // the wave: they are moved to `done`.
+  absl::Status BeginAppend(absl::Span<Job* const> jobs, int64_t max_rows,
+                           std::vector<Job*>* done);
 
   // A slice of the wave under way. At its end its jobs are moved to `done`, and
   // their executions have the results.
