@@ -15,7 +15,6 @@
 namespace cooper::torch_model {
 namespace {
 
-
 // A prompt of one context: text, an image both ways, text; or text alone.
 struct Prompt {
   Prompt(TorchModel& model, int seed)
