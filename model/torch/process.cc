@@ -25,7 +25,6 @@ void RestartWithShortSpin(char** argv) {
   // On failure the program goes on as it is, only slower.
   execv("/proc/self/exe", argv);
 }
-// NOLINTEND(concurrency-mt-unsafe)
 
 void KeepHeap() {
   if (IsSet("MALLOC_TRIM_THRESHOLD_") || IsSet("MALLOC_MMAP_THRESHOLD_") ||
@@ -35,6 +34,7 @@ void KeepHeap() {
   mallopt(M_MMAP_THRESHOLD, kOwnPages);
   mallopt(M_TRIM_THRESHOLD, kKept);
 }
+// NOLINTEND(concurrency-mt-unsafe)
 
 }  // namespace
 

@@ -138,5 +138,10 @@ int main(int argc, char** argv) {
                  "golden_check: --checkpoint and --goldens are needed\n");
     return 2;
   }
-  return cooper::golden::Main();
+  try {
+    return cooper::golden::Main();
+  } catch (const std::exception& e) {  // an index of another form
+    std::fprintf(stderr, "golden_check: %s\n", e.what());
+    return 2;
+  }
 }
