@@ -132,24 +132,37 @@ TEST_F(EnginePrefixTest, TwoImagesOfOneRequestAreToldApart) {
   }
 }
 
+// Also where their seeds differ.
 TEST_F(EnginePrefixTest, RequestsThatComeTogetherEncodeOnce) {
-  EngineHarness alone(SmallScript(), WithCache());
-  ASSERT_OK(alone.Submit(Question("a depth question"))->WaitDone());
-  const int64_t prompt = alone.model().appended_tokens();
+  const auto question = [](int seed) {
+    Request request = Question("a depth question");
+    request.seed = seed;
+    return request;
+  };
+  EngineHarness alone(SmallScript(), WithCache(0));
+  std::vector<std::vector<std::string>> expected;
+  int64_t prompt = 0;
+  for (int seed = 0; seed < 3; ++seed) {
+    const auto recorded = alone.Submit(question(seed));
+    ASSERT_OK(recorded->WaitDone());
+    expected.push_back(MapsOf(*recorded));
+    if (seed == 0) prompt = alone.model().appended_tokens();
+  }
+  EXPECT_NE(expected[0], expected[1]);
 
   harness_.HoldModel();
   const auto hold = harness_.Submit(TextQuestion("hold"));
   harness_.AwaitHeld();
   std::vector<std::shared_ptr<Recorded>> all;
   all.reserve(3);
-  for (int i = 0; i < 3; ++i) {
-    all.push_back(harness_.Submit(Question("a depth question")));
+  for (int seed = 0; seed < 3; ++seed) {
+    all.push_back(harness_.Submit(question(seed)));
   }
   harness_.AwaitLoad(0, 4, 4);
   harness_.ReleaseModel();
-  for (const auto& recorded : all) {
-    ASSERT_OK(recorded->WaitDone());
-    EXPECT_EQ(MapsOf(*recorded), MapsOf(*all[0]));
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_OK(all[i]->WaitDone());
+    EXPECT_EQ(MapsOf(*all[i]), expected[i]) << i;
   }
   ASSERT_OK(hold->WaitDone());
   // What follows a map is everybody's own.
