@@ -142,7 +142,7 @@ TEST_F(AppendStepTest, ATextGoesOnWhenAllImagesLeave) {
   AppendAll(model_, whole[3]->context.get(), whole[3]->segments);
   auto counted = Prompts();
   const int slices = RunSlices(counted, -1, {});
-  for (int after = 0; after < slices; after += 3) {
+  for (int after = 0; after < slices; after += after < 9 ? 1 : 3) {
     SCOPED_TRACE(after);
     auto prompts = Prompts();
     RunSlices(prompts, after, [&](model::AppendStep& step) {
