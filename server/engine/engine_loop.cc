@@ -179,7 +179,6 @@ absl::StatusOr<bool> EngineLoop::Turn() {
 absl::StatusOr<bool> EngineLoop::RunWave() {
   const std::vector<WaveKind> under_way = runner_.under_way();
   if (!Contains(under_way, WaveKind::kAppend)) prefixes_.EndWave();
-  COOPER_RETURN_IF_ERROR(UseCached());
   std::vector<Job*> running;
   std::vector<ReadyItem> ready;
   std::map<absl::string_view, int> clients;
@@ -244,25 +243,6 @@ void EngineLoop::ChargeClients() {
     fair_.Charge(job->request.client,
                  std::exchange(job->device_time, absl::ZeroDuration()));
   }
-}
-
-// What one request put into the cache while others waited, they need not do.
-absl::Status EngineLoop::UseCached() {
-  // Looking costs digests, and this is every turn.
-  if (std::exchange(prefixes_seen_, prefixes_.inserted()) ==
-      prefixes_.inserted()) {
-    return absl::OkStatus();
-  }
-  for (const std::shared_ptr<Job>& job : jobs_) {
-    if (job->state != Job::State::kRunning ||
-        job->execution->state() != Execution::State::kAppend ||
-        runner_.Holds(job.get())) {
-      continue;
-    }
-    job->execution->UseCached();
-    COOPER_RETURN_IF_ERROR(Settle(job.get()));
-  }
-  return absl::OkStatus();
 }
 
 absl::Status EngineLoop::Settle(Job* job) {

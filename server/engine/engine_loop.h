@@ -71,7 +71,6 @@ class EngineLoop {
   bool ReserveForRequest(const Job& job, int64_t tokens);
   // What a job can hold beyond its session, in whole pages.
   int64_t TokensOf(const Job& job) const;
-  absl::Status UseCached();
   absl::StatusOr<bool> RunWave();
   absl::Status Begin(const Wave& wave, absl::Span<Job* const> jobs,
                      std::vector<Job*>* done);
@@ -110,9 +109,8 @@ class EngineLoop {
   KvLedger ledger_;
   PrefixCache prefixes_;
   SessionStore sessions_;
-  uint64_t prefixes_seen_ = 0;  // PrefixCache::inserted, as jobs know it
-  int preparing_ = 0;           // and ready
-  int normal_since_low_ = 0;    // started since one of low priority was
+  int preparing_ = 0;         // and ready
+  int normal_since_low_ = 0;  // started since one of low priority was
   absl::Status failure_;
   std::deque<Inbox::Task> tasks_;  // taken from the inbox
   absl::Status task_status_;       // the device's, as a task saw it

@@ -156,15 +156,12 @@ class Execution {
     return state_ == State::kFailed ? failed_in_ : state_;
   }
 
-  // kAppend. Takes from the prefix cache what was put there meanwhile.
-  void UseCached();
   // kAppend. Rows (tokens) of the segments that can go in one call.
   int64_t append_rows() const;
   // Adds items to `items`: as many as fit in `max_rows`, at least one, or none
-  // where another request encodes the same in this wave: UseCached finds it
-  // afterwards. The items stay valid until OnAppended gets them back, in the
-  // same order.
-  // Returns their rows.
+  // where all is in the prefix cache by now, or another request encodes the
+  // same in this wave (in the next it is in the cache). The items stay valid
+  // until OnAppended gets them back, in the same order. Returns their rows.
   int64_t TakeAppends(int64_t max_rows, std::vector<model::AppendItem>* items);
   void OnAppended(absl::Span<const model::AppendItem> items);
 

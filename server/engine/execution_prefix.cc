@@ -110,10 +110,6 @@ void Execution::KeepClaims() {
   appending_.claims.clear();
 }
 
-void Execution::UseCached() {
-  if (EndedAppending()) Advance();
-}
-
 void Execution::CountCached() {
   for (size_t i = 0; i < appending_.ops.size(); ++i) {
     const auto* append = std::get_if<AppendOp>(&appending_.ops[i]);

@@ -40,7 +40,6 @@ void PrefixCache::Insert(const base::Digest& parent, const base::Digest& key,
   }
   ledger_->Reserve(Holder::kPrefixCache, held);
   used_.push_front(key);
-  ++inserted_;
   entries_[key] = {parent, context.Fork(), held, used_.begin()};
   Touch(key);
 }

@@ -73,9 +73,6 @@ class PrefixCache {
     return ledger_->held(KvLedger::Holder::kPrefixCache);
   }
   int entries() const { return static_cast<int>(entries_.size()); }
-  // Entries that were put in since the start: what was not there before may be
-  // there now only if this has grown.
-  uint64_t inserted() const { return inserted_; }
 
  private:
   struct Entry {
@@ -97,7 +94,6 @@ class PrefixCache {
   std::list<base::Digest> used_;  // the most recently used first
   std::set<base::Digest> claimed_;
   Counts counts_;
-  uint64_t inserted_ = 0;
 };
 
 }  // namespace cooper::engine
