@@ -1,7 +1,6 @@
 #include "model/torch/append_step.h"
 
 #include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <variant>
@@ -23,31 +22,14 @@ const model::LatentImageSegment* LatentsOf(const model::AppendItem& item) {
   return std::get_if<model::LatentImageSegment>(item.segment);
 }
 
-at::Tensor Draw(model::NoiseSource* noise, at::IntArrayRef shape) {
-  at::Tensor values = at::empty(shape, at::TensorOptions(at::kFloat));
-  noise->FillNormal(absl::MakeSpan(values.data_ptr<float>(), values.numel()));
-  return values;
-}
-
 }  // namespace
 
 TorchAppendStep::TorchAppendStep(const AppendNetwork& network,
                                  absl::Span<model::AppendItem> items,
                                  AppendTrace* trace)
     : network_(network), trace_(trace) {
-  const Autoencoder& autoencoder = *network_.autoencoder;
   for (model::AppendItem& item : items) {
-    if (!item.status.ok()) continue;
-    Entry entry{&item, {}, {}};
-    // Drawn in the items' order, whatever becomes of others.
-    if (const model::LatentImageSegment* latents = LatentsOf(item)) {
-      const image::Size size = latents->image->size;
-      const int64_t stride = autoencoder.stride();
-      entry.noise =
-          Draw(latents->noise, {autoencoder.z_channels(), size.height / stride,
-                                size.width / stride});
-    }
-    entries_.push_back(std::move(entry));
+    if (item.status.ok()) entries_.push_back({&item, {}});
   }
 }
 
@@ -83,15 +65,17 @@ bool TorchAppendStep::RunVision(SliceBudget* slice) {
          RunParts(&*vision_, network_.vision_pacer, *network_.device, slice);
 }
 
+// In the items' order, which is that of their draws.
 bool TorchAppendStep::RunLatents(SliceBudget* slice) {
+  const Autoencoder& autoencoder = *network_.autoencoder;
   while (true) {
     if (!encoding_.has_value()) {
       const auto next =
           std::find_if(entries_.begin(), entries_.end(), [](const Entry& e) {
-            return e.noise.defined() && !e.latents.defined();
+            return LatentsOf(*e.item) != nullptr && !e.latents.defined();
           });
       if (next == entries_.end()) return true;
-      encoding_ = {&*next, network_.autoencoder->StartMoments(NormalisedPixels(
+      encoding_ = {&*next, autoencoder.StartMoments(NormalisedPixels(
                                *LatentsOf(*next->item)->image))};
     }
     if (!RunParts(&encoding_->run, network_.autoencoder_pacer, *network_.device,
@@ -99,8 +83,11 @@ bool TorchAppendStep::RunLatents(SliceBudget* slice) {
       return false;
     }
     Entry& entry = *encoding_->entry;
-    entry.latents = network_.autoencoder->Patchify(
-        network_.autoencoder->Sample(encoding_->run.Take(), entry.noise));
+    const at::Tensor moments = encoding_->run.Take();
+    const at::Tensor noise = DrawNormals(
+        LatentsOf(*entry.item)->noise,
+        {autoencoder.z_channels(), moments.size(1), moments.size(2)});
+    entry.latents = autoencoder.Patchify(autoencoder.Sample(moments, noise));
     encoding_.reset();
   }
 }

@@ -62,8 +62,7 @@ class TorchAppendStep final : public model::AppendStep {
  private:
   struct Entry {
     model::AppendItem* item;
-    at::Tensor noise;    // of a latent image
-    at::Tensor latents;  // encoded: [tokens, channels]
+    at::Tensor latents;  // of a latent image, once encoded: [tokens, channels]
   };
 
   void StartVision();

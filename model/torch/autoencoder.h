@@ -71,8 +71,7 @@ class Autoencoder {
   at::Tensor Unpatchify(const at::Tensor& tokens, int64_t h, int64_t w) const;
 
   int64_t z_channels() const { return z_; }
-  // Pixels of a latent, and of a token of latents, both ways.
-  int64_t stride() const { return stride_; }
+  // Pixels of a token of latents, both ways.
   int64_t token_stride() const { return stride_ * patch_; }
   int64_t weight_bytes() const { return weight_bytes_; }
 

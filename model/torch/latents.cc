@@ -4,6 +4,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cos.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/silu.h>
@@ -19,6 +20,12 @@ namespace {
 constexpr int64_t kFrequencies = 128;
 
 }  // namespace
+
+at::Tensor DrawNormals(model::NoiseSource* noise, at::IntArrayRef shape) {
+  at::Tensor values = at::empty(shape, at::TensorOptions(at::kFloat));
+  noise->FillNormal(absl::MakeSpan(values.data_ptr<float>(), values.numel()));
+  return values;
+}
 
 LatentEmbedder::LatentEmbedder(WeightReader& weights,
                                const checkpoint::CooperConfig& cooper,

@@ -7,10 +7,14 @@
 #include <vector>
 
 #include "model/checkpoint/config.h"
+#include "model/noise.h"
 #include "model/torch/linear.h"
 #include "model/torch/weights.h"
 
 namespace cooper::torch_model {
+
+// `shape` normals in host memory, float32.
+at::Tensor DrawNormals(model::NoiseSource* noise, at::IntArrayRef shape);
 
 // Latent tokens into and out of the language model's width (model-spec
 // section 3): vae2llm(x) + time_embedder(t) + latent_pos_embed[row*side+col].

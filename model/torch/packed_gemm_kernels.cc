@@ -2,7 +2,7 @@
 // COOPER_PACKED_GEMM_KERNELS naming the table that it defines. Nothing here may
 // include a header with functions that may stay out of line: the linker would
 // keep one build's copy for the whole program, perhaps one that this processor
-// cannot run.
+// cannot run. That is also why it is one long file.
 
 #include "model/torch/packed_gemm.h"
 #include "model/torch/simd.h"

@@ -2,7 +2,6 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <map>
@@ -33,13 +32,6 @@ model::KvUsage TorchModel::kv_usage() const {
 
 std::unique_ptr<model::Context> TorchModel::NewContext() {
   return std::make_unique<PagedContext>(pool_.get());
-}
-
-at::Tensor TorchModel::DrawNoise(model::NoiseSource* noise,
-                                 at::IntArrayRef shape) const {
-  at::Tensor values = at::empty(shape, at::TensorOptions(at::kFloat));
-  noise->FillNormal(absl::MakeSpan(values.data_ptr<float>(), values.numel()));
-  return values;
 }
 
 absl::Status TorchModel::CheckSegment(const model::Segment& segment) const {
@@ -197,7 +189,7 @@ absl::StatusOr<std::unique_ptr<model::Flow>> TorchModel::StartFlow(
   }
   std::unique_ptr<model::Flow> flow;
   COOPER_RETURN_IF_ERROR(Guarded([&] {
-    const at::Tensor x = DrawNoise(spec.noise, {h * w, latents_->channels()});
+    const at::Tensor x = DrawNormals(spec.noise, {h * w, latents_->channels()});
     flow = std::make_unique<TorchFlow>(spec, x.to(device_.device), h, w);
     return absl::OkStatus();
   }));

@@ -64,7 +64,6 @@ class TorchModel final : public model::UnifiedModel {
   absl::Status Build(const LoadOptions& options);
   absl::Status MakePool(const LoadOptions& options);
   void FillInfo(int vit_patch, int64_t parameters);
-  at::Tensor DrawNoise(model::NoiseSource* noise, at::IntArrayRef shape) const;
   absl::Status CheckSegment(const model::Segment& segment) const;
   int64_t TokensOf(const model::Segment& segment) const;
   void ReserveFor(absl::Span<model::AppendItem> items);

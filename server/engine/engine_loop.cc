@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/base/logging.h"
@@ -27,10 +28,6 @@ WaveKind KindOf(Execution::State state) {
     default:
       return WaveKind::kDecode;
   }
-}
-
-bool Contains(const std::vector<WaveKind>& kinds, WaveKind kind) {
-  return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
 }
 
 // The cache's part of the pool.
@@ -178,7 +175,9 @@ absl::StatusOr<bool> EngineLoop::Turn() {
 
 absl::StatusOr<bool> EngineLoop::RunWave() {
   const std::vector<WaveKind> under_way = runner_.under_way();
-  if (!Contains(under_way, WaveKind::kAppend)) prefixes_.EndWave();
+  if (!absl::c_linear_search(under_way, WaveKind::kAppend)) {
+    prefixes_.EndWave();
+  }
   std::vector<Job*> running;
   std::vector<ReadyItem> ready;
   std::map<absl::string_view, int> clients;

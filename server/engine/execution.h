@@ -29,10 +29,9 @@ namespace cooper::engine {
 struct PreparedImage {
   std::shared_ptr<const image::RgbImage> latents;
   std::shared_ptr<const image::RgbImage> vision;
-  base::Digest file = {};  // of the image's file, which tells both
-  // What `latents` are sampled with. Unset: the request's noise, as upstream;
-  // they are then not to be looked for in a prefix cache.
-  std::optional<uint64_t> seed;
+  // Of the image's file, which tells both. Unset: nobody shares the image, and
+  // its latents are sampled with the request's noise, as upstream.
+  std::optional<base::Digest> file;
 };
 
 // The seed that an image's latents are sampled with, whatever request they are
@@ -100,7 +99,7 @@ class ExecutionProbe {
 struct ExecutionSpec {
   std::unique_ptr<Program> program;
   std::vector<PreparedImage> images;
-  // Every draw: of latents of images without a seed, in their order, then flows
+  // Every draw: of latents of images without a file, in their order, then flows
   // and tokens.
   std::unique_ptr<model::NoiseSource> noise;
   model::SamplingOptions sampling;
@@ -112,7 +111,7 @@ struct ExecutionSpec {
   model::ControlText user_text = model::ControlText::kPlain;
   std::vector<std::shared_ptr<const EncodedText>> encoded;
   // Where input segments are looked for before they are encoded; outlives the
-  // execution; null: nowhere. Needs PreparedImage.file. Without a probe only.
+  // execution; null: nowhere. Without a probe only.
   PrefixCache* prefixes = nullptr;
   // A turn of a conversation: what its contexts begin with (null: nothing),
   // what its caller wants of it (may be null), and whether they are kept.

@@ -49,9 +49,9 @@ model::Segment Execution::MakeSegment(const PromptSegment& segment) {
   if (const auto* latent = std::get_if<LatentPart>(&segment)) {
     const PreparedImage& image = spec_.images.at(latent->image);
     model::NoiseSource* noise = spec_.noise.get();
-    if (image.seed.has_value()) {
+    if (image.file.has_value()) {
       appending_.noises.push_back(
-          std::make_unique<model::SeededNoise>(*image.seed));
+          std::make_unique<model::SeededNoise>(ImageSeed(*image.file)));
       noise = appending_.noises.back().get();
     }
     return model::LatentImageSegment{image.latents, noise};

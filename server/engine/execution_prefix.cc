@@ -38,13 +38,14 @@ std::optional<base::Digest> Execution::KeyAfter(const base::Digest& before,
   }
   if (const auto* latents = std::get_if<LatentPart>(&segment)) {
     const PreparedImage& image = spec_.images.at(latents->image);
-    if (!image.seed.has_value()) return std::nullopt;
-    return LatentPrefix(before, image.file, image.latents->size);
+    if (!image.file.has_value()) return std::nullopt;
+    return LatentPrefix(before, *image.file, image.latents->size);
   }
   const auto& vision = std::get<VisionPart>(segment);
   if (vision.source != VisionPart::Source::kInput) return std::nullopt;
   const PreparedImage& image = spec_.images.at(vision.index);
-  return VisionPrefix(before, image.file, image.vision->size);
+  if (!image.file.has_value()) return std::nullopt;
+  return VisionPrefix(before, *image.file, image.vision->size);
 }
 
 Execution::Piece Execution::PieceAt(size_t step) const {

@@ -150,7 +150,6 @@ absl::StatusOr<PreparedImage> Preparer::PrepareImage(ImageInput input,
   }
   PreparedImage image;
   image.file = base::Hasher().Add(input.bytes).Finish();
-  image.seed = ImageSeed(image.file);
   std::string().swap(input.bytes);
   const auto bytes = static_cast<int64_t>(raster->pixels.size());
   metrics_->AddImageDecodeBytes(bytes);

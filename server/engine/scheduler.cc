@@ -5,6 +5,8 @@
 #include <map>
 #include <utility>
 
+#include "absl/algorithm/container.h"
+
 namespace cooper::engine {
 namespace {
 
@@ -46,12 +48,8 @@ void TakeTurns(std::vector<ReadyItem>* ready) {
 
 std::optional<Wave> Scheduler::Plan(std::vector<ReadyItem> ready,
                                     const std::vector<WaveKind>& under_way) {
-  const auto is_under_way = [&](WaveKind kind) {
-    return std::find(under_way.begin(), under_way.end(), kind) !=
-           under_way.end();
-  };
   const auto is_ready = [&](WaveKind kind) {
-    if (is_under_way(kind)) return true;
+    if (absl::c_linear_search(under_way, kind)) return true;
     return std::any_of(ready.begin(), ready.end(), [&](const ReadyItem& item) {
       return item.kind == kind;
     });
@@ -74,7 +72,7 @@ std::optional<Wave> Scheduler::Plan(std::vector<ReadyItem> ready,
     return std::nullopt;
   }
   last_ = wave.kind;
-  if (is_under_way(wave.kind)) {
+  if (absl::c_linear_search(under_way, wave.kind)) {
     wave.go_on = true;
     return wave;
   }

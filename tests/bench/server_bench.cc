@@ -20,7 +20,7 @@ ABSL_FLAG(std::string, checkpoint, "",
 ABSL_FLAG(std::string, json, "", "file for the results; empty: none");
 ABSL_FLAG(std::string, only, "",
           "overhead, gaps, repeat, maps or cancel; empty: all");
-ABSL_FLAG(int, rounds, 3, "rounds of each measure");
+ABSL_FLAG(int, rounds, 3, "rounds of each measure; of four maps at once five");
 
 namespace cooper::bench {
 namespace {

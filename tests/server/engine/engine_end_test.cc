@@ -268,24 +268,6 @@ TEST(EngineEndTest, ACancelledPromptLeavesTheOthersAppendAsItWas) {
   EXPECT_EQ(map_of(false), map_of(true));
 }
 
-// The one that encodes what both begin with is cancelled: the other does it.
-TEST(EngineEndTest, WhoWaitsForAnothersPrefixIsNotLostWithIt) {
-  EngineHarness harness(SlicedScript());
-  harness.HoldModelAt(Call::kAppend, 1);
-  Request request = Question("a question");
-  const auto cancel = request.cancel;
-  const auto encoding = harness.Submit(std::move(request));
-  harness.AwaitHeld();
-  const auto waiting = harness.Submit(Question("a depth question"));
-  harness.AwaitLoad(0, 2, 2);
-  cancel->Cancel(CancelCause::kClient);
-  harness.ReleaseModel();
-  ExpectEnd(encoding->WaitDone(), ErrorReason::kCancelled,
-            CancelPhase::kPrefill);
-  EXPECT_OK(waiting->WaitDone());
-  harness.ExpectNothingLeft();
-}
-
 TEST(EngineEndTest, ADeviceFailureEndsEverythingAndStopsAdmission) {
   for (const Effect effect : {Effect::kStatus, Effect::kThrow}) {
     for (const Call call : {Call::kAppend, Call::kDecode, Call::kStartFlow,

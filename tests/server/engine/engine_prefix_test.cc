@@ -172,21 +172,23 @@ TEST_F(EnginePrefixTest, RequestsThatComeTogetherEncodeOnce) {
   EXPECT_LT(harness_.model().appended_tokens(), 2 * prompt + 3 * own);
 }
 
-TEST_F(EnginePrefixTest, TheOthersGoOnWhereTheFirstIsCancelled) {
-  harness_.HoldModelAt(Call::kAppend);
-  Request request = Question("a depth question");
-  const auto first = harness_.Submit(request);
-  harness_.AwaitHeld();
-  Request same = Question("a depth question");
-  const auto second = harness_.Submit(same);
+TEST(EnginePrefixEndTest, TheOthersGoOnWhereTheFirstIsCancelled) {
+  fake::FakeScript script = SmallScript();
+  script.delays.append = absl::Milliseconds(300);  // several slices
+  EngineHarness harness(script, WithCache());
+  harness.HoldModelAt(Call::kAppend);
+  const Request request = Question("a depth question");
+  const auto first = harness.Submit(request);
+  harness.AwaitHeld();
+  const auto second = harness.Submit(Question("a depth question"));
+  harness.AwaitLoad(0, 2, 2);
   request.cancel->Cancel(CancelCause::kClient);
-  harness_.engine().Wake();
-  harness_.ReleaseModel();
+  harness.ReleaseModel();
   EXPECT_THAT(first->WaitDone(),
               testing::StatusIs(StatusCode::kCancelled, ::testing::_));
   ASSERT_OK(second->WaitDone());
   EXPECT_EQ(second->All<MapEvent>().size(), 2U);
-  harness_.ExpectNothingLeft();
+  harness.ExpectNothingLeft();
 }
 
 TEST_F(EnginePrefixTest, AFailedEncodingIsNobodysPrefix) {
