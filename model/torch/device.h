@@ -17,7 +17,14 @@ struct Device {
   c10::Device device = c10::Device(c10::kCPU);
   at::ScalarType dtype = at::kFloat;  // of activations and the KV cache
 
+  // The generic kernels (what a GPU runs) although fused ones exist.
+  bool generic_kernels = false;
+
   bool is_cpu() const { return device.is_cpu(); }
+  // Whether the fused float32 kernels and packed weights for CPUs are used.
+  bool fused_cpu() const {
+    return is_cpu() && dtype == at::kFloat && !generic_kernels;
+  }
   std::string name() const;        // "cpu", "cuda:0"
   std::string dtype_name() const;  // "float32", "bfloat16"
 };

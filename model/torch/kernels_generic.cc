@@ -195,7 +195,7 @@ std::unique_ptr<Kernels> MakeGenericKernels() {
 }
 
 std::unique_ptr<Kernels> MakeKernels(const Device& device) {
-  if (device.is_cpu() && device.dtype == at::kFloat) return MakeCpuKernels();
+  if (device.fused_cpu()) return MakeCpuKernels();
   return MakeGenericKernels();
 }
 

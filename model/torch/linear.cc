@@ -9,7 +9,7 @@ Linear::Linear(const at::Tensor& weight, const at::Tensor& bias,
                const Device& device)
     : out_(weight.size(0)) {
   if (bias.defined()) bias_ = bias.to(device.device, device.dtype).contiguous();
-  if (device.is_cpu() && device.dtype == at::kFloat) {
+  if (device.fused_cpu()) {
     packed_ = std::make_shared<const PackedWeight>(weight);
     weight_bytes_ = packed_->bytes();
     return;

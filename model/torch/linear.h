@@ -15,7 +15,7 @@ namespace cooper::torch_model {
 //
 // On a CPU in float32 the weights keep the bytes they have in the checkpoint
 // (see packed_gemm.h): one token costs little more than reading them once. On a
-// card, and in bfloat16, it is a matrix of the device's dtype.
+// card, and in bfloat16, or with generic kernels, it is a matrix of the device's dtype.
 //
 // Immutable after construction; may be called from one thread at a time.
 class Linear {

@@ -36,6 +36,11 @@ absl::StatusOr<std::unique_ptr<TorchModel>> TorchModel::Load(
 
 absl::Status TorchModel::Build(const LoadOptions& options) {
   COOPER_ASSIGN_OR_RETURN(device_, SelectDevice(options.device, options.dtype));
+  if (options.kernels != "auto" && options.kernels != "generic") {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--kernels: must be auto or generic, not \"", options.kernels, "\""));
+  }
+  device_.generic_kernels = options.kernels == "generic";
   if (options.threads > 0) at::set_num_threads(options.threads);
   COOPER_ASSIGN_OR_RETURN(
       std::unique_ptr<const checkpoint::Checkpoint> checkpoint,

@@ -23,6 +23,9 @@ struct LoadOptions {
   // "auto", "float32" or "bfloat16". auto on a card is bfloat16; on a CPU the
   // faster one by measurement, which is float32 on nearly all.
   std::string dtype = "auto";
+  // "auto" (the fastest for the device) or "generic": the kernels that a GPU
+  // runs, also on a CPU in float32, for checks.
+  std::string kernels = "auto";
   // Memory of all contexts together; 0: chosen from what is free.
   int64_t kv_cache_mib = 0;
   // Threads of one operator on the CPU; 0: the machine's cores, or one for a

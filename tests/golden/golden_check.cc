@@ -23,6 +23,9 @@ ABSL_FLAG(std::string, goldens, "",
 ABSL_FLAG(std::string, only, "", "run only cases whose kind/name holds this");
 ABSL_FLAG(std::string, device, "cpu", "auto, cpu or cuda:N");
 ABSL_FLAG(std::string, dtype, "float32", "float32 (parity) or bfloat16");
+ABSL_FLAG(std::string, kernels, "auto",
+          "auto, or generic: the kernels that a GPU runs, also on a CPU in "
+          "float32");
 ABSL_FLAG(int, threads, 0, "threads of one operator; 0: the machine's cores");
 
 namespace cooper::golden {
@@ -91,6 +94,7 @@ int Main() {
       absl::StrSplit(absl::GetFlag(FLAGS_checkpoint), ',', absl::SkipEmpty());
   options.device = absl::GetFlag(FLAGS_device);
   options.dtype = absl::GetFlag(FLAGS_dtype);
+  options.kernels = absl::GetFlag(FLAGS_kernels);
   options.threads = absl::GetFlag(FLAGS_threads);
   options.kv_cache_mib = 0;
   const auto goldens = GoldenData::Open(absl::GetFlag(FLAGS_goldens));
