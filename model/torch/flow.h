@@ -55,9 +55,15 @@ class TorchFlow final : public model::Flow {
   // Contexts of the branches of the next step: cond first.
   std::vector<PagedContext*> NextBranches() const;
 
+  // What an Euler step makes of the flow.
+  struct Update {
+    Branches branches;
+    at::Tensor velocity, x;
+  };
   // Guides the branches' velocities (in the order of NextBranches) and makes
-  // the Euler step.
-  void Advance(const std::vector<at::Tensor>& velocities);
+  // the Euler step. The flow changes in Advance only, which cannot fail.
+  Update Next(const std::vector<at::Tensor>& velocities) const;
+  void Advance(Update update);
 
   // x, or x - t * v: what it would end as by the last velocity.
   at::Tensor Latents(model::LatentEstimate estimate) const;
@@ -96,6 +102,7 @@ class TorchFlowStep final : public model::FlowStep {
   void Complete();
 
   const LatentEmbedder* embedder_;
+  const Device device_;
   std::vector<TorchFlow*> flows_;
   std::vector<size_t> branch_flow_;  // per segment: index into flows_
   std::unique_ptr<PacedPass> pass_;

@@ -108,7 +108,7 @@ std::unique_ptr<model::AppendStep> TorchModel::MakeAppendStep(
 absl::StatusOr<std::unique_ptr<model::AppendStep>> TorchModel::BeginAppend(
     absl::Span<model::AppendItem> items) {
   std::unique_ptr<model::AppendStep> step;
-  COOPER_RETURN_IF_ERROR(Guarded([&] {
+  COOPER_RETURN_IF_ERROR(Guarded(device_, [&] {
     step = MakeAppendStep(items, nullptr);
     return absl::OkStatus();
   }));
@@ -117,56 +117,71 @@ absl::StatusOr<std::unique_ptr<model::AppendStep>> TorchModel::BeginAppend(
 
 absl::Status TorchModel::AppendTraced(absl::Span<model::AppendItem> items,
                                       AppendTrace* trace) {
-  return Guarded([&] {
+  return Guarded(device_, [&] {
     return MakeAppendStep(items, trace)
         ->RunSlice(absl::InfiniteDuration())
         .status();
   });
 }
 
+at::Tensor TorchModel::Logits(const std::vector<PagedContext*>& contexts,
+                              const std::vector<model::TokenId>& tokens,
+                              AppendBatch* batch) {
+  const at::Tensor embedded = transformer_->Embed(tokens);
+  for (size_t i = 0; i < contexts.size(); ++i) {
+    EmbeddedSegment segment;
+    segment.und = embedded.narrow(0, static_cast<int64_t>(i), 1);
+    segment.causal = true;
+    batch->Add(contexts[i], segment);
+  }
+  Pass pass(transformer_.get(), batch->TakeInput(/*need_output=*/true));
+  pass.RunAll();
+  return transformer_->Logits(pass.Finish().und);
+}
+
 absl::StatusOr<at::Tensor> TorchModel::Forward(
     const std::vector<PagedContext*>& contexts,
     const std::vector<model::TokenId>& tokens) {
   at::Tensor logits;
-  COOPER_RETURN_IF_ERROR(Guarded([&] {
-    const at::Tensor embedded = transformer_->Embed(tokens);
+  COOPER_RETURN_IF_ERROR(Guarded(device_, [&] {
     AppendBatch batch;
-    for (size_t i = 0; i < contexts.size(); ++i) {
-      EmbeddedSegment segment;
-      segment.und = embedded.narrow(0, static_cast<int64_t>(i), 1);
-      segment.causal = true;
-      batch.Add(contexts[i], segment);
-    }
-    Pass pass(transformer_.get(), batch.TakeInput(/*need_output=*/true));
-    pass.RunAll();
+    logits = Logits(contexts, tokens, &batch);
     batch.Commit();
-    logits = transformer_->Logits(pass.Finish().und);
     return absl::OkStatus();
   }));
   return logits;
 }
 
 absl::Status TorchModel::Decode(absl::Span<model::DecodeItem> items) {
-  std::vector<PagedContext*> contexts;
-  std::vector<model::TokenId> tokens;
   std::vector<model::DecodeItem*> served;
-  for (model::DecodeItem& item : items) {
-    item.status = CheckSegment(model::TextSegment{{item.token}});
-    if (item.status.ok()) item.status = Paged(item.context)->Reserve(1);
-    if (!item.status.ok()) continue;
-    contexts.push_back(Paged(item.context));
-    tokens.push_back(item.token);
-    served.push_back(&item);
-  }
-  if (served.empty()) return absl::OkStatus();
-  COOPER_ASSIGN_OR_RETURN(const at::Tensor all, Forward(contexts, tokens));
-  const at::Tensor logits =
-      all.narrow(1, 0, vocabulary_).to(at::kCPU).contiguous();
-  const float* data = logits.const_data_ptr<float>();
+  at::Tensor logits;
+  COOPER_RETURN_IF_ERROR(Guarded(device_, [&] {
+    std::vector<PagedContext*> contexts;
+    std::vector<model::TokenId> tokens;
+    for (model::DecodeItem& item : items) {
+      item.status = CheckSegment(model::TextSegment{{item.token}});
+      if (item.status.ok()) item.status = Paged(item.context)->Reserve(1);
+      if (!item.status.ok()) continue;
+      contexts.push_back(Paged(item.context));
+      tokens.push_back(item.token);
+      served.push_back(&item);
+    }
+    if (served.empty()) return absl::OkStatus();
+    AppendBatch batch;
+    logits = Logits(contexts, tokens, &batch)
+                 .narrow(1, 0, vocabulary_)
+                 .to(at::kCPU)
+                 .contiguous();
+    // Last: contexts stay as they are where anything before fails.
+    batch.Commit();
+    return absl::OkStatus();
+  }));
   for (size_t i = 0; i < served.size(); ++i) {
+    const float* data =
+        logits.const_data_ptr<float>() + static_cast<int64_t>(i) * vocabulary_;
     absl::StatusOr<model::TokenId> token =
-        SampleToken(absl::MakeSpan(data + i * vocabulary_, vocabulary_),
-                    served[i]->sampling, served[i]->noise);
+        SampleToken(absl::MakeSpan(data, vocabulary_), served[i]->sampling,
+                    served[i]->noise);
     served[i]->status = token.status();
     if (token.ok()) served[i]->next = *token;
   }
@@ -188,7 +203,7 @@ absl::StatusOr<std::unique_ptr<model::Flow>> TorchModel::StartFlow(
                      " and at most ", stride * info_.max_latent_side));
   }
   std::unique_ptr<model::Flow> flow;
-  COOPER_RETURN_IF_ERROR(Guarded([&] {
+  COOPER_RETURN_IF_ERROR(Guarded(device_, [&] {
     const at::Tensor x = DrawNormals(spec.noise, {h * w, latents_->channels()});
     flow = std::make_unique<TorchFlow>(spec, x.to(device_.device), h, w);
     return absl::OkStatus();
@@ -199,7 +214,7 @@ absl::StatusOr<std::unique_ptr<model::Flow>> TorchModel::StartFlow(
 absl::StatusOr<std::unique_ptr<model::FlowStep>> TorchModel::BeginFlowStep(
     absl::Span<model::Flow* const> flows) {
   std::unique_ptr<model::FlowStep> step;
-  COOPER_RETURN_IF_ERROR(Guarded([&] {
+  COOPER_RETURN_IF_ERROR(Guarded(device_, [&] {
     step = std::make_unique<TorchFlowStep>(transformer_.get(), latents_.get(),
                                            device_, delimiters_, flows);
     return absl::OkStatus();

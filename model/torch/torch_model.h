@@ -67,6 +67,10 @@ class TorchModel final : public model::UnifiedModel {
   absl::Status CheckSegment(const model::Segment& segment) const;
   int64_t TokensOf(const model::Segment& segment) const;
   void ReserveFor(absl::Span<model::AppendItem> items);
+  // As Forward; the contexts count the tokens once `batch` is committed.
+  at::Tensor Logits(const std::vector<PagedContext*>& contexts,
+                    const std::vector<model::TokenId>& tokens,
+                    AppendBatch* batch);
   std::unique_ptr<model::AppendStep> MakeAppendStep(
       absl::Span<model::AppendItem> items, AppendTrace* trace);
 
