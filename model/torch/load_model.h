@@ -29,8 +29,16 @@ struct LoadOptions {
   // "auto" (the fastest for the device) or "generic": the kernels that a GPU
   // runs, also on a CPU in float32, for checks.
   std::string kernels = "auto";
-  // Memory of all contexts together; 0: chosen from what is free.
+  // Memory of all contexts together; 0: chosen from what is free, on a GPU by
+  // the warm-up, which first measures what the largest batches need.
   int64_t kv_cache_mib = 0;
+  // Rows of the largest prefill batch and of the largest denoising step, as the
+  // engine will make them.
+  int64_t append_rows = 8192;
+  int64_t flow_rows = 16384;
+  // On a GPU: algorithms whose results do not vary between runs, and sums in
+  // float32 that are not split by the shape of a product. Slower.
+  bool deterministic = false;
   // Threads of one operator on the CPU; 0: the machine's cores, or one for a
   // model so small that threads do not pay.
   int threads = 0;
