@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint/checkpoint.h"
+#include "model/torch/device_settings.h"
 #include "model/torch/guard.h"
 #include "model/torch/torch_model.h"
 #include "server/base/status_macros.h"
@@ -41,6 +42,7 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
         "--kernels: must be auto or generic, not \"", options.kernels, "\""));
   }
   device_.generic_kernels = options.kernels == "generic";
+  ApplyDeviceSettings(device_);
   if (options.threads > 0) at::set_num_threads(options.threads);
   COOPER_ASSIGN_OR_RETURN(
       std::unique_ptr<const checkpoint::Checkpoint> checkpoint,
