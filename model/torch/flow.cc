@@ -70,15 +70,23 @@ std::vector<PagedContext*> TorchFlow::NextBranches() const {
   return branches;
 }
 
-void TorchFlow::Advance(const std::vector<at::Tensor>& velocities) {
+TorchFlow::Update TorchFlow::ComputeStep(
+    const std::vector<at::Tensor>& velocities) const {
   COOPER_CHECK(step_ < steps_total());
-  last_branches_ = Branches();
-  last_branches_.cond = velocities[0];
-  if (velocities.size() > 1) last_branches_.no_text = velocities[1];
-  if (velocities.size() > 2) last_branches_.no_image = velocities[2];
-  last_velocity_ = Guide(options_, last_branches_);
+  Update update;
+  update.branches.cond = velocities[0];
+  if (velocities.size() > 1) update.branches.no_text = velocities[1];
+  if (velocities.size() > 2) update.branches.no_image = velocities[2];
+  update.velocity = Guide(options_, update.branches);
   const float dt = times_[step_] - times_[step_ + 1];
-  x_ = x_ - last_velocity_ * static_cast<double>(dt);
+  update.x = x_ - update.velocity * static_cast<double>(dt);
+  return update;
+}
+
+void TorchFlow::Advance(Update update) {
+  last_branches_ = std::move(update.branches);
+  last_velocity_ = std::move(update.velocity);
+  x_ = std::move(update.x);
   ++step_;
 }
 
@@ -96,7 +104,6 @@ TorchFlowStep::TorchFlowStep(const Transformer* transformer,
                              absl::Span<model::Flow* const> flows)
     : embedder_(embedder) {
   PassInput input;
-  input.wide = true;
   input.need_und = false;
   std::vector<at::Tensor> und;
   std::vector<at::Tensor> gen;
@@ -135,6 +142,7 @@ TorchFlowStep::TorchFlowStep(const Transformer* transformer,
 
 absl::StatusOr<bool> TorchFlowStep::RunSlice(absl::Duration budget) {
   if (flows_.empty()) return true;
+  COOPER_RETURN_IF_ERROR(failure_);
   SliceBudget slice(budget);
   COOPER_RETURN_IF_ERROR(Guarded([&] {
     pass_->Run(&slice);
@@ -147,6 +155,8 @@ absl::StatusOr<bool> TorchFlowStep::RunSlice(absl::Duration budget) {
 void TorchFlowStep::Complete() {
   const at::Tensor velocity = embedder_->Velocity(pass_->pass().Finish().gen);
   const std::vector<Segment>& segments = pass_->pass().segments();
+  // All flows advance or, where memory runs out, none.
+  std::vector<std::pair<TorchFlow*, TorchFlow::Update>> updates;
   for (size_t i = 0; i < segments.size();) {
     TorchFlow* const flow = flows_[branch_flow_[i]];
     std::vector<at::Tensor> own;
@@ -155,8 +165,9 @@ void TorchFlowStep::Complete() {
       own.push_back(
           velocity.narrow(0, segments[i].gen_begin, segments[i].gen_count));
     }
-    flow->Advance(own);
+    updates.emplace_back(flow, flow->ComputeStep(own));
   }
+  for (auto& [flow, update] : updates) flow->Advance(std::move(update));
 }
 
 void TorchFlowStep::Drop(const model::Flow* flow) {
@@ -174,12 +185,12 @@ void TorchFlowStep::Drop(const model::Flow* flow) {
     flows_.clear();
     return;
   }
+  if (!failure_.ok()) return;
   // A pass of fewer rows from here on; indices into flows_ stay as they are.
-  const absl::Status status = Guarded([&] {
+  failure_ = Guarded([&] {
     pass_->pass().Drop(drop);
     return absl::OkStatus();
   });
-  COOPER_CHECK(status.ok());
 }
 
 at::Tensor TorchFlowStep::FirstSequence() const { return first_sequence_; }

@@ -124,29 +124,42 @@ absl::Status TorchModel::AppendTraced(absl::Span<model::AppendItem> items,
   });
 }
 
+at::Tensor TorchModel::RunForward(const std::vector<PagedContext*>& contexts,
+                                  const std::vector<model::TokenId>& tokens,
+                                  AppendBatch* batch) {
+  const at::Tensor embedded = transformer_->Embed(tokens);
+  for (size_t i = 0; i < contexts.size(); ++i) {
+    EmbeddedSegment segment;
+    segment.und = embedded.narrow(0, static_cast<int64_t>(i), 1);
+    segment.causal = true;
+    batch->Add(contexts[i], segment);
+  }
+  Pass pass(transformer_.get(), batch->TakeInput(/*need_output=*/true));
+  pass.RunAll();
+  return transformer_->Logits(pass.Finish().und);
+}
+
 absl::StatusOr<at::Tensor> TorchModel::Forward(
     const std::vector<PagedContext*>& contexts,
     const std::vector<model::TokenId>& tokens) {
   at::Tensor logits;
   COOPER_RETURN_IF_ERROR(Guarded([&] {
-    const at::Tensor embedded = transformer_->Embed(tokens);
     AppendBatch batch;
-    for (size_t i = 0; i < contexts.size(); ++i) {
-      EmbeddedSegment segment;
-      segment.und = embedded.narrow(0, static_cast<int64_t>(i), 1);
-      segment.causal = true;
-      batch.Add(contexts[i], segment);
-    }
-    Pass pass(transformer_.get(), batch.TakeInput(/*need_output=*/true));
-    pass.RunAll();
+    logits = RunForward(contexts, tokens, &batch);
     batch.Commit();
-    logits = transformer_->Logits(pass.Finish().und);
     return absl::OkStatus();
   }));
   return logits;
 }
 
 absl::Status TorchModel::Decode(absl::Span<model::DecodeItem> items) {
+  return Guarded([&] {
+    RunDecode(items);
+    return absl::OkStatus();
+  });
+}
+
+void TorchModel::RunDecode(absl::Span<model::DecodeItem> items) {
   std::vector<PagedContext*> contexts;
   std::vector<model::TokenId> tokens;
   std::vector<model::DecodeItem*> served;
@@ -158,19 +171,21 @@ absl::Status TorchModel::Decode(absl::Span<model::DecodeItem> items) {
     tokens.push_back(item.token);
     served.push_back(&item);
   }
-  if (served.empty()) return absl::OkStatus();
-  COOPER_ASSIGN_OR_RETURN(const at::Tensor all, Forward(contexts, tokens));
-  const at::Tensor logits =
-      all.narrow(1, 0, vocabulary_).to(at::kCPU).contiguous();
+  if (served.empty()) return;
+  AppendBatch batch;
+  // Contexts grow once nothing can fail any more: here a fault of the device
+  // shows, at the latest.
+  const at::Tensor logits = RunForward(contexts, tokens, &batch).to(at::kCPU);
+  batch.Commit();
   const float* data = logits.const_data_ptr<float>();
+  const int64_t stride = logits.size(1);
   for (size_t i = 0; i < served.size(); ++i) {
     absl::StatusOr<model::TokenId> token =
-        SampleToken(absl::MakeSpan(data + i * vocabulary_, vocabulary_),
+        SampleToken(absl::MakeSpan(data + i * stride, vocabulary_),
                     served[i]->sampling, served[i]->noise);
     served[i]->status = token.status();
     if (token.ok()) served[i]->next = *token;
   }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<model::Flow>> TorchModel::StartFlow(
