@@ -17,6 +17,8 @@ struct Device {
   c10::Device device = c10::Device(c10::kCPU);
   at::ScalarType dtype = at::kFloat;  // of activations and the KV cache
 
+  // Results do not depend on the batch (see LoadOptions::deterministic).
+  bool deterministic = false;
   // The generic kernels (what a GPU runs) although fused ones exist.
   bool generic_kernels = false;
 

@@ -9,7 +9,6 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/sin.h>
-#include <ATen/ops/tensor.h>
 
 #include <cmath>
 #include <string>
@@ -60,18 +59,13 @@ at::Tensor LatentEmbedder::EmbedTime(const at::Tensor& features) const {
 
 at::Tensor LatentEmbedder::Embed(const at::Tensor& x, float t, int64_t h,
                                  int64_t w) const {
-  std::vector<int64_t> ids;
-  ids.reserve(h * w);
-  for (int64_t row = 0; row < h; ++row) {
-    for (int64_t column = 0; column < w; ++column) {
-      ids.push_back(row * side_ + column);
-    }
-  }
-  const at::Tensor time =
-      EmbedTime(TimeFeatures(at::full({1}, t, at::TensorOptions(at::kFloat))));
-  return in_(x.to(device_.device, device_.dtype)) + time +
-         pos_embed_.index_select(0,
-                                 at::tensor(ids, at::kLong).to(device_.device));
+  const at::Tensor time = EmbedTime(TimeFeatures(
+      at::full({1}, t, at::TensorOptions(at::kFloat).device(device_.device))));
+  const at::Tensor positions = pos_embed_.view({side_, side_, -1})
+                                   .narrow(0, 0, h)
+                                   .narrow(1, 0, w)
+                                   .reshape({h * w, -1});
+  return in_(x.to(device_.device, device_.dtype)) + time + positions;
 }
 
 at::Tensor LatentEmbedder::Velocity(const at::Tensor& hidden) const {

@@ -5,16 +5,14 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/pow.h>
-#include <ATen/ops/tensor.h>
 
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/torch/upload.h"
 
 namespace cooper::torch_model {
-namespace {}  // namespace
-
 Transformer::Transformer(WeightReader& weights,
                          const checkpoint::LlmConfig& llm,
                          const checkpoint::CooperConfig& cooper,
@@ -98,10 +96,11 @@ Expert Transformer::ReadExpert(WeightReader& weights, const std::string& prefix,
 }
 
 at::Tensor Transformer::Embed(const std::vector<model::TokenId>& ids) const {
-  const std::vector<int64_t> wide(ids.begin(), ids.end());
-  return at::embedding(embedding_,
-                       at::tensor(wide, at::kLong).to(device_.device))
-      .to(device_.dtype);
+  IntegerUpload upload;
+  const IntegerUpload::Part part =
+      upload.Add(std::vector<int64_t>(ids.begin(), ids.end()));
+  upload.Send(device_);
+  return at::embedding(embedding_, upload.Get(part)).to(device_.dtype);
 }
 
 at::Tensor Transformer::Logits(const at::Tensor& hidden) const {
