@@ -132,7 +132,9 @@ void CheckFlow(const GoldenData& goldens, const Json& golden,
                        goldens.Integers(golden, "position_ids_cond"));
     }
     out->Close(absl::StrCat("v", step), own.last_velocity(),
-               velocities.select(0, step), &Tolerances::guided);
+               velocities.select(0, step),
+               own.last_branches().no_text.defined() ? &Tolerances::guided
+                                                     : &Tolerances::branch);
   }
   out->Close("t", at::tensor(times), goldens.Tensor(golden, "t"),
              &Tolerances::pixels);
