@@ -34,16 +34,14 @@ LatentEmbedder::LatentEmbedder(WeightReader& weights,
                 cooper.ae_z_channels),
       side_(cooper.max_latent_size) {
   const auto linear = [&](const std::string& name, int64_t out, int64_t in) {
-    return Linear(weights.Take(name + ".weight", {out, in}),
-                  weights.Take(name + ".bias", {out}), device);
+    return Linear::Read(weights, {{name, out}}, in, /*bias=*/true);
   };
   in_ = linear("vae2llm", hidden_size, channels_);
   out_ = linear("llm2vae", channels_, hidden_size);
   time1_ = linear("time_embedder.mlp.0", hidden_size, 2 * kFrequencies);
   time2_ = linear("time_embedder.mlp.2", hidden_size, hidden_size);
   pos_embed_ =
-      weights.Take("latent_pos_embed.pos_embed", {side_ * side_, hidden_size})
-          .to(device.device, device.dtype);
+      weights.Take("latent_pos_embed.pos_embed", {side_ * side_, hidden_size});
 }
 
 at::Tensor LatentEmbedder::TimeFeatures(const at::Tensor& t) {

@@ -3,6 +3,8 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 
+#include <vector>
+
 namespace cooper::torch_model {
 
 Linear::Linear(const at::Tensor& weight, const at::Tensor& bias,
@@ -16,6 +18,18 @@ Linear::Linear(const at::Tensor& weight, const at::Tensor& bias,
   }
   weight_ = weight.to(device.device, device.dtype);
   weight_bytes_ = weight_.numel() * weight_.element_size();
+}
+
+Linear Linear::Read(WeightReader& weights, absl::Span<const RowPart> parts,
+                    int64_t inputs, bool bias) {
+  const auto named = [&](const char* suffix) {
+    std::vector<RowPart> rows(parts.begin(), parts.end());
+    for (RowPart& part : rows) part.name += suffix;
+    return rows;
+  };
+  const at::Tensor weight = weights.TakeMatrix(named(".weight"), inputs);
+  return {weight, bias ? weights.TakeVector(named(".bias")) : at::Tensor(),
+          weights.device()};
 }
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {

@@ -8,6 +8,7 @@
 
 #include "model/torch/device.h"
 #include "model/torch/packed_weight.h"
+#include "model/torch/weights.h"
 
 namespace cooper::torch_model {
 
@@ -15,16 +16,20 @@ namespace cooper::torch_model {
 //
 // On a CPU in float32 the weights keep the bytes they have in the checkpoint
 // (see packed_gemm.h): one token costs little more than reading them once. On a
-// card, and in bfloat16, or with generic kernels, it is a matrix of the device's dtype.
+// card, and in bfloat16, or with generic kernels, it is a matrix of the
+// device's dtype.
 //
 // Immutable after construction; may be called from one thread at a time.
 class Linear {
  public:
   Linear() = default;
-  // `weight` [out, in], `bias` [out] or undefined: in host memory, any float
-  // dtype.
+  // `weight` [out, in], `bias` [out] or undefined: of any float dtype.
   Linear(const at::Tensor& weight, const at::Tensor& bias,
          const Device& device);
+  // Takes PART.weight and, with a bias, PART.bias of all parts: their outputs
+  // one after the other.
+  static Linear Read(WeightReader& weights, absl::Span<const RowPart> parts,
+                     int64_t inputs, bool bias);
 
   // x [rows, in] -> [rows, out], in the device's dtype.
   at::Tensor operator()(const at::Tensor& x) const;

@@ -46,22 +46,34 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
   if (options.threads > 0) at::set_num_threads(options.threads);
   COOPER_ASSIGN_OR_RETURN(
       std::unique_ptr<const checkpoint::Checkpoint> checkpoint,
-      checkpoint::Checkpoint::Open(options.checkpoint_dirs));
+      checkpoint::Checkpoint::Open(
+          options.checkpoint_dirs,
+          options.random_weights ? checkpoint::Checkpoint::Weights::kNone
+                                 : checkpoint::Checkpoint::Weights::kOpen));
   COOPER_ASSIGN_OR_RETURN(
       tokenizer_, tokenizer::Tokenizer::Load(checkpoint->tokenizer_dir()));
   llm_ = checkpoint->llm();
   cooper_ = checkpoint->cooper();
 
-  WeightReader network(*checkpoint, WeightReader::Part::kNetwork);
-  transformer_ = std::make_unique<Transformer>(network, llm_, cooper_, device_);
-  vision_ = std::make_unique<VisionEncoder>(network, checkpoint->vit(), cooper_,
-                                            llm_.hidden_size, device_);
-  latents_ = std::make_unique<LatentEmbedder>(network, cooper_,
+  const auto weights_of = [&](WeightReader::Part part) {
+    return options.random_weights ? MakeRandomWeights(part, device_)
+                                  : MakeFileWeights(*checkpoint, part, device_);
+  };
+  std::unique_ptr<WeightReader> weights =
+      weights_of(WeightReader::Part::kNetwork);
+  transformer_ =
+      std::make_unique<Transformer>(*weights, llm_, cooper_, device_);
+  vision_ = std::make_unique<VisionEncoder>(*weights, checkpoint->vit(),
+                                            cooper_, llm_.hidden_size, device_);
+  latents_ = std::make_unique<LatentEmbedder>(*weights, cooper_,
                                               llm_.hidden_size, device_);
-  COOPER_RETURN_IF_ERROR(network.status());
-  WeightReader codec(*checkpoint, WeightReader::Part::kAutoencoder);
-  autoencoder_ = std::make_unique<Autoencoder>(codec, cooper_, device_);
-  COOPER_RETURN_IF_ERROR(codec.status());
+  COOPER_RETURN_IF_ERROR(weights->status());
+  int64_t parameters = weights->parameters();
+  weights = weights_of(WeightReader::Part::kAutoencoder);
+  autoencoder_ = std::make_unique<Autoencoder>(*weights, cooper_, device_);
+  COOPER_RETURN_IF_ERROR(weights->status());
+  parameters += weights->parameters();
+  weights.reset();
   const int vit_patch = checkpoint->vit().patch_size;
   // The weights are held in our own form from here on: the open files, and
   // what reading them left on the heap, go back to the system.
@@ -85,7 +97,7 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
   delimiters_ = transformer_->Embed({special.soi, special.eoi});
   vocabulary_ = std::min(cooper_.text_vocab_size, llm_.vocab_size);
   COOPER_RETURN_IF_ERROR(MakePool(options));
-  FillInfo(vit_patch, network.parameters() + codec.parameters());
+  FillInfo(vit_patch, parameters);
   return absl::OkStatus();
 }
 

@@ -26,6 +26,9 @@ struct LoadOptions {
   // "auto" (the fastest for the device) or "generic": the kernels that a GPU
   // runs, also on a CPU in float32, for checks.
   std::string kernels = "auto";
+  // Benchmarks and checks only: draws the weights on the device (weights.h).
+  // The checkpoint then needs only its configuration and tokenizer files.
+  bool random_weights = false;
   // Memory of all contexts together; 0: chosen from what is free.
   int64_t kv_cache_mib = 0;
   // Threads of one operator on the CPU; 0: the machine's cores, or one for a

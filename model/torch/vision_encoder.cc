@@ -27,20 +27,16 @@ VisionEncoder::VisionEncoder(WeightReader& weights,
   const std::string base = "vit_model.vision_model.";
   const int64_t width = vit.hidden_size;
   const auto linear = [&](const std::string& name, int64_t out, int64_t in) {
-    return Linear(weights.Take(name + ".weight", {out, in}),
-                  weights.Take(name + ".bias", {out}), device);
+    return Linear::Read(weights, {{name, out}}, in, /*bias=*/true);
   };
   const auto vector = [&](const std::string& name) {
-    return weights.Take(name, {width}).to(device.device, device.dtype);
+    return weights.Take(name, {width});
   };
   patch_embedding_ = linear(base + "embeddings.patch_embedding", width,
                             int64_t{3} * patch_ * patch_);
-  position_embedding_ =
-      weights
-          .Take(base + "embeddings.position_embedding.weight",
-                {int64_t{vit.image_size / patch_} * (vit.image_size / patch_),
-                 width})
-          .to(device.device, device.dtype);
+  position_embedding_ = weights.Take(
+      base + "embeddings.position_embedding.weight",
+      {int64_t{vit.image_size / patch_} * (vit.image_size / patch_), width});
   for (int i = 0; i < vit.num_hidden_layers - cooper.vit_drop_last_layers;
        ++i) {
     const std::string prefix = absl::StrCat(base, "encoder.layers.", i, ".");
@@ -49,15 +45,11 @@ VisionEncoder::VisionEncoder(WeightReader& weights,
     layer.norm1_bias = vector(prefix + "layer_norm1.bias");
     layer.norm2_weight = vector(prefix + "layer_norm2.weight");
     layer.norm2_bias = vector(prefix + "layer_norm2.bias");
-    std::vector<at::Tensor> qkv_weights;
-    std::vector<at::Tensor> qkv_biases;
-    for (const char* letter : {"q", "k", "v"}) {
-      const std::string name =
-          absl::StrCat(prefix, "self_attn.", letter, "_proj");
-      qkv_weights.push_back(weights.Take(name + ".weight", {width, width}));
-      qkv_biases.push_back(weights.Take(name + ".bias", {width}));
-    }
-    layer.qkv = Linear(at::cat(qkv_weights), at::cat(qkv_biases), device);
+    layer.qkv = Linear::Read(weights,
+                             {{prefix + "self_attn.q_proj", width},
+                              {prefix + "self_attn.k_proj", width},
+                              {prefix + "self_attn.v_proj", width}},
+                             width, /*bias=*/true);
     layer.out = linear(prefix + "self_attn.out_proj", width, width);
     layer.fc1 = linear(prefix + "mlp.fc1", vit.intermediate_size, width);
     layer.fc2 = linear(prefix + "mlp.fc2", width, vit.intermediate_size);
@@ -69,8 +61,7 @@ VisionEncoder::VisionEncoder(WeightReader& weights,
   fc2_ = linear("connector.fc2", hidden_size, hidden_size);
   const int64_t side = cooper.vit_max_num_patch_per_side;
   pos_embed_ =
-      weights.Take("vit_pos_embed.pos_embed", {side * side, hidden_size})
-          .to(device.device, device.dtype);
+      weights.Take("vit_pos_embed.pos_embed", {side * side, hidden_size});
 }
 
 at::Tensor VisionEncoder::Patches(const image::RgbImage& image) const {
