@@ -36,12 +36,22 @@ absl::StatusOr<bool> TorchAppendStep::RunSlice(absl::Duration budget) {
   COOPER_RETURN_IF_ERROR(failure_);
   SliceBudget slice(budget);
   bool complete = false;
-  COOPER_RETURN_IF_ERROR(Guarded([&] {
-    complete = entries_.empty() ||
-               (RunVision(&slice) && RunLatents(&slice) && RunPass(&slice));
+  COOPER_RETURN_IF_ERROR(Guarded(*network_.device, [&]() -> absl::Status {
+    COOPER_ASSIGN_OR_RETURN(complete, RunStages(&slice));
     return absl::OkStatus();
   }));
   return complete;
+}
+
+absl::StatusOr<bool> TorchAppendStep::RunStages(SliceBudget* slice) {
+  if (entries_.empty()) return true;
+  for (const auto stage :
+       {&TorchAppendStep::RunVision, &TorchAppendStep::RunLatents,
+        &TorchAppendStep::RunPass}) {
+    COOPER_ASSIGN_OR_RETURN(const bool complete, (this->*stage)(slice));
+    if (!complete) return false;
+  }
+  return true;
 }
 
 // Images that several items show are encoded once.
@@ -58,15 +68,15 @@ void TorchAppendStep::StartVision() {
   if (!images.empty()) vision_ = network_.vision->Start(std::move(images));
 }
 
-bool TorchAppendStep::RunVision(SliceBudget* slice) {
+absl::StatusOr<bool> TorchAppendStep::RunVision(SliceBudget* slice) {
   if (!vision_started_) StartVision();
   vision_started_ = true;
-  return !vision_.has_value() ||
-         RunParts(&*vision_, network_.vision_pacer, *network_.device, slice);
+  if (!vision_.has_value()) return true;
+  return RunParts(&*vision_, network_.vision_pacer, *network_.device, slice);
 }
 
 // In the items' order, which is that of their draws.
-bool TorchAppendStep::RunLatents(SliceBudget* slice) {
+absl::StatusOr<bool> TorchAppendStep::RunLatents(SliceBudget* slice) {
   const Autoencoder& autoencoder = *network_.autoencoder;
   while (true) {
     if (!encoding_.has_value()) {
@@ -78,10 +88,11 @@ bool TorchAppendStep::RunLatents(SliceBudget* slice) {
       encoding_ = {&*next, autoencoder.StartMoments(NormalisedPixels(
                                *LatentsOf(*next->item)->image))};
     }
-    if (!RunParts(&encoding_->run, network_.autoencoder_pacer, *network_.device,
-                  slice)) {
-      return false;
-    }
+    COOPER_ASSIGN_OR_RETURN(
+        const bool encoded,
+        RunParts(&encoding_->run, network_.autoencoder_pacer, *network_.device,
+                 slice));
+    if (!encoded) return false;
     Entry& entry = *encoding_->entry;
     const at::Tensor moments = encoding_->run.Take();
     const at::Tensor noise = DrawNormals(
@@ -138,9 +149,9 @@ void TorchAppendStep::StartPass() {
   }
 }
 
-bool TorchAppendStep::RunPass(SliceBudget* slice) {
+absl::StatusOr<bool> TorchAppendStep::RunPass(SliceBudget* slice) {
   if (pass_ == nullptr) StartPass();
-  pass_->Run(slice);
+  COOPER_RETURN_IF_ERROR(pass_->Run(slice));
   if (!pass_->done()) return false;
   batch_.Commit();
   if (trace_ != nullptr) {
@@ -168,7 +179,7 @@ void TorchAppendStep::Drop(const model::Context* context) {
     return entry.item->context == context;
   });
   if (entries_.empty() || !failure_.ok()) return;
-  failure_ = Guarded([&] {
+  failure_ = Guarded(*network_.device, [&] {
     for (const image::RgbImage* image : images) DropImage(image);
     if (pass_ != nullptr) {
       pass_->pass().Drop(drop);

@@ -65,11 +65,12 @@ class TorchAppendStep final : public model::AppendStep {
     at::Tensor latents;  // of a latent image, once encoded: [tokens, channels]
   };
 
+  absl::StatusOr<bool> RunStages(SliceBudget* slice);
   void StartVision();
   // What fits into the slice; returns whether the stage is complete.
-  bool RunVision(SliceBudget* slice);
-  bool RunLatents(SliceBudget* slice);
-  bool RunPass(SliceBudget* slice);
+  absl::StatusOr<bool> RunVision(SliceBudget* slice);
+  absl::StatusOr<bool> RunLatents(SliceBudget* slice);
+  absl::StatusOr<bool> RunPass(SliceBudget* slice);
   void StartPass();
   void DropImage(const image::RgbImage* image);
   EmbeddedSegment Embedded(const Entry& entry) const;

@@ -3,36 +3,78 @@
 #include <algorithm>
 #include <fstream>
 #include <limits>
+#include <optional>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "model/device_status.h"
 #include "model/torch/dtype_choice.h"
 #include "server/base/status_macros.h"
 
 namespace cooper::torch_model {
 namespace {
 
-absl::StatusOr<c10::Device> ParseDevice(const std::string& name) {
-  if (name == "cpu") return c10::Device(c10::kCPU);
-  const int cards = internal::CudaDeviceCount();
+// Compute capability from which on GPUs compute in bfloat16.
+constexpr int kBfloat16Major = 8;
+
+// The number of "cuda" or "cuda:N"; nullopt: another name.
+std::optional<int> GpuNumber(absl::string_view name) {
+  int number = 0;
+  if (name == "cuda") return 0;
+  if (absl::ConsumePrefix(&name, "cuda:") && absl::SimpleAtoi(name, &number) &&
+      number >= 0) {
+    return number;
+  }
+  return std::nullopt;
+}
+
+absl::Status Unusable(absl::string_view message) {
+  return model::DeviceUnusable(
+      absl::FailedPreconditionError(absl::StrCat("--device: ", message)));
+}
+
+// The number of the GPU that is asked for; nullopt: the CPU is.
+absl::StatusOr<std::optional<int>> ChooseGpu(const std::string& name,
+                                             DeviceLayer* layer) {
+  COOPER_RETURN_IF_ERROR(CheckDeviceName(name));
+  if (name == "cpu") return std::nullopt;
+  const absl::StatusOr<int> count = layer->Count();
   if (name == "auto") {
-    return cards > 0 ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);
+    if (absl::IsNotFound(count.status())) return std::nullopt;
+    if (!count.ok()) return Unusable(count.status().message());
+    return 0;
   }
-  absl::string_view rest = name;
-  int index = 0;
-  if (name != "cuda" && !(absl::ConsumePrefix(&rest, "cuda:") &&
-                          absl::SimpleAtoi(rest, &index) && index >= 0)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--device: must be auto, cpu or cuda:N, not \"", name, "\""));
+  if (!count.ok()) return Unusable(count.status().message());
+  const int number = *GpuNumber(name);
+  if (number >= *count) {
+    return Unusable(absl::StrCat("there is no ", name, ": the machine has ",
+                                 *count, *count == 1 ? " GPU" : " GPUs"));
   }
-  if (index >= cards) {
-    return absl::FailedPreconditionError(
-        cards == 0
-            ? absl::StrCat("--device: ", internal::CudaAbsence())
-            : absl::StrCat("--device: there are only ", cards, " CUDA cards"));
+  return number;
+}
+
+absl::StatusOr<at::ScalarType> ChooseType(const std::string& dtype,
+                                          const Device& device) {
+  if (dtype == "auto") {
+    return device.is_cpu() ? MeasuredCpuType() : at::kBFloat16;
   }
-  return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
+  if (dtype == "float32") return at::kFloat;
+  if (dtype == "bfloat16") return at::kBFloat16;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--dtype: must be auto, float32 or bfloat16, not \"", dtype, "\""));
+}
+
+absl::Status CheckCapability(const Device& device) {
+  if (device.is_cpu() || device.dtype != at::kBFloat16) return absl::OkStatus();
+  const absl::StatusOr<DeviceProperties> properties =
+      device.layer->Properties(device.gpu);
+  if (!properties.ok()) return Unusable(properties.status().message());
+  if (properties->major >= kBfloat16Major) return absl::OkStatus();
+  return Unusable(absl::StrCat(
+      device.name(), " (", properties->name, ", compute capability ",
+      properties->major, ".", properties->minor, ") cannot compute in ",
+      "bfloat16, which needs ", kBfloat16Major, ".0; use --dtype=float32"));
 }
 
 int64_t ReadNumber(const char* path, int64_t missing) {
@@ -66,36 +108,49 @@ DeviceMemory HostMemory() {
 
 }  // namespace
 
-std::string Device::name() const { return device.str(); }
+std::string Device::name() const {
+  return is_cpu() ? "cpu" : absl::StrCat("cuda:", gpu);
+}
 
 std::string Device::dtype_name() const {
   return dtype == at::kBFloat16 ? "bfloat16" : "float32";
 }
 
-absl::StatusOr<Device> SelectDevice(const std::string& device,
-                                    const std::string& dtype) {
-  Device result;
-  COOPER_ASSIGN_OR_RETURN(result.device, ParseDevice(device));
-  if (dtype == "auto") {
-    result.dtype = result.is_cpu() ? MeasuredCpuType() : at::kBFloat16;
-  } else if (dtype == "float32") {
-    result.dtype = at::kFloat;
-  } else if (dtype == "bfloat16") {
-    result.dtype = at::kBFloat16;
-  } else {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--dtype: must be auto, float32 or bfloat16, not \"", dtype, "\""));
+absl::Status CheckDeviceName(const std::string& device) {
+  if (device == "auto" || device == "cpu" || GpuNumber(device).has_value()) {
+    return absl::OkStatus();
   }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--device: must be auto, cpu, cuda or cuda:N, not \"", device, "\""));
+}
+
+absl::StatusOr<Device> SelectDevice(const std::string& device,
+                                    const std::string& dtype,
+                                    DeviceLayer* layer) {
+  Device result;
+  COOPER_ASSIGN_OR_RETURN(const std::optional<int> gpu,
+                          ChooseGpu(device, layer));
+  if (gpu.has_value()) {
+    result.gpu = *gpu;
+    result.layer = layer;
+    if (layer->holds_tensors()) {
+      result.device =
+          c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(*gpu));
+    }
+  }
+  COOPER_ASSIGN_OR_RETURN(result.dtype, ChooseType(dtype, result));
+  COOPER_RETURN_IF_ERROR(CheckCapability(result));
   return result;
 }
 
 absl::StatusOr<DeviceMemory> MemoryOf(const Device& device) {
   if (device.is_cpu()) return HostMemory();
-  return internal::CudaMemory(device.device.index());
+  return device.layer->Memory(device.gpu);
 }
 
-void Synchronize(const Device& device) {
-  if (!device.is_cpu()) internal::CudaSynchronize(device.device.index());
+absl::Status Synchronize(const Device& device) {
+  if (device.is_cpu()) return absl::OkStatus();
+  return device.layer->Synchronize(device.gpu);
 }
 
 }  // namespace cooper::torch_model

@@ -3,26 +3,30 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-
-// Where the network runs. Everything that only a CUDA build can do stands in
-// device_cuda.cc; device_cpu.cc is its twin for other builds. CMake picks one.
+#include "model/torch/device_layer.h"
 
 namespace cooper::torch_model {
 
+// Where the network runs.
 struct Device {
+  // Where its tensors lie: the CPU also where the layer is a fake.
   c10::Device device = c10::Device(c10::kCPU);
   at::ScalarType dtype = at::kFloat;  // of activations and the KV cache
+
+  // The GPU's number, and the layer that it is asked through; below 0: a CPU.
+  int gpu = -1;
+  DeviceLayer* layer = nullptr;
 
   // Results do not depend on the batch (see LoadOptions::deterministic).
   bool deterministic = false;
   // The generic kernels (what a GPU runs) although fused ones exist.
   bool generic_kernels = false;
 
-  bool is_cpu() const { return device.is_cpu(); }
+  bool is_cpu() const { return gpu < 0; }
   // Whether the fused float32 kernels and packed weights for CPUs are used.
   bool fused_cpu() const {
     return is_cpu() && dtype == at::kFloat && !generic_kernels;
@@ -31,32 +35,25 @@ struct Device {
   std::string dtype_name() const;  // "float32", "bfloat16"
 };
 
-struct DeviceMemory {
-  int64_t free_bytes = 0;
-  int64_t total_bytes = 0;
-};
+// Whether SelectDevice knows the name: "auto", "cpu", "cuda" (the first GPU) or
+// "cuda:N". INVALID_ARGUMENT if not.
+absl::Status CheckDeviceName(const std::string& device);
 
 // Resolves the flags --device and --dtype (see load_model.h).
-// INVALID_ARGUMENT: not a device or dtype. FAILED_PRECONDITION: this build or
-// machine has no such device.
-absl::StatusOr<Device> SelectDevice(const std::string& device,
-                                    const std::string& dtype);
+// INVALID_ARGUMENT: not a device or dtype. FAILED_PRECONDITION, marked as
+// model::DeviceUnusable: this build or machine has no such device, or it cannot
+// compute in the dtype.
+absl::StatusOr<Device> SelectDevice(
+    const std::string& device, const std::string& dtype,
+    DeviceLayer* layer = DeviceLayer::OfBuild());
 
-// Free and total memory: of the card, or of the machine as its control group
+// Free and total memory: of the GPU, or of the machine as its control group
 // sees it.
 absl::StatusOr<DeviceMemory> MemoryOf(const Device& device);
 
-// Waits until the device has done all that was asked of it.
-void Synchronize(const Device& device);
-
-namespace internal {
-// The twins' part. Number of usable CUDA cards; 0 in a CPU build.
-int CudaDeviceCount();
-// Why there is none, for messages.
-std::string CudaAbsence();
-absl::StatusOr<DeviceMemory> CudaMemory(int index);
-void CudaSynchronize(int index);
-}  // namespace internal
+// Waits until the device has done all that was asked of it. INTERNAL: it
+// failed at some of that, and cannot be used any more.
+absl::Status Synchronize(const Device& device);
 
 }  // namespace cooper::torch_model
 

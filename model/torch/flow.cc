@@ -102,7 +102,7 @@ TorchFlowStep::TorchFlowStep(const Transformer* transformer,
                              const LatentEmbedder* embedder,
                              const Device& device, const at::Tensor& delimiters,
                              absl::Span<model::Flow* const> flows)
-    : embedder_(embedder) {
+    : embedder_(embedder), device_(device) {
   PassInput input;
   input.need_und = false;
   std::vector<at::Tensor> und;
@@ -144,14 +144,15 @@ absl::StatusOr<bool> TorchFlowStep::RunSlice(absl::Duration budget) {
   if (flows_.empty()) return true;
   COOPER_RETURN_IF_ERROR(failure_);
   SliceBudget slice(budget);
-  COOPER_RETURN_IF_ERROR(Guarded([&] {
-    pass_->Run(&slice);
+  COOPER_RETURN_IF_ERROR(Guarded(device_, [&]() -> absl::Status {
+    COOPER_RETURN_IF_ERROR(pass_->Run(&slice));
     if (pass_->done()) Complete();
     return absl::OkStatus();
   }));
   return pass_->done();
 }
 
+// All flows advance, or none.
 void TorchFlowStep::Complete() {
   const at::Tensor velocity = embedder_->Velocity(pass_->pass().Finish().gen);
   const std::vector<Segment>& segments = pass_->pass().segments();
@@ -187,7 +188,7 @@ void TorchFlowStep::Drop(const model::Flow* flow) {
   }
   if (!failure_.ok()) return;
   // A pass of fewer rows from here on; indices into flows_ stay as they are.
-  failure_ = Guarded([&] {
+  failure_ = Guarded(device_, [&] {
     pass_->pass().Drop(drop);
     return absl::OkStatus();
   });

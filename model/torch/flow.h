@@ -103,6 +103,7 @@ class TorchFlowStep final : public model::FlowStep {
   void Complete();
 
   const LatentEmbedder* embedder_;
+  const Device device_;
   std::vector<TorchFlow*> flows_;
   std::vector<size_t> branch_flow_;  // per segment: index into flows_
   std::unique_ptr<PacedPass> pass_;

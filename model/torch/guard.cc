@@ -7,6 +7,7 @@
 #include <new>
 
 #include "absl/strings/str_cat.h"
+#include "server/base/status_macros.h"
 
 namespace cooper::torch_model {
 
@@ -16,7 +17,7 @@ absl::Status Guarded(const std::function<absl::Status()>& work) {
     return work();
   } catch (const c10::OutOfMemoryError& error) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("out of device memory: ", error.what_without_backtrace()));
+        absl::StrCat("out of memory: ", error.what_without_backtrace()));
   } catch (const c10::Error& error) {
     return absl::InternalError(
         absl::StrCat("libtorch: ", error.what_without_backtrace()));
@@ -25,6 +26,19 @@ absl::Status Guarded(const std::function<absl::Status()>& work) {
   } catch (const std::exception& error) {
     return absl::InternalError(absl::StrCat("libtorch: ", error.what()));
   }
+}
+
+absl::Status Guarded(const Device& device,
+                     const std::function<absl::Status()>& work) {
+  if (device.is_cpu()) return Guarded(work);
+  const absl::Status status = Guarded([&] {
+    COOPER_RETURN_IF_ERROR(device.layer->MakeCurrent(device.gpu));
+    return work();
+  });
+  if (absl::IsResourceExhausted(status)) {
+    COOPER_RETURN_IF_ERROR(device.layer->EmptyCache());
+  }
+  return status;
 }
 
 }  // namespace cooper::torch_model

@@ -29,7 +29,8 @@ class TorchLatentsStep final : public model::Step {
 
  private:
   // What fits of the next item; returns whether it is complete.
-  bool RunItem(model::DecodeLatentsItem* item, SliceBudget* slice);
+  absl::StatusOr<bool> RunItem(model::DecodeLatentsItem* item,
+                               SliceBudget* slice);
 
   const Autoencoder* const autoencoder_;
   PartPacer* const pacer_;

@@ -31,12 +31,17 @@ constexpr int64_t kSingleThreadBytes = int64_t{16} << 20;
 absl::StatusOr<std::unique_ptr<TorchModel>> TorchModel::Load(
     const LoadOptions& options) {
   std::unique_ptr<TorchModel> model(new TorchModel());
-  COOPER_RETURN_IF_ERROR(Guarded([&] { return model->Build(options); }));
+  COOPER_ASSIGN_OR_RETURN(
+      model->device_,
+      SelectDevice(options.device, options.dtype,
+                   options.device_layer != nullptr ? options.device_layer
+                                                   : DeviceLayer::OfBuild()));
+  COOPER_RETURN_IF_ERROR(
+      Guarded(model->device_, [&] { return model->Build(options); }));
   return model;
 }
 
 absl::Status TorchModel::Build(const LoadOptions& options) {
-  COOPER_ASSIGN_OR_RETURN(device_, SelectDevice(options.device, options.dtype));
   if (options.kernels != "auto" && options.kernels != "generic") {
     return absl::InvalidArgumentError(absl::StrCat(
         "--kernels: must be auto or generic, not \"", options.kernels, "\""));

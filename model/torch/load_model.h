@@ -14,13 +14,16 @@
 
 namespace cooper::torch_model {
 
+class DeviceLayer;  // device_layer.h
+
 struct LoadOptions {
   // One directory with everything, or BAGEL's (configs, autoencoder,
   // tokenizer) and the fine-tune's (weights), in any order.
   std::vector<std::string> checkpoint_dirs;
-  // "auto" (a CUDA card if there is one), "cpu" or "cuda:N".
+  // "auto" (the first GPU, or the CPU where there is none), "cpu", "cuda" (the
+  // first GPU) or "cuda:N".
   std::string device = "auto";
-  // "auto", "float32" or "bfloat16". auto on a card is bfloat16; on a CPU the
+  // "auto", "float32" or "bfloat16". auto on a GPU is bfloat16; on a CPU the
   // faster one by measurement, which is float32 on nearly all.
   std::string dtype = "auto";
   // "auto" (the fastest for the device) or "generic": the kernels that a GPU
@@ -34,11 +37,14 @@ struct LoadOptions {
   // Threads of one operator on the CPU; 0: the machine's cores, or one for a
   // model so small that threads do not pay.
   int threads = 0;
+  // For tests: the GPUs to see in place of the machine's; outlives the model.
+  DeviceLayer* device_layer = nullptr;
 };
 
 // Reads a checkpoint and builds the network. NOT_FOUND, INVALID_ARGUMENT or
 // DATA_LOSS name the file, tensor or key; FAILED_PRECONDITION: no such device;
-// RESOURCE_EXHAUSTED: not enough memory (needed and free in the message).
+// RESOURCE_EXHAUSTED: not enough memory (needed and free in the message). Those
+// two are marked as model::DeviceUnusable where they are a GPU's.
 absl::StatusOr<std::unique_ptr<model::UnifiedModel>> LoadModel(
     const LoadOptions& options);
 

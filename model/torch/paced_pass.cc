@@ -1,22 +1,29 @@
 #include "model/torch/paced_pass.h"
 
+#include "server/base/status_macros.h"
+
 namespace cooper::torch_model {
 
-void PacedPass::Run(SliceBudget* slice) {
+absl::Status PacedPass::Run(SliceBudget* slice) {
   if (slice->left() == absl::InfiniteDuration()) {
     pass_.RunAll();
     slice->Ran();
-    return;
+    return Synchronize(device_);
   }
-  while (!pass_.done() && RunPart(*slice)) slice->Ran();
+  while (!pass_.done()) {
+    COOPER_ASSIGN_OR_RETURN(const bool ran, RunPart(*slice));
+    if (!ran) break;
+    slice->Ran();
+  }
+  return absl::OkStatus();
 }
 
-bool PacedPass::RunPart(const SliceBudget& slice) {
+absl::StatusOr<bool> PacedPass::RunPart(const SliceBudget& slice) {
   const absl::Duration left = slice.left();
   if (!transformer_->exact_by_row()) {
     if (!slice.must() && left <= absl::ZeroDuration()) return false;
     pass_.RunLayer();
-    Synchronize(device_);
+    COOPER_RETURN_IF_ERROR(Synchronize(device_));
     return true;
   }
   static_assert(SlicePacer::kStages == Pass::kStages);

@@ -1,6 +1,8 @@
 #ifndef COOPER_MODEL_TORCH_PACED_PASS_H_
 #define COOPER_MODEL_TORCH_PACED_PASS_H_
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "model/torch/device.h"
 #include "model/torch/pass.h"
 #include "model/torch/slice_pacer.h"
@@ -18,15 +20,16 @@ class PacedPass {
         device_(device),
         pass_(transformer, std::move(input)) {}
 
-  // As much as fits into the slice; at least one part if it must.
-  void Run(SliceBudget* slice);
+  // As much as fits into the slice; at least one part if it must. INTERNAL:
+  // the device failed.
+  absl::Status Run(SliceBudget* slice);
 
   Pass& pass() { return pass_; }
   bool done() const { return pass_.done(); }
 
  private:
   // Returns whether it did.
-  bool RunPart(const SliceBudget& slice);
+  absl::StatusOr<bool> RunPart(const SliceBudget& slice);
 
   const Transformer* const transformer_;
   const Device device_;

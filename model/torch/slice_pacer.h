@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "model/torch/device.h"
 
@@ -74,17 +76,20 @@ class PartPacer {
 
 // Runs as many parts of `run` as fit into the slice, at least one if it must;
 // returns whether it is done. A Run has next(), done(), size() and RunPart().
+// INTERNAL: the device failed.
 template <typename Run>
-bool RunParts(Run* run, PartPacer* pacer, const Device& device,
-              SliceBudget* slice) {
+absl::StatusOr<bool> RunParts(Run* run, PartPacer* pacer, const Device& device,
+                              SliceBudget* slice) {
   while (!run->done()) {
     const size_t part = run->next();
     const int64_t size = run->size();
     if (!pacer->Fits(part, size, *slice)) return false;
+    absl::Status status;
     pacer->Observe(part, size, TimeOf([&] {
                      run->RunPart();
-                     Synchronize(device);
+                     status = Synchronize(device);
                    }));
+    if (!status.ok()) return status;
     slice->Ran();
   }
   return true;

@@ -108,7 +108,7 @@ std::unique_ptr<model::AppendStep> TorchModel::MakeAppendStep(
 absl::StatusOr<std::unique_ptr<model::AppendStep>> TorchModel::BeginAppend(
     absl::Span<model::AppendItem> items) {
   std::unique_ptr<model::AppendStep> step;
-  COOPER_RETURN_IF_ERROR(Guarded([&] {
+  COOPER_RETURN_IF_ERROR(Guarded(device_, [&] {
     step = MakeAppendStep(items, nullptr);
     return absl::OkStatus();
   }));
@@ -117,7 +117,7 @@ absl::StatusOr<std::unique_ptr<model::AppendStep>> TorchModel::BeginAppend(
 
 absl::Status TorchModel::AppendTraced(absl::Span<model::AppendItem> items,
                                       AppendTrace* trace) {
-  return Guarded([&] {
+  return Guarded(device_, [&] {
     return MakeAppendStep(items, trace)
         ->RunSlice(absl::InfiniteDuration())
         .status();
@@ -143,7 +143,7 @@ absl::StatusOr<at::Tensor> TorchModel::Forward(
     const std::vector<PagedContext*>& contexts,
     const std::vector<model::TokenId>& tokens) {
   at::Tensor logits;
-  COOPER_RETURN_IF_ERROR(Guarded([&] {
+  COOPER_RETURN_IF_ERROR(Guarded(device_, [&] {
     AppendBatch batch;
     logits = RunForward(contexts, tokens, &batch);
     batch.Commit();
@@ -153,7 +153,7 @@ absl::StatusOr<at::Tensor> TorchModel::Forward(
 }
 
 absl::Status TorchModel::Decode(absl::Span<model::DecodeItem> items) {
-  return Guarded([&] {
+  return Guarded(device_, [&] {
     RunDecode(items);
     return absl::OkStatus();
   });
@@ -203,7 +203,7 @@ absl::StatusOr<std::unique_ptr<model::Flow>> TorchModel::StartFlow(
                      " and at most ", stride * info_.max_latent_side));
   }
   std::unique_ptr<model::Flow> flow;
-  COOPER_RETURN_IF_ERROR(Guarded([&] {
+  COOPER_RETURN_IF_ERROR(Guarded(device_, [&] {
     const at::Tensor x = DrawNormals(spec.noise, {h * w, latents_->channels()});
     flow = std::make_unique<TorchFlow>(spec, x.to(device_.device), h, w);
     return absl::OkStatus();
@@ -214,7 +214,7 @@ absl::StatusOr<std::unique_ptr<model::Flow>> TorchModel::StartFlow(
 absl::StatusOr<std::unique_ptr<model::FlowStep>> TorchModel::BeginFlowStep(
     absl::Span<model::Flow* const> flows) {
   std::unique_ptr<model::FlowStep> step;
-  COOPER_RETURN_IF_ERROR(Guarded([&] {
+  COOPER_RETURN_IF_ERROR(Guarded(device_, [&] {
     step = std::make_unique<TorchFlowStep>(transformer_.get(), latents_.get(),
                                            device_, delimiters_, flows);
     return absl::OkStatus();

@@ -84,13 +84,13 @@ TEST(RunPartsTest, RunsAtLeastOneAndNoMoreThanFits) {
   CountedRun run;
   for (size_t slices = 1; slices <= 4; ++slices) {
     SliceBudget slice(absl::ZeroDuration());
-    EXPECT_EQ(RunParts(&run, &pacer, Device(), &slice), slices == 4);
+    EXPECT_EQ(RunParts(&run, &pacer, Device(), &slice).value(), slices == 4);
     EXPECT_EQ(run.ran, slices);
   }
   // Known now, and short.
   run.ran = 0;
   SliceBudget slice(absl::Hours(1));
-  EXPECT_TRUE(RunParts(&run, &pacer, Device(), &slice));
+  EXPECT_TRUE(RunParts(&run, &pacer, Device(), &slice).value());
 }
 
 }  // namespace
