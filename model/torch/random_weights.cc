@@ -34,10 +34,7 @@ class RandomWeights final : public WeightReader {
     }
   }
 
-  absl::Status status() override {
-    Synchronize(device());
-    return absl::OkStatus();
-  }
+  absl::Status status() override { return Synchronize(device()); }
 
  private:
   std::optional<at::ScalarType> StoredType(const std::string& /*name*/,
