@@ -33,13 +33,16 @@ LatentEmbedder::LatentEmbedder(WeightReader& weights,
       channels_(int64_t{cooper.latent_patch_size} * cooper.latent_patch_size *
                 cooper.ae_z_channels),
       side_(cooper.max_latent_size) {
-  const auto linear = [&](const std::string& name, int64_t out, int64_t in) {
-    return Linear::Read(weights, {{name, out}}, in, /*bias=*/true);
+  using Usual = Linear::UsualRows;
+  const auto linear = [&](const std::string& name, int64_t out, int64_t in,
+                          Usual rows) {
+    return Linear::Read(weights, {{name, out}}, in, /*bias=*/true, rows);
   };
-  in_ = linear("vae2llm", hidden_size, channels_);
-  out_ = linear("llm2vae", channels_, hidden_size);
-  time1_ = linear("time_embedder.mlp.0", hidden_size, 2 * kFrequencies);
-  time2_ = linear("time_embedder.mlp.2", hidden_size, hidden_size);
+  in_ = linear("vae2llm", hidden_size, channels_, Usual::kMany);
+  out_ = linear("llm2vae", channels_, hidden_size, Usual::kMany);
+  time1_ =
+      linear("time_embedder.mlp.0", hidden_size, 2 * kFrequencies, Usual::kFew);
+  time2_ = linear("time_embedder.mlp.2", hidden_size, hidden_size, Usual::kFew);
   pos_embed_ =
       weights.Take("latent_pos_embed.pos_embed", {side_ * side_, hidden_size});
 }

@@ -58,6 +58,8 @@ Expert Transformer::ReadExpert(WeightReader& weights, const std::string& prefix,
   };
   const std::string attention = prefix + "self_attn.";
   const std::string mlp = absl::StrCat(prefix, "mlp", suffix, ".");
+  const Linear::UsualRows rows =
+      suffix.empty() ? Linear::UsualRows::kFew : Linear::UsualRows::kMany;
   Expert expert;
   expert.input_norm = vector("input_layernorm", hidden);
   expert.post_norm = vector("post_attention_layernorm", hidden);
@@ -69,14 +71,14 @@ Expert Transformer::ReadExpert(WeightReader& weights, const std::string& prefix,
                             {{attention + "q_proj" + suffix, q},
                              {attention + "k_proj" + suffix, kv},
                              {attention + "v_proj" + suffix, kv}},
-                            hidden, /*bias=*/true);
+                            hidden, /*bias=*/true, rows);
   expert.out = Linear::Read(weights, {{attention + "o_proj" + suffix, hidden}},
-                            q, /*bias=*/false);
+                            q, /*bias=*/false, rows);
   expert.gate_up = Linear::Read(
       weights, {{mlp + "gate_proj", middle}, {mlp + "up_proj", middle}}, hidden,
-      /*bias=*/false);
+      /*bias=*/false, rows);
   expert.down = Linear::Read(weights, {{mlp + "down_proj", hidden}}, middle,
-                             /*bias=*/false);
+                             /*bias=*/false, rows);
   return expert;
 }
 
