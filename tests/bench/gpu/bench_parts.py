@@ -12,7 +12,7 @@ import subprocess
 import time
 
 # Seconds of each part at most, in the order of their worth.
-LIMITS = {"rates": 40, "decode": 90, "flow": 90}
+LIMITS = {"rates": 40, "decode": 90, "vae": 60, "flow": 100, "prefill": 45}
 
 
 def last_line(log):
