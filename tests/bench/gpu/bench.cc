@@ -46,9 +46,10 @@ Bench::Bench(const BenchOptions& options, const checkpoint::RandomShape& shape,
 
 absl::StatusOr<torch_model::LoadOptions> Bench::RandomWeights() const {
   const std::string directory = absl::StrCat(options_.scratch, "/random");
-  COOPER_RETURN_IF_ERROR(
-      checkpoint::WriteRandomCheckpoint(shape_, /*seed=*/1, directory));
-  return FilesOf(directory);
+  COOPER_RETURN_IF_ERROR(checkpoint::WriteCheckpointFrame(shape_, directory));
+  torch_model::LoadOptions load = FilesOf(directory);
+  load.random_weights = true;
+  return load;
 }
 
 torch_model::LoadOptions Bench::FilesOf(const std::string& directory) const {

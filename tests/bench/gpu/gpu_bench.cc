@@ -59,6 +59,12 @@ constexpr Part kParts[] = {
     {"vae", MeasureVae},
     {"flow", MeasureFlow},
     {"prefill", MeasurePrefill},
+    {"memory", MeasureMemory},
+    {"products", MeasureProducts},
+    {"attention", MeasureAttention},
+    {"server", MeasureServer},
+    {"oom", MeasureOutOfMemory},
+    {"load", MeasureLoad},
 };
 
 std::string PartNames() {
