@@ -139,7 +139,8 @@ class AppendStep : public Step {
  public:
   // Drops a context (its request was cancelled): its items leave before the
   // next slice, and the others' results stay the same. It may be destroyed
-  // after the call, and so may what its items point to.
+  // after the call, and so may what its items point to. Where the device fails
+  // meanwhile, or its memory runs out, the next slice returns that status.
   virtual void Drop(const Context* context) = 0;
 };
 

@@ -155,7 +155,7 @@ absl::Status CheckTogether(const LlmConfig& llm, const VitConfig& vit,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const Checkpoint>> Checkpoint::Open(
-    const std::vector<std::string>& directories) {
+    const std::vector<std::string>& directories, Weights weights) {
   if (directories.empty()) {
     return absl::InvalidArgumentError("checkpoint: no directory given");
   }
@@ -173,6 +173,7 @@ absl::StatusOr<std::unique_ptr<const Checkpoint>> Checkpoint::Open(
       absl::StrJoin(directories, ", ")));
   COOPER_ASSIGN_OR_RETURN(checkpoint->tokenizer_dir_,
                           FindTokenizer(directories));
+  if (weights == Weights::kNone) return checkpoint;
   COOPER_ASSIGN_OR_RETURN(checkpoint->network_, OpenNetwork(directories));
   const auto autoencoder = FindFile(directories, "ae.safetensors");
   if (!autoencoder) return NotFound("ae.safetensors", directories);

@@ -26,8 +26,11 @@ namespace cooper::checkpoint {
 // for, where), INVALID_ARGUMENT (config), DATA_LOSS (weights).
 class Checkpoint {
  public:
+  // kNone: no weight file is looked for or opened, and no tensor is found.
+  enum class Weights { kOpen, kNone };
   static absl::StatusOr<std::unique_ptr<const Checkpoint>> Open(
-      const std::vector<std::string>& directories);
+      const std::vector<std::string>& directories,
+      Weights weights = Weights::kOpen);
 
   const LlmConfig& llm() const { return llm_; }
   const VitConfig& vit() const { return vit_; }

@@ -11,11 +11,15 @@
 ABSL_FLAG(std::string, shape, "nano", "nano, small or 7b");
 ABSL_FLAG(int, layers, 0, "layers of the language model; 0: the shape's own");
 ABSL_FLAG(uint64_t, seed, 0, "seed of the weights");
+ABSL_FLAG(bool, no_weights, false,
+          "write only the configuration and tokenizer files, for programs that "
+          "draw random weights themselves");
 ABSL_FLAG(std::string, out, "", "directory to write");
 
 int main(int argc, char** argv) {
   absl::SetProgramUsageMessage(
-      "make_checkpoint --shape nano|small|7b [--layers N] --out DIR\n"
+      "make_checkpoint --shape nano|small|7b [--layers N] [--no_weights]\n"
+      "                --out DIR\n"
       "Writes a checkpoint of random weights, for tests and benchmarks.");
   absl::ParseCommandLine(argc, argv);
   const std::string out = absl::GetFlag(FLAGS_out);
@@ -30,8 +34,11 @@ int main(int argc, char** argv) {
                  std::string(shape.status().message()).c_str());
     return 2;
   }
-  const absl::Status status = cooper::checkpoint::WriteRandomCheckpoint(
-      *shape, absl::GetFlag(FLAGS_seed), out);
+  const absl::Status status =
+      absl::GetFlag(FLAGS_no_weights)
+          ? cooper::checkpoint::WriteCheckpointFrame(*shape, out)
+          : cooper::checkpoint::WriteRandomCheckpoint(
+                *shape, absl::GetFlag(FLAGS_seed), out);
   if (!status.ok()) {
     std::fprintf(stderr, "make_checkpoint: %s\n",
                  std::string(status.message()).c_str());

@@ -291,8 +291,8 @@ int64_t ParameterCount(const RandomShape& shape) {
   return count;
 }
 
-absl::Status WriteRandomCheckpoint(const RandomShape& shape, uint64_t seed,
-                                   const std::string& directory) {
+absl::Status WriteCheckpointFrame(const RandomShape& shape,
+                                  const std::string& directory) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (error) {
@@ -300,7 +300,12 @@ absl::Status WriteRandomCheckpoint(const RandomShape& shape, uint64_t seed,
         absl::StrCat("cannot make ", directory, ": ", error.message()));
   }
   COOPER_RETURN_IF_ERROR(WriteConfigs(shape, directory));
-  COOPER_RETURN_IF_ERROR(WriteTokenizer(directory));
+  return WriteTokenizer(directory);
+}
+
+absl::Status WriteRandomCheckpoint(const RandomShape& shape, uint64_t seed,
+                                   const std::string& directory) {
+  COOPER_RETURN_IF_ERROR(WriteCheckpointFrame(shape, directory));
   COOPER_RETURN_IF_ERROR(
       WriteTensors(NetworkTensors(shape.llm, shape.vit, shape.cooper),
                    DType::kBFloat16, seed, directory + "/ema.safetensors"));

@@ -36,7 +36,6 @@ void AppendBatch::Add(PagedContext* context, const EmbeddedSegment& embedded) {
     input_.gen_positions.resize(segment.gen_begin + segment.gen_count,
                                 position);
     gen_.push_back(embedded.gen);
-    input_.wide = true;
   }
   input_.segments.push_back(segment);
   places_.push_back({position, embedded.tokens(), embedded.causal});

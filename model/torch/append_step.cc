@@ -7,7 +7,6 @@
 
 #include "model/torch/guard.h"
 #include "model/torch/pixels.h"
-#include "server/base/check.h"
 #include "server/base/status_macros.h"
 
 namespace cooper::torch_model {
@@ -34,6 +33,7 @@ TorchAppendStep::TorchAppendStep(const AppendNetwork& network,
 }
 
 absl::StatusOr<bool> TorchAppendStep::RunSlice(absl::Duration budget) {
+  COOPER_RETURN_IF_ERROR(failure_);
   SliceBudget slice(budget);
   bool complete = false;
   COOPER_RETURN_IF_ERROR(Guarded(*network_.device, [&]() -> absl::Status {
@@ -178,8 +178,8 @@ void TorchAppendStep::Drop(const model::Context* context) {
   std::erase_if(entries_, [&](const Entry& entry) {
     return entry.item->context == context;
   });
-  if (entries_.empty()) return;
-  const absl::Status status = Guarded(*network_.device, [&] {
+  if (entries_.empty() || !failure_.ok()) return;
+  failure_ = Guarded(*network_.device, [&] {
     for (const image::RgbImage* image : images) DropImage(image);
     if (pass_ != nullptr) {
       pass_->pass().Drop(drop);
@@ -187,7 +187,6 @@ void TorchAppendStep::Drop(const model::Context* context) {
     }
     return absl::OkStatus();
   });
-  COOPER_CHECK(status.ok());
 }
 
 // Unless another item shows it too.

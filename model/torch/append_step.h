@@ -87,6 +87,7 @@ class TorchAppendStep final : public model::AppendStep {
     Autoencoder::Run run;
   };
   std::optional<Encoding> encoding_;
+  absl::Status failure_;  // of Drop: the step cannot go on
   AppendBatch batch_;
   std::unique_ptr<PacedPass> pass_;
 };

@@ -55,20 +55,16 @@ Autoencoder::Conv Autoencoder::ReadConv(const std::string& name, int64_t out,
                                         int64_t in, int64_t kernel) {
   Conv conv;
   conv.weight = weights_->Take(name + ".weight", {out, in, kernel, kernel})
-                    .to(device_.device, device_.dtype)
                     .contiguous(at::MemoryFormat::ChannelsLast);
-  conv.bias =
-      weights_->Take(name + ".bias", {out}).to(device_.device, device_.dtype);
+  conv.bias = weights_->Take(name + ".bias", {out});
   weight_bytes_ += static_cast<int64_t>(conv.weight.nbytes());
   return conv;
 }
 
 Autoencoder::GroupNorm Autoencoder::ReadNorm(const std::string& name,
                                              int64_t channels) {
-  return {weights_->Take(name + ".weight", {channels})
-              .to(device_.device, device_.dtype),
-          weights_->Take(name + ".bias", {channels})
-              .to(device_.device, device_.dtype)};
+  return {weights_->Take(name + ".weight", {channels}),
+          weights_->Take(name + ".bias", {channels})};
 }
 
 Autoencoder::ResBlock Autoencoder::ReadBlock(const std::string& name,

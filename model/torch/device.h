@@ -21,6 +21,8 @@ struct Device {
   int gpu = -1;
   DeviceLayer* layer = nullptr;
 
+  // Results do not depend on the batch (see LoadOptions::deterministic).
+  bool deterministic = false;
   // The generic kernels (what a GPU runs) although fused ones exist.
   bool generic_kernels = false;
 

@@ -70,7 +70,7 @@ std::vector<PagedContext*> TorchFlow::NextBranches() const {
   return branches;
 }
 
-TorchFlow::Update TorchFlow::Next(
+TorchFlow::Update TorchFlow::ComputeStep(
     const std::vector<at::Tensor>& velocities) const {
   COOPER_CHECK(step_ < steps_total());
   Update update;
@@ -104,7 +104,6 @@ TorchFlowStep::TorchFlowStep(const Transformer* transformer,
                              absl::Span<model::Flow* const> flows)
     : embedder_(embedder), device_(device) {
   PassInput input;
-  input.wide = true;
   input.need_und = false;
   std::vector<at::Tensor> und;
   std::vector<at::Tensor> gen;
@@ -143,6 +142,7 @@ TorchFlowStep::TorchFlowStep(const Transformer* transformer,
 
 absl::StatusOr<bool> TorchFlowStep::RunSlice(absl::Duration budget) {
   if (flows_.empty()) return true;
+  COOPER_RETURN_IF_ERROR(failure_);
   SliceBudget slice(budget);
   COOPER_RETURN_IF_ERROR(Guarded(device_, [&]() -> absl::Status {
     COOPER_RETURN_IF_ERROR(pass_->Run(&slice));
@@ -156,6 +156,7 @@ absl::StatusOr<bool> TorchFlowStep::RunSlice(absl::Duration budget) {
 void TorchFlowStep::Complete() {
   const at::Tensor velocity = embedder_->Velocity(pass_->pass().Finish().gen);
   const std::vector<Segment>& segments = pass_->pass().segments();
+  // All flows advance or, where memory runs out, none.
   std::vector<std::pair<TorchFlow*, TorchFlow::Update>> updates;
   for (size_t i = 0; i < segments.size();) {
     TorchFlow* const flow = flows_[branch_flow_[i]];
@@ -165,7 +166,7 @@ void TorchFlowStep::Complete() {
       own.push_back(
           velocity.narrow(0, segments[i].gen_begin, segments[i].gen_count));
     }
-    updates.emplace_back(flow, flow->Next(own));
+    updates.emplace_back(flow, flow->ComputeStep(own));
   }
   for (auto& [flow, update] : updates) flow->Advance(std::move(update));
 }
@@ -185,12 +186,12 @@ void TorchFlowStep::Drop(const model::Flow* flow) {
     flows_.clear();
     return;
   }
+  if (!failure_.ok()) return;
   // A pass of fewer rows from here on; indices into flows_ stay as they are.
-  const absl::Status status = Guarded(device_, [&] {
+  failure_ = Guarded(device_, [&] {
     pass_->pass().Drop(drop);
     return absl::OkStatus();
   });
-  COOPER_CHECK(status.ok());
 }
 
 at::Tensor TorchFlowStep::FirstSequence() const { return first_sequence_; }

@@ -55,14 +55,15 @@ class TorchFlow final : public model::Flow {
   // Contexts of the branches of the next step: cond first.
   std::vector<PagedContext*> NextBranches() const;
 
-  // What an Euler step makes of the flow.
+  // What an Euler step makes of a flow.
   struct Update {
     Branches branches;
     at::Tensor velocity, x;
   };
-  // Guides the branches' velocities (in the order of NextBranches) and makes
-  // the Euler step. The flow changes in Advance only, which cannot fail.
-  Update Next(const std::vector<at::Tensor>& velocities) const;
+  // Guides the branches' velocities (in the order of NextBranches) and computes
+  // the Euler step; the flow stays as it is.
+  Update ComputeStep(const std::vector<at::Tensor>& velocities) const;
+  // Makes the step. Allocates nothing.
   void Advance(Update update);
 
   // x, or x - t * v: what it would end as by the last velocity.
@@ -106,6 +107,7 @@ class TorchFlowStep final : public model::FlowStep {
   std::vector<TorchFlow*> flows_;
   std::vector<size_t> branch_flow_;  // per segment: index into flows_
   std::unique_ptr<PacedPass> pass_;
+  absl::Status failure_;  // of Drop: the step cannot go on
   at::Tensor first_sequence_;
 };
 

@@ -3,14 +3,12 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "model/torch/device.h"
-#include "model/torch/kv_cache.h"
 #include "model/torch/linear.h"
+#include "model/torch/pass_plan.h"
 
 // What a transformer layer does between its matrix products, behind one
 // interface: fused float32 on a CPU (kernels_cpu.cc), ATen's operators anywhere
@@ -27,50 +25,6 @@ struct HeadShape {
   int64_t qkv_width() const { return (heads + 2 * kv_heads) * dim; }
 };
 
-// One segment of a forward pass: a run of rows that belong to one context.
-// Rows are kept apart by their kind (understanding, generation); the tokens of
-// a latent image are soi, the generation rows, eoi, all others are the
-// understanding rows in order.
-struct Segment {
-  PagedContext* context = nullptr;
-  int64_t kv_before = 0;  // tokens of the context that it sees
-  int64_t und_begin = 0, und_count = 0;
-  int64_t gen_begin = 0, gen_count = 0;
-  bool causal = false;  // else every row sees every row
-  bool write = false;   // its keys and values stay in the context
-
-  int64_t tokens() const { return und_count + gen_count; }
-  // Place of an understanding row within the segment.
-  int64_t UndToken(int64_t row) const {
-    return gen_count > 0 && row > 0 ? row + gen_count : row;
-  }
-  int64_t GenToken(int64_t row) const { return row + 1; }
-};
-
-// Rows of both kinds; a kind without rows is a tensor of zero rows.
-struct Rows {
-  at::Tensor und;  // [und rows, width]
-  at::Tensor gen;  // [gen rows, width]
-};
-
-// Rows [begin, end) of one kind.
-struct RowRange {
-  int64_t begin = 0;
-  int64_t end = 0;
-  int64_t count() const { return end - begin; }
-  // Those of `rows` rows from `first` on that are in it too.
-  RowRange Within(int64_t first, int64_t rows) const {
-    const RowRange common = {std::max(begin, first),
-                             std::min(end, first + rows)};
-    return common.begin < common.end ? common : RowRange{first, first};
-  }
-};
-
-// A part of a pass's rows.
-struct RowWindow {
-  RowRange und, gen;
-};
-
 // One expert's part of a layer.
 struct Expert {
   at::Tensor input_norm, post_norm;  // [hidden]
@@ -78,9 +32,16 @@ struct Expert {
   Linear qkv, out, gate_up, down;
 };
 
+// Not thread-safe; a plan may be used with the kernels that prepared it only.
 class Kernels {
  public:
   virtual ~Kernels() = default;
+
+  // Prepares a pass: what all layers need of its segments and positions, in one
+  // upload where the device has memory of its own. The contexts of segments
+  // that write have room reserved. `inverse_frequency` is [dim / 2] float32.
+  virtual std::unique_ptr<PassPlan> Prepare(
+      PassLayout layout, const at::Tensor& inverse_frequency) = 0;
 
   // rmsnorm(x) * weight; the norm in float32, then cast, then the weight.
   virtual at::Tensor Norm(const at::Tensor& x, const at::Tensor& weight,
@@ -89,23 +50,20 @@ class Kernels {
   virtual at::Tensor AddNorm(at::Tensor& x, const at::Tensor& delta,
                              const at::Tensor& weight, double eps) = 0;
   // In place on qkv [rows, qkv_width]: norms of the query and key heads
-  // (weights [dim], or undefined: none), then rope. cos and sin are
-  // [rows, dim / 2] float32. `wide`: norms and rope in float32 (generation).
+  // (weights [dim], or undefined: none), then rope. `angles` are those of the
+  // same rows.
   virtual void NormRope(at::Tensor& qkv, const HeadShape& shape,
                         const at::Tensor& q_norm, const at::Tensor& k_norm,
-                        const at::Tensor& cos, const at::Tensor& sin,
-                        double eps, bool wide) = 0;
+                        const RowAngles& angles, double eps) = 0;
   // silu(first half) * second half: [rows, 2n] -> [rows, n].
   virtual at::Tensor SiluMul(const at::Tensor& gate_up) = 0;
   // Writes keys and values of the segments that stay.
   virtual void WriteCache(int layer, const HeadShape& shape,
-                          const std::vector<Segment>& segments,
-                          const Rows& qkv) = 0;
+                          const PassPlan& plan, const Rows& qkv) = 0;
   // After WriteCache: attention of the rows in `window` over what their
   // segments see, into `out` [rows, heads * dim].
-  virtual void Attend(int layer, const HeadShape& shape,
-                      const std::vector<Segment>& segments, const Rows& qkv,
-                      RowWindow window, Rows* out) = 0;
+  virtual void Attend(int layer, const HeadShape& shape, const PassPlan& plan,
+                      const Rows& qkv, RowWindow window, Rows* out) = 0;
 
   // A whole layer in one go where that is faster, for understanding rows that
   // are each the next token of a context of their own (row i is segment i):
@@ -113,15 +71,13 @@ class Kernels {
   // gives. Returns false, having done nothing, where the caller must compose
   // the layer of the parts above.
   virtual bool DecodeLayer(int layer, const HeadShape& shape,
-                           const Expert& expert,
-                           const std::vector<Segment>& segments,
-                           const at::Tensor& cos, const at::Tensor& sin,
+                           const Expert& expert, const PassPlan& plan,
                            double eps, at::Tensor& x, at::Tensor& delta) {
     return false;
   }
 };
 
-std::unique_ptr<Kernels> MakeGenericKernels();
+std::unique_ptr<Kernels> MakeGenericKernels(const Device& device);
 std::unique_ptr<Kernels> MakeCpuKernels();  // float32 only
 std::unique_ptr<Kernels> MakeKernels(const Device& device);
 

@@ -1,10 +1,16 @@
 #include <ATen/Parallel.h>
+#include <ATen/ops/cos.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/outer.h>
+#include <ATen/ops/sin.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "model/torch/block_attention.h"
@@ -36,6 +42,22 @@ float* MutableData(at::Tensor& tensor) { return tensor.data_ptr<float>(); }
 
 class CpuKernels final : public Kernels {
  public:
+  std::unique_ptr<PassPlan> Prepare(
+      PassLayout layout, const at::Tensor& inverse_frequency) override {
+    const auto angles = [&](const std::vector<int64_t>& positions) {
+      const at::Tensor x = at::outer(
+          at::tensor(positions, at::kLong).to(at::kFloat), inverse_frequency);
+      RowAngles result;
+      result.cos = x.cos();
+      result.sin = x.sin();
+      return result;
+    };
+    RowAngles und = angles(layout.und_positions);
+    RowAngles gen = angles(layout.gen_positions);
+    return std::make_unique<PassPlan>(std::move(layout), std::move(und),
+                                      std::move(gen));
+  }
+
   at::Tensor Norm(const at::Tensor& x, const at::Tensor& weight,
                   double eps) override {
     const int64_t width = x.size(1);
@@ -73,14 +95,13 @@ class CpuKernels final : public Kernels {
 
   void NormRope(at::Tensor& qkv, const HeadShape& shape,
                 const at::Tensor& q_norm, const at::Tensor& k_norm,
-                const at::Tensor& cos, const at::Tensor& sin, double eps,
-                bool /*wide*/) override {
+                const RowAngles& angles, double eps) override {
     const int64_t width = qkv.size(1);
     const int64_t half = shape.dim / 2;
     const float* wq = q_norm.defined() ? Data(q_norm) : nullptr;
     const float* wk = k_norm.defined() ? Data(k_norm) : nullptr;
-    const float* c = Data(cos);
-    const float* s = Data(sin);
+    const float* c = Data(angles.cos);
+    const float* s = Data(angles.sin);
     float* data = MutableData(qkv);
     at::parallel_for(
         0, qkv.size(0), RowGrain(width), [&](int64_t begin, int64_t end) {
@@ -111,19 +132,17 @@ class CpuKernels final : public Kernels {
     return out;
   }
 
-  void WriteCache(int layer, const HeadShape& shape,
-                  const std::vector<Segment>& segments,
+  void WriteCache(int layer, const HeadShape& shape, const PassPlan& plan,
                   const Rows& qkv) override {
-    for (const Segment& segment : segments) {
+    for (const Segment& segment : plan.segments()) {
       if (segment.write) Write(layer, shape, segment, qkv);
     }
   }
 
-  void Attend(int layer, const HeadShape& shape,
-              const std::vector<Segment>& segments, const Rows& qkv,
-              RowWindow window, Rows* out) override {
-    AttendSingles(layer, shape, segments, qkv, window.und, out);
-    for (const Segment& segment : segments) {
+  void Attend(int layer, const HeadShape& shape, const PassPlan& plan,
+              const Rows& qkv, RowWindow window, Rows* out) override {
+    AttendSingles(layer, shape, plan.segments(), qkv, window.und, out);
+    for (const Segment& segment : plan.segments()) {
       if (IsSingle(segment)) continue;
       const RowRange und =
           window.und.Within(segment.und_begin, segment.und_count);
@@ -141,11 +160,11 @@ class CpuKernels final : public Kernels {
   }
 
   bool DecodeLayer(int layer, const HeadShape& shape, const Expert& expert,
-                   const std::vector<Segment>& segments, const at::Tensor& cos,
-                   const at::Tensor& sin, double eps, at::Tensor& x,
+                   const PassPlan& plan, double eps, at::Tensor& x,
                    at::Tensor& delta) override {
     if (!DecodeLayerRunner::Suits(expert, x.size(0))) return false;
-    decode_layer_.Run(layer, shape, expert, segments, cos, sin, eps, x, delta);
+    decode_layer_.Run(layer, shape, expert, plan.segments(), plan.und().cos,
+                      plan.und().sin, eps, x, delta);
     return true;
   }
 

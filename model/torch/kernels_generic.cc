@@ -1,16 +1,15 @@
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/rsqrt.h>
-#include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/silu.h>
-#include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
 
 #include <algorithm>
-#include <cmath>
-#include <optional>
+#include <utility>
+#include <vector>
 
+#include "model/torch/attention.h"
+#include "model/torch/generic_plan.h"
 #include "model/torch/kernels.h"
 
 namespace cooper::torch_model {
@@ -34,24 +33,42 @@ at::Tensor Rope(const at::Tensor& x, const at::Tensor& cos,
   return at::cat({a * c - b * s, b * c + a * s}, 2);
 }
 
-// Slots of the segment's tokens in the order of its rows: understanding rows,
-// then generation rows.
-at::Tensor WriteSlots(const Segment& segment, const at::Device& device) {
-  std::vector<int64_t> slots;
-  slots.reserve(segment.tokens());
-  for (int64_t row = 0; row < segment.und_count; ++row) {
-    slots.push_back(
-        segment.context->Slot(segment.kv_before + segment.UndToken(row)));
-  }
-  for (int64_t row = 0; row < segment.gen_count; ++row) {
-    slots.push_back(
-        segment.context->Slot(segment.kv_before + segment.GenToken(row)));
-  }
-  return at::tensor(slots, at::kLong).to(device);
+at::Tensor QueriesOf(const at::Tensor& qkv, const HeadShape& shape) {
+  return qkv.narrow(1, 0, shape.heads * shape.dim)
+      .view({qkv.size(0), shape.heads, shape.dim});
+}
+at::Tensor KeysOf(const at::Tensor& qkv, const HeadShape& shape) {
+  return qkv.narrow(1, shape.heads * shape.dim, shape.kv_heads * shape.dim)
+      .view({qkv.size(0), shape.kv_heads, shape.dim});
+}
+at::Tensor ValuesOf(const at::Tensor& qkv, const HeadShape& shape) {
+  return qkv
+      .narrow(1, (shape.heads + shape.kv_heads) * shape.dim,
+              shape.kv_heads * shape.dim)
+      .view({qkv.size(0), shape.kv_heads, shape.dim});
+}
+
+at::Tensor Joined(const std::vector<at::Tensor>& parts) {
+  return parts.size() == 1 ? parts[0] : at::cat(parts);
+}
+
+bool Touches(const AttentionCall& call, const RowWindow& window) {
+  return std::any_of(call.runs.begin(), call.runs.end(),
+                     [&](const RowRun& run) {
+                       const RowRange& rows = run.gen ? window.gen : window.und;
+                       return rows.Within(run.begin, run.count).count() > 0;
+                     });
 }
 
 class GenericKernels final : public Kernels {
  public:
+  explicit GenericKernels(const Device& device) : device_(device) {}
+
+  std::unique_ptr<PassPlan> Prepare(
+      PassLayout layout, const at::Tensor& inverse_frequency) override {
+    return GenericPlan::Make(std::move(layout), inverse_frequency, device_);
+  }
+
   at::Tensor Norm(const at::Tensor& x, const at::Tensor& weight,
                   double eps) override {
     return NormOf(x, weight, eps);
@@ -65,21 +82,32 @@ class GenericKernels final : public Kernels {
 
   void NormRope(at::Tensor& qkv, const HeadShape& shape,
                 const at::Tensor& q_norm, const at::Tensor& k_norm,
-                const at::Tensor& cos, const at::Tensor& sin, double eps,
-                bool wide) override {
+                const RowAngles& angles, double eps) override {
     const int64_t rows = qkv.size(0);
-    const at::ScalarType dtype = qkv.scalar_type();
-    // Angles are rounded to the sequence's dtype even where the maths is wide.
-    const at::ScalarType maths = wide ? at::kFloat : dtype;
-    const at::Tensor c = cos.to(dtype).to(maths);
-    const at::Tensor s = sin.to(dtype).to(maths);
     const auto turn = [&](int64_t first, int64_t heads,
                           const at::Tensor& weight) {
       at::Tensor part = qkv.narrow(1, first * shape.dim, heads * shape.dim)
                             .view({rows, heads, shape.dim});
-      at::Tensor x = part.to(maths);
-      if (weight.defined()) x = NormOf(x, weight.to(maths), eps);
-      part.copy_(Rope(x, c, s));
+      const auto turned = [&](at::ScalarType maths, const at::Tensor& cos,
+                              const at::Tensor& sin) {
+        at::Tensor x = part.to(maths);
+        if (weight.defined()) x = NormOf(x, weight.to(maths), eps);
+        return Rope(x, cos, sin);
+      };
+      const auto wide = [&] {
+        return turned(at::kFloat, angles.cos, angles.sin);
+      };
+      const auto narrow = [&] {
+        return turned(part.scalar_type(), angles.narrow_cos, angles.narrow_sin);
+      };
+      if (!angles.narrow_cos.defined() || angles.all_generation) {
+        part.copy_(wide());
+      } else if (angles.generation.defined()) {
+        part.copy_(at::where(angles.generation, wide().to(part.scalar_type()),
+                             narrow()));
+      } else {
+        part.copy_(narrow());
+      }
     };
     turn(0, shape.heads, q_norm);
     turn(shape.heads, shape.kv_heads, k_norm);
@@ -90,113 +118,100 @@ class GenericKernels final : public Kernels {
     return at::silu(gate_up.narrow(1, 0, half)) * gate_up.narrow(1, half, half);
   }
 
-  void WriteCache(int layer, const HeadShape& shape,
-                  const std::vector<Segment>& segments,
+  void WriteCache(int layer, const HeadShape& shape, const PassPlan& plan,
                   const Rows& qkv) override {
-    for (const Segment& segment : segments) {
-      if (segment.write) Write(layer, shape, segment, Own(segment, qkv));
-    }
+    if (plan.segments().empty()) return;
+    const auto& own = static_cast<const GenericPlan&>(plan);
+    const KvPool& pool = *plan.segments()[0].context->pool();
+    at::Tensor keys = pool.keys(layer);
+    at::Tensor values = pool.values(layer);
+    const auto write = [&](const CacheWrites& writes, const at::Tensor& all) {
+      if (writes.slots.size(0) == 0) return;
+      const at::Tensor rows =
+          writes.all ? all : all.index_select(0, writes.rows);
+      keys.index_copy_(0, writes.slots, KeysOf(rows, shape));
+      values.index_copy_(0, writes.slots, ValuesOf(rows, shape));
+    };
+    write(own.und_writes(), qkv.und);
+    write(own.gen_writes(), qkv.gen);
   }
 
-  void Attend(int layer, const HeadShape& shape,
-              const std::vector<Segment>& segments, const Rows& qkv,
-              RowWindow window, Rows* out) override {
-    for (const Segment& segment : segments) {
-      const RowRange und =
-          window.und.Within(segment.und_begin, segment.und_count);
-      const RowRange gen =
-          window.gen.Within(segment.gen_begin, segment.gen_count);
-      if (und.count() + gen.count() == 0) continue;
-      const at::Tensor result =
-          AttendOne(layer, shape, segment, Own(segment, qkv));
-      const auto place = [&](const RowRange& rows, int64_t first,
-                             at::Tensor& all) {
-        if (rows.count() == 0) return;
+  void Attend(int layer, const HeadShape& shape, const PassPlan& plan,
+              const Rows& qkv, RowWindow window, Rows* out) override {
+    for (const AttentionCall& call :
+         static_cast<const GenericPlan&>(plan).calls()) {
+      if (!Touches(call, window)) continue;
+      const at::Tensor result = Run(call, layer, shape, plan.segments(), qkv)
+                                    .reshape({-1, shape.heads * shape.dim});
+      for (const RowRun& run : call.runs) {
+        at::Tensor& all = run.gen ? out->gen : out->und;
+        const RowRange rows =
+            (run.gen ? window.gen : window.und).Within(run.begin, run.count);
+        if (rows.count() == 0) continue;
+        if (rows.count() == all.size(0) && rows.count() == result.size(0)) {
+          all = result;
+          continue;
+        }
         all.narrow(0, rows.begin, rows.count())
-            .copy_(result.narrow(0, first, rows.count()));
-      };
-      place(und, und.begin - segment.und_begin, out->und);
-      place(gen, segment.und_count + gen.begin - segment.gen_begin, out->gen);
+            .copy_(result.narrow(0, run.place + rows.begin - run.begin,
+                                 rows.count()));
+      }
     }
   }
 
  private:
-  // The segment's rows of qkv: understanding rows, then generation rows.
-  static at::Tensor Own(const Segment& segment, const Rows& qkv) {
-    at::Tensor und = qkv.und.narrow(0, segment.und_begin, segment.und_count);
-    if (segment.gen_count == 0) return und;
-    const at::Tensor gen =
-        qkv.gen.narrow(0, segment.gen_begin, segment.gen_count);
-    return segment.und_count == 0 ? gen : at::cat({und, gen}, 0);
-  }
-
-  static at::Tensor KeysOf(const at::Tensor& own, const HeadShape& shape) {
-    return own.narrow(1, shape.heads * shape.dim, shape.kv_heads * shape.dim)
-        .reshape({own.size(0), shape.kv_heads, shape.dim});
-  }
-  static at::Tensor ValuesOf(const at::Tensor& own, const HeadShape& shape) {
-    return own
-        .narrow(1, (shape.heads + shape.kv_heads) * shape.dim,
-                shape.kv_heads * shape.dim)
-        .reshape({own.size(0), shape.kv_heads, shape.dim});
-  }
-
-  static void Write(int layer, const HeadShape& shape, const Segment& segment,
-                    const at::Tensor& own) {
-    const KvPool& pool = *segment.context->pool();
-    const at::Tensor slots = WriteSlots(segment, own.device());
-    at::Tensor keys = pool.keys(layer);
-    at::Tensor values = pool.values(layer);
-    keys.index_copy_(0, slots, KeysOf(own, shape));
-    values.index_copy_(0, slots, ValuesOf(own, shape));
-  }
-
-  static at::Tensor AttendOne(int layer, const HeadShape& shape,
-                              const Segment& segment, const at::Tensor& own) {
-    const KvPool& pool = *segment.context->pool();
-    const int64_t n = own.size(0);
-    const int64_t cached =
-        segment.kv_before + (segment.write ? segment.tokens() : 0);
-    const at::Tensor slots = segment.context->Slots(cached);
-    at::Tensor keys = pool.keys(layer).index_select(0, slots);
-    at::Tensor values = pool.values(layer).index_select(0, slots);
-    if (!segment.write) {
-      keys = at::cat({keys, KeysOf(own, shape)}, 0);
-      values = at::cat({values, ValuesOf(own, shape)}, 0);
+  // [rows of the call, heads, dim].
+  static at::Tensor Run(const AttentionCall& call, int layer,
+                        const HeadShape& shape,
+                        const std::vector<Segment>& segments, const Rows& qkv) {
+    std::vector<at::Tensor> queries;
+    for (const RowRun& run : call.runs) {
+      queries.push_back(QueriesOf(run.gen ? qkv.gen : qkv.und, shape)
+                            .narrow(0, run.begin, run.count));
     }
-    const int64_t group = shape.heads / shape.kv_heads;
-    // Key/value heads as the batch, so that none is repeated.
-    const at::Tensor query = own.narrow(1, 0, shape.heads * shape.dim)
-                                 .reshape({n, shape.kv_heads, group, shape.dim})
-                                 .permute({1, 2, 0, 3});
-    const auto spread = [&](const at::Tensor& x) {
-      return x.permute({1, 0, 2}).unsqueeze(1).expand(
-          {shape.kv_heads, group, x.size(0), shape.dim});
-    };
-    std::optional<at::Tensor> mask;
-    if (segment.causal && n > 1) {
-      const auto options = own.options().dtype(at::kLong);
-      mask = at::arange(keys.size(0), options).unsqueeze(0) <=
-             at::arange(n, options).unsqueeze(1) + segment.kv_before;
+    const KvPool& pool = *segments[call.segments[0]].context->pool();
+    at::Tensor keys = pool.keys(layer).index_select(0, call.slots);
+    at::Tensor values = pool.values(layer).index_select(0, call.slots);
+    if (call.own_keys) {
+      keys = WithOwn(call, segments, keys, KeysOf(qkv.und, shape),
+                     KeysOf(qkv.gen, shape));
+      values = WithOwn(call, segments, values, ValuesOf(qkv.und, shape),
+                       ValuesOf(qkv.gen, shape));
     }
-    return at::scaled_dot_product_attention(
-               query, spread(keys), spread(values), mask, 0.0,
-               /*is_causal=*/false,
-               1.0 / std::sqrt(static_cast<double>(shape.dim)))
-        .permute({2, 0, 1, 3})
-        .reshape({n, shape.heads * shape.dim});
+    return AttendSequences(Joined(queries), keys, values, call.lengths);
   }
+
+  // The cached keys (or values) of each segment, each followed by those of its
+  // rows that do not stay.
+  static at::Tensor WithOwn(const AttentionCall& call,
+                            const std::vector<Segment>& segments,
+                            const at::Tensor& cached, const at::Tensor& und,
+                            const at::Tensor& gen) {
+    std::vector<at::Tensor> parts;
+    int64_t first = 0;
+    for (const size_t index : call.segments) {
+      const Segment& segment = segments[index];
+      parts.push_back(cached.narrow(0, first, segment.cached()));
+      first += segment.cached();
+      if (segment.write) continue;
+      parts.push_back(und.narrow(0, segment.und_begin, segment.und_count));
+      parts.push_back(gen.narrow(0, segment.gen_begin, segment.gen_count));
+    }
+    return at::cat(parts);
+  }
+
+  const Device device_;
 };
 
 }  // namespace
 
-std::unique_ptr<Kernels> MakeGenericKernels() {
-  return std::make_unique<GenericKernels>();
+std::unique_ptr<Kernels> MakeGenericKernels(const Device& device) {
+  return std::make_unique<GenericKernels>(device);
 }
 
 std::unique_ptr<Kernels> MakeKernels(const Device& device) {
   if (device.fused_cpu()) return MakeCpuKernels();
-  return MakeGenericKernels();
+  return MakeGenericKernels(device);
 }
 
 }  // namespace cooper::torch_model

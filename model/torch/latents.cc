@@ -9,7 +9,6 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/sin.h>
-#include <ATen/ops/tensor.h>
 
 #include <cmath>
 #include <string>
@@ -34,17 +33,18 @@ LatentEmbedder::LatentEmbedder(WeightReader& weights,
       channels_(int64_t{cooper.latent_patch_size} * cooper.latent_patch_size *
                 cooper.ae_z_channels),
       side_(cooper.max_latent_size) {
-  const auto linear = [&](const std::string& name, int64_t out, int64_t in) {
-    return Linear(weights.Take(name + ".weight", {out, in}),
-                  weights.Take(name + ".bias", {out}), device);
+  using Usual = Linear::UsualRows;
+  const auto linear = [&](const std::string& name, int64_t out, int64_t in,
+                          Usual rows) {
+    return Linear::Read(weights, {{name, out}}, in, /*bias=*/true, rows);
   };
-  in_ = linear("vae2llm", hidden_size, channels_);
-  out_ = linear("llm2vae", channels_, hidden_size);
-  time1_ = linear("time_embedder.mlp.0", hidden_size, 2 * kFrequencies);
-  time2_ = linear("time_embedder.mlp.2", hidden_size, hidden_size);
+  in_ = linear("vae2llm", hidden_size, channels_, Usual::kMany);
+  out_ = linear("llm2vae", channels_, hidden_size, Usual::kMany);
+  time1_ =
+      linear("time_embedder.mlp.0", hidden_size, 2 * kFrequencies, Usual::kFew);
+  time2_ = linear("time_embedder.mlp.2", hidden_size, hidden_size, Usual::kFew);
   pos_embed_ =
-      weights.Take("latent_pos_embed.pos_embed", {side_ * side_, hidden_size})
-          .to(device.device, device.dtype);
+      weights.Take("latent_pos_embed.pos_embed", {side_ * side_, hidden_size});
 }
 
 at::Tensor LatentEmbedder::TimeFeatures(const at::Tensor& t) {
@@ -60,18 +60,13 @@ at::Tensor LatentEmbedder::EmbedTime(const at::Tensor& features) const {
 
 at::Tensor LatentEmbedder::Embed(const at::Tensor& x, float t, int64_t h,
                                  int64_t w) const {
-  std::vector<int64_t> ids;
-  ids.reserve(h * w);
-  for (int64_t row = 0; row < h; ++row) {
-    for (int64_t column = 0; column < w; ++column) {
-      ids.push_back(row * side_ + column);
-    }
-  }
-  const at::Tensor time =
-      EmbedTime(TimeFeatures(at::full({1}, t, at::TensorOptions(at::kFloat))));
-  return in_(x.to(device_.device, device_.dtype)) + time +
-         pos_embed_.index_select(0,
-                                 at::tensor(ids, at::kLong).to(device_.device));
+  const at::Tensor time = EmbedTime(TimeFeatures(
+      at::full({1}, t, at::TensorOptions(at::kFloat).device(device_.device))));
+  const at::Tensor positions = pos_embed_.view({side_, side_, -1})
+                                   .narrow(0, 0, h)
+                                   .narrow(1, 0, w)
+                                   .reshape({h * w, -1});
+  return in_(x.to(device_.device, device_.dtype)) + time + positions;
 }
 
 at::Tensor LatentEmbedder::Velocity(const at::Tensor& hidden) const {

@@ -1,6 +1,5 @@
 #include "model/torch/load_model.h"
 
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <malloc.h>
@@ -11,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint/checkpoint.h"
 #include "model/device_status.h"
+#include "model/torch/device_settings.h"
 #include "model/torch/guard.h"
 #include "model/torch/torch_model.h"
 #include "model/torch/warm_up.h"
@@ -27,19 +27,6 @@ constexpr int64_t kMinPoolPages = 16;
 // Below this many bytes of weights a token, waking a second thread for each
 // operator costs more than it brings.
 constexpr int64_t kSingleThreadBytes = int64_t{16} << 20;
-
-// For the whole process. Operators that have no such algorithm warn once.
-void ChooseDeterministic() {
-  at::Context& context = at::globalContext();
-  context.setAllowBF16ReductionCuBLAS(/*allow_reduced_precision=*/false,
-                                      /*allow_splitk=*/false);
-  context.setAllowFP16ReductionCuBLAS(/*allow_reduced_precision=*/false,
-                                      /*allow_splitk=*/false);
-  context.setDeterministicCuDNN(true);
-  context.setBenchmarkCuDNN(false);
-  context.setDeterministicAlgorithms(true, /*warn_only=*/true);
-  context.setDeterministicFillUninitializedMemory(false);
-}
 
 }  // namespace
 
@@ -62,11 +49,15 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
         "--kernels: must be auto or generic, not \"", options.kernels, "\""));
   }
   device_.generic_kernels = options.kernels == "generic";
+  device_.deterministic = options.deterministic;
+  ApplyDeviceSettings(device_);
   if (options.threads > 0) at::set_num_threads(options.threads);
-  if (options.deterministic && !device_.is_cpu()) ChooseDeterministic();
   COOPER_ASSIGN_OR_RETURN(
       std::unique_ptr<const checkpoint::Checkpoint> checkpoint,
-      checkpoint::Checkpoint::Open(options.checkpoint_dirs));
+      checkpoint::Checkpoint::Open(
+          options.checkpoint_dirs,
+          options.random_weights ? checkpoint::Checkpoint::Weights::kNone
+                                 : checkpoint::Checkpoint::Weights::kOpen));
   COOPER_ASSIGN_OR_RETURN(
       tokenizer_, tokenizer::Tokenizer::Load(checkpoint->tokenizer_dir()));
   llm_ = checkpoint->llm();
@@ -80,16 +71,25 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
     COOPER_RETURN_IF_ERROR(memory_.CheckFree(memory));
   }
 
-  WeightReader network(*checkpoint, WeightReader::Part::kNetwork);
-  transformer_ = std::make_unique<Transformer>(network, llm_, cooper_, device_);
-  vision_ = std::make_unique<VisionEncoder>(network, checkpoint->vit(), cooper_,
-                                            llm_.hidden_size, device_);
-  latents_ = std::make_unique<LatentEmbedder>(network, cooper_,
+  const auto weights_of = [&](WeightReader::Part part) {
+    return options.random_weights ? MakeRandomWeights(part, device_)
+                                  : MakeFileWeights(*checkpoint, part, device_);
+  };
+  std::unique_ptr<WeightReader> weights =
+      weights_of(WeightReader::Part::kNetwork);
+  transformer_ =
+      std::make_unique<Transformer>(*weights, llm_, cooper_, device_);
+  vision_ = std::make_unique<VisionEncoder>(*weights, checkpoint->vit(),
+                                            cooper_, llm_.hidden_size, device_);
+  latents_ = std::make_unique<LatentEmbedder>(*weights, cooper_,
                                               llm_.hidden_size, device_);
-  COOPER_RETURN_IF_ERROR(network.status());
-  WeightReader codec(*checkpoint, WeightReader::Part::kAutoencoder);
-  autoencoder_ = std::make_unique<Autoencoder>(codec, cooper_, device_);
-  COOPER_RETURN_IF_ERROR(codec.status());
+  COOPER_RETURN_IF_ERROR(weights->status());
+  int64_t parameters = weights->parameters();
+  weights = weights_of(WeightReader::Part::kAutoencoder);
+  autoencoder_ = std::make_unique<Autoencoder>(*weights, cooper_, device_);
+  COOPER_RETURN_IF_ERROR(weights->status());
+  parameters += weights->parameters();
+  weights.reset();
   const int vit_patch = checkpoint->vit().patch_size;
   // The weights are held in our own form from here on: the open files, and
   // what reading them left on the heap, go back to the system.
@@ -113,7 +113,7 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
   delimiters_ = transformer_->Embed({special.soi, special.eoi});
   vocabulary_ = std::min(cooper_.text_vocab_size, llm_.vocab_size);
   COOPER_RETURN_IF_ERROR(MakeFirstPool(options));
-  FillInfo(vit_patch, network.parameters() + codec.parameters());
+  FillInfo(vit_patch, parameters);
   return absl::OkStatus();
 }
 

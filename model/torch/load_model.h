@@ -29,6 +29,9 @@ struct LoadOptions {
   // "auto" (the fastest for the device) or "generic": the kernels that a GPU
   // runs, also on a CPU in float32, for checks.
   std::string kernels = "auto";
+  // Benchmarks and checks only: draws the weights on the device (weights.h).
+  // The checkpoint then needs only its configuration and tokenizer files.
+  bool random_weights = false;
   // Memory of all contexts together; 0: chosen from what is free, on a GPU by
   // the warm-up, which first measures what the largest batches need.
   int64_t kv_cache_mib = 0;
@@ -36,8 +39,8 @@ struct LoadOptions {
   // engine will make them.
   int64_t append_rows = 8192;
   int64_t flow_rows = 16384;
-  // On a GPU: algorithms whose results do not vary between runs, and sums in
-  // float32 that are not split by the shape of a product. Slower.
+  // Results that do not depend on the rest of a batch on a GPU either, and do
+  // not vary between runs. Slower.
   bool deterministic = false;
   // Threads of one operator on the CPU; 0: the machine's cores, or one for a
   // model so small that threads do not pay.

@@ -1,16 +1,13 @@
 #include "model/torch/pass.h"
 
-#include <ATen/ops/cos.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/outer.h>
-#include <ATen/ops/sin.h>
-#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <set>
 #include <utility>
 
+#include "model/torch/upload.h"
 #include "server/base/check.h"
 
 namespace cooper::torch_model {
@@ -19,10 +16,6 @@ namespace {
 // The MLP's middle is several times as wide as the hidden state: long passes go
 // through it in blocks of rows, so that the workspace stays bounded.
 constexpr int64_t kMlpRows = 2048;
-
-at::Tensor IdTensor(const std::vector<int64_t>& values, const Device& device) {
-  return at::tensor(values, at::kLong).to(device.device);
-}
 
 // Whether the rows are the next tokens of different contexts.
 bool OnlyDecodes(const PassInput& input) {
@@ -56,31 +49,20 @@ void Place(at::Tensor computed, const RowRange& range, int64_t rows,
 }  // namespace
 
 Pass::Pass(const Transformer* transformer, PassInput input)
-    : transformer_(transformer), input_(std::move(input)) {
-  only_decodes_ = OnlyDecodes(input_);
-  SetPositions();
-}
-
-void Pass::SetPositions() {
-  const auto angles = [&](const std::vector<int64_t>& positions) {
-    return at::outer(IdTensor(positions, transformer_->device_).to(at::kFloat),
-                     transformer_->inverse_frequency_);
-  };
-  const at::Tensor und = angles(input_.und_positions);
-  und_cos_ = und.cos();
-  und_sin_ = und.sin();
-  const at::Tensor gen = angles(input_.gen_positions);
-  gen_cos_ = gen.cos();
-  gen_sin_ = gen.sin();
-}
+    : transformer_(transformer),
+      need_und_(input.need_und),
+      need_gen_(input.need_gen),
+      only_decodes_(OnlyDecodes(input)),
+      hidden_(std::move(input.hidden)),
+      plan_(transformer->kernels_->Prepare(std::move(input),
+                                           transformer->inverse_frequency_)) {}
 
 void Pass::RunPart(int64_t rows) {
   COOPER_CHECK(!done() && rows > 0);
   const Transformer& t = *transformer_;
-  if (only_decodes_ &&
-      t.kernels_->DecodeLayer(
-          layer_, t.shape_, t.layers_[layer_].und, input_.segments, und_cos_,
-          und_sin_, t.config_.rms_norm_eps, input_.hidden.und, delta_.und)) {
+  if (only_decodes_ && t.kernels_->DecodeLayer(
+                           layer_, t.shape_, t.layers_[layer_].und, *plan_,
+                           t.config_.rms_norm_eps, hidden_.und, delta_.und)) {
     ++layer_;
     return;
   }
@@ -93,8 +75,7 @@ void Pass::RunPart(int64_t rows) {
       Project(window);
       break;
     case Stage::kAttend:
-      t.kernels_->Attend(layer_, t.shape_, input_.segments, qkv_, window,
-                         &attention_);
+      t.kernels_->Attend(layer_, t.shape_, *plan_, qkv_, window, &attention_);
       break;
     case Stage::kMix:
       Mix(window);
@@ -110,8 +91,7 @@ void Pass::Project(const RowWindow& window) {
   const double eps = t.config_.rms_norm_eps;
   const auto project = [&](const Expert& expert, const RowRange& range,
                            const at::Tensor& hidden, const at::Tensor& delta,
-                           const at::Tensor& cos, const at::Tensor& sin,
-                           at::Tensor* all) {
+                           const RowAngles& angles, at::Tensor* all) {
     if (range.count() == 0) return;
     at::Tensor x = In(range, hidden);
     const at::Tensor normed =
@@ -120,13 +100,13 @@ void Pass::Project(const RowWindow& window) {
             : t.kernels_->Norm(x, expert.input_norm, eps);
     at::Tensor qkv = expert.qkv(normed);
     t.kernels_->NormRope(qkv, t.shape_, expert.q_norm, expert.k_norm,
-                         In(range, cos), In(range, sin), eps, input_.wide);
+                         angles.In(range), eps);
     Place(std::move(qkv), range, hidden.size(0), all);
   };
-  project(layer.und, window.und, input_.hidden.und, delta_.und, und_cos_,
-          und_sin_, &qkv_.und);
-  project(layer.gen, window.gen, input_.hidden.gen, delta_.gen, gen_cos_,
-          gen_sin_, &qkv_.gen);
+  project(layer.und, window.und, hidden_.und, delta_.und, plan_->und(),
+          &qkv_.und);
+  project(layer.gen, window.gen, hidden_.gen, delta_.gen, plan_->gen(),
+          &qkv_.gen);
 }
 
 void Pass::Mix(const RowWindow& window) {
@@ -138,9 +118,9 @@ void Pass::Mix(const RowWindow& window) {
     Place(Mlp(expert, In(range, hidden), In(range, attention)), range,
           hidden.size(0), delta);
   };
-  mix(layer.und, input_.need_und, window.und, input_.hidden.und, attention_.und,
+  mix(layer.und, need_und_, window.und, hidden_.und, attention_.und,
       &delta_.und);
-  mix(layer.gen, input_.need_gen, window.gen, input_.hidden.gen, attention_.gen,
+  mix(layer.gen, need_gen_, window.gen, hidden_.gen, attention_.gen,
       &delta_.gen);
 }
 
@@ -169,12 +149,12 @@ void Pass::EndStage() {
   switch (stage_) {
     case Stage::kProject: {
       const at::Tensor none =
-          at::empty({0, t.shape_.qkv_width()}, input_.hidden.und.options());
+          at::empty({0, t.shape_.qkv_width()}, hidden_.und.options());
       if (und_rows() == 0) qkv_.und = none;
       if (gen_rows() == 0) qkv_.gen = none;
-      t.kernels_->WriteCache(layer_, t.shape_, input_.segments, qkv_);
+      t.kernels_->WriteCache(layer_, t.shape_, *plan_, qkv_);
       // The last layer of a pass that only fills the cache ends here.
-      if (last() && !input_.need_und && !input_.need_gen) {
+      if (last() && !need_und_ && !need_gen_) {
         qkv_ = Rows();
         ++layer_;
         return;
@@ -207,42 +187,43 @@ void Pass::RunAll() {
 }
 
 void Pass::Drop(const std::vector<bool>& drop) {
-  std::vector<Segment> segments;
+  const PassLayout& all = plan_->layout();
+  PassLayout kept;
   std::vector<int64_t> und_kept;
   std::vector<int64_t> gen_kept;
-  std::vector<int64_t> und_positions;
-  std::vector<int64_t> gen_positions;
   const int64_t und_before = und_rows();
   int64_t row = 0;  // of those kept, how many the stage has done
-  for (size_t i = 0; i < input_.segments.size(); ++i) {
+  for (size_t i = 0; i < all.segments.size(); ++i) {
     if (drop[i]) continue;
-    Segment segment = input_.segments[i];
+    Segment segment = all.segments[i];
     const int64_t und_begin = static_cast<int64_t>(und_kept.size());
     const int64_t gen_begin = static_cast<int64_t>(gen_kept.size());
     for (int64_t k = 0; k < segment.und_count; ++k) {
       und_kept.push_back(segment.und_begin + k);
-      und_positions.push_back(input_.und_positions[segment.und_begin + k]);
+      kept.und_positions.push_back(all.und_positions[segment.und_begin + k]);
       if (segment.und_begin + k < row_) ++row;
     }
     for (int64_t k = 0; k < segment.gen_count; ++k) {
       gen_kept.push_back(segment.gen_begin + k);
-      gen_positions.push_back(input_.gen_positions[segment.gen_begin + k]);
+      kept.gen_positions.push_back(all.gen_positions[segment.gen_begin + k]);
       if (und_before + segment.gen_begin + k < row_) ++row;
     }
     segment.und_begin = und_begin;
     segment.gen_begin = gen_begin;
-    segments.push_back(segment);
+    kept.segments.push_back(segment);
   }
-  const at::Tensor und = IdTensor(und_kept, transformer_->device_);
-  const at::Tensor gen = IdTensor(gen_kept, transformer_->device_);
-  for (Rows* const of : {&input_.hidden, &delta_, &qkv_, &attention_}) {
+  const Transformer& t = *transformer_;
+  IntegerUpload upload;
+  const IntegerUpload::Part und_part = upload.Add(und_kept);
+  const IntegerUpload::Part gen_part = upload.Add(gen_kept);
+  upload.Send(t.device_);
+  const at::Tensor und = upload.Get(und_part);
+  const at::Tensor gen = upload.Get(gen_part);
+  for (Rows* const of : {&hidden_, &delta_, &qkv_, &attention_}) {
     if (of->und.defined()) of->und = of->und.index_select(0, und);
     if (of->gen.defined()) of->gen = of->gen.index_select(0, gen);
   }
-  input_.segments = std::move(segments);
-  input_.und_positions = std::move(und_positions);
-  input_.gen_positions = std::move(gen_positions);
-  SetPositions();
+  plan_ = t.kernels_->Prepare(std::move(kept), t.inverse_frequency_);
   row_ = row;
   if (row_ > 0 && row_ == rows()) EndStage();
 }
@@ -258,10 +239,8 @@ Rows Pass::Finish() {
     return t.kernels_->AddNorm(x, delta, weight, eps);
   };
   Rows out;
-  out.und =
-      finish(input_.need_und, input_.hidden.und, delta_.und, t.final_norm_);
-  out.gen =
-      finish(input_.need_gen, input_.hidden.gen, delta_.gen, t.final_norm_gen_);
+  out.und = finish(need_und_, hidden_.und, delta_.und, t.final_norm_);
+  out.gen = finish(need_gen_, hidden_.gen, delta_.gen, t.final_norm_gen_);
   return out;
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "model/torch/kernels.h"
@@ -14,18 +15,12 @@ namespace cooper::torch_model {
 
 // A pass over the layers, ragged: the rows of all segments of a batch, kept
 // apart by kind so that each weight matrix is read once for all its rows.
-struct PassInput {
-  Rows hidden;                         // embeddings
-  std::vector<int64_t> und_positions;  // rope positions by row
-  std::vector<int64_t> gen_positions;
-  std::vector<Segment> segments;  // in the order of their rows
+struct PassInput : PassLayout {
+  Rows hidden;  // embeddings
   // Outputs that are wanted; work that only serves the others is left out in
   // the last layer.
   bool need_und = true;
   bool need_gen = true;
-  // Norms and rope of q and k in float32 also under bf16 (model-spec
-  // section 2: sequences with latents).
-  bool wide = false;
 };
 
 // One pass under way. Contexts must have room reserved for segments that
@@ -66,14 +61,13 @@ class Pass {
   // that was not asked for are undefined.
   Rows Finish();
 
-  const std::vector<Segment>& segments() const { return input_.segments; }
+  const std::vector<Segment>& segments() const { return plan_->segments(); }
   // Between layers: what goes into the next, without the last MLP (delta).
-  const Rows& hidden() const { return input_.hidden; }
+  const Rows& hidden() const { return hidden_; }
 
  private:
-  void SetPositions();
-  int64_t und_rows() const { return input_.hidden.und.size(0); }
-  int64_t gen_rows() const { return input_.hidden.gen.size(0); }
+  int64_t und_rows() const { return hidden_.und.size(0); }
+  int64_t gen_rows() const { return hidden_.gen.size(0); }
   int64_t rows() const { return und_rows() + gen_rows(); }
   bool last() const { return layer_ + 1 == transformer_->layers(); }
   void Project(const RowWindow& window);
@@ -83,10 +77,11 @@ class Pass {
   void EndStage();
 
   const Transformer* transformer_;
-  PassInput input_;
+  const bool need_und_, need_gen_;
+  const bool only_decodes_;  // rows are next tokens of different contexts
+  Rows hidden_;
   Rows delta_;  // of the last MLP, not yet added to hidden
-  at::Tensor und_cos_, und_sin_, gen_cos_, gen_sin_;  // [rows, dim / 2]
-  bool only_decodes_ = false;  // rows are next tokens of different contexts
+  std::unique_ptr<PassPlan> plan_;
 
   int layer_ = 0;
   Stage stage_ = Stage::kProject;

@@ -124,9 +124,9 @@ absl::Status TorchModel::AppendTraced(absl::Span<model::AppendItem> items,
   });
 }
 
-at::Tensor TorchModel::Logits(const std::vector<PagedContext*>& contexts,
-                              const std::vector<model::TokenId>& tokens,
-                              AppendBatch* batch) {
+at::Tensor TorchModel::RunForward(const std::vector<PagedContext*>& contexts,
+                                  const std::vector<model::TokenId>& tokens,
+                                  AppendBatch* batch) {
   const at::Tensor embedded = transformer_->Embed(tokens);
   for (size_t i = 0; i < contexts.size(); ++i) {
     EmbeddedSegment segment;
@@ -145,7 +145,7 @@ absl::StatusOr<at::Tensor> TorchModel::Forward(
   at::Tensor logits;
   COOPER_RETURN_IF_ERROR(Guarded(device_, [&] {
     AppendBatch batch;
-    logits = Logits(contexts, tokens, &batch);
+    logits = RunForward(contexts, tokens, &batch);
     batch.Commit();
     return absl::OkStatus();
   }));
@@ -153,39 +153,39 @@ absl::StatusOr<at::Tensor> TorchModel::Forward(
 }
 
 absl::Status TorchModel::Decode(absl::Span<model::DecodeItem> items) {
-  std::vector<model::DecodeItem*> served;
-  at::Tensor logits;
-  COOPER_RETURN_IF_ERROR(Guarded(device_, [&] {
-    std::vector<PagedContext*> contexts;
-    std::vector<model::TokenId> tokens;
-    for (model::DecodeItem& item : items) {
-      item.status = CheckSegment(model::TextSegment{{item.token}});
-      if (item.status.ok()) item.status = Paged(item.context)->Reserve(1);
-      if (!item.status.ok()) continue;
-      contexts.push_back(Paged(item.context));
-      tokens.push_back(item.token);
-      served.push_back(&item);
-    }
-    if (served.empty()) return absl::OkStatus();
-    AppendBatch batch;
-    logits = Logits(contexts, tokens, &batch)
-                 .narrow(1, 0, vocabulary_)
-                 .to(at::kCPU)
-                 .contiguous();
-    // Last: contexts stay as they are where anything before fails.
-    batch.Commit();
+  return Guarded(device_, [&] {
+    RunDecode(items);
     return absl::OkStatus();
-  }));
+  });
+}
+
+void TorchModel::RunDecode(absl::Span<model::DecodeItem> items) {
+  std::vector<PagedContext*> contexts;
+  std::vector<model::TokenId> tokens;
+  std::vector<model::DecodeItem*> served;
+  for (model::DecodeItem& item : items) {
+    item.status = CheckSegment(model::TextSegment{{item.token}});
+    if (item.status.ok()) item.status = Paged(item.context)->Reserve(1);
+    if (!item.status.ok()) continue;
+    contexts.push_back(Paged(item.context));
+    tokens.push_back(item.token);
+    served.push_back(&item);
+  }
+  if (served.empty()) return;
+  AppendBatch batch;
+  // Contexts grow once nothing can fail any more: here a fault of the device
+  // shows, at the latest.
+  const at::Tensor logits = RunForward(contexts, tokens, &batch).to(at::kCPU);
+  batch.Commit();
+  const float* data = logits.const_data_ptr<float>();
+  const int64_t stride = logits.size(1);
   for (size_t i = 0; i < served.size(); ++i) {
-    const float* data =
-        logits.const_data_ptr<float>() + static_cast<int64_t>(i) * vocabulary_;
     absl::StatusOr<model::TokenId> token =
-        SampleToken(absl::MakeSpan(data, vocabulary_), served[i]->sampling,
-                    served[i]->noise);
+        SampleToken(absl::MakeSpan(data + i * stride, vocabulary_),
+                    served[i]->sampling, served[i]->noise);
     served[i]->status = token.status();
     if (token.ok()) served[i]->next = *token;
   }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<model::Flow>> TorchModel::StartFlow(

@@ -75,11 +75,13 @@ class TorchModel final : public model::UnifiedModel {
   void FillInfo(int vit_patch, int64_t parameters);
   absl::Status CheckSegment(const model::Segment& segment) const;
   int64_t TokensOf(const model::Segment& segment) const;
+  // Forward and Decode without the guard. RunForward leaves it to the caller to
+  // commit `batch`.
+  at::Tensor RunForward(const std::vector<PagedContext*>& contexts,
+                        const std::vector<model::TokenId>& tokens,
+                        AppendBatch* batch);
+  void RunDecode(absl::Span<model::DecodeItem> items);
   void ReserveFor(absl::Span<model::AppendItem> items);
-  // As Forward; the contexts count the tokens once `batch` is committed.
-  at::Tensor Logits(const std::vector<PagedContext*>& contexts,
-                    const std::vector<model::TokenId>& tokens,
-                    AppendBatch* batch);
   std::unique_ptr<model::AppendStep> MakeAppendStep(
       absl::Span<model::AppendItem> items, AppendTrace* trace);
 

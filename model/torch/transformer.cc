@@ -2,19 +2,15 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/pow.h>
-#include <ATen/ops/tensor.h>
 
 #include <string>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/torch/upload.h"
 
 namespace cooper::torch_model {
-namespace {}  // namespace
-
 Transformer::Transformer(WeightReader& weights,
                          const checkpoint::LlmConfig& llm,
                          const checkpoint::CooperConfig& cooper,
@@ -25,17 +21,15 @@ Transformer::Transformer(WeightReader& weights,
       shape_{llm.num_attention_heads, llm.num_key_value_heads, llm.head_dim()},
       kernels_(MakeKernels(device)) {
   const std::string base = "language_model.model.";
-  const at::Tensor embedding = weights.Take(base + "embed_tokens.weight",
-                                            {llm.vocab_size, hidden_size_});
-  embedding_ = embedding.to(device.device);
-  lm_head_ = Linear(cooper.tie_word_embeddings
-                        ? embedding
-                        : weights.Take("language_model.lm_head.weight",
-                                       {llm.vocab_size, hidden_size_}),
-                    at::Tensor(), device);
+  embedding_ = weights.TakeMatrix(
+      {{base + "embed_tokens.weight", llm.vocab_size}}, hidden_size_);
+  lm_head_ =
+      cooper.tie_word_embeddings
+          ? Linear(embedding_, at::Tensor(), device)
+          : Linear::Read(weights, {{"language_model.lm_head", llm.vocab_size}},
+                         hidden_size_, /*bias=*/false);
   const auto norm = [&](const std::string& name) {
-    return weights.Take(base + name + ".weight", {hidden_size_})
-        .to(device.device, device.dtype);
+    return weights.Take(base + name + ".weight", {hidden_size_});
   };
   final_norm_ = norm("norm");
   final_norm_gen_ = norm("norm_moe_gen");
@@ -60,13 +54,12 @@ Expert Transformer::ReadExpert(WeightReader& weights, const std::string& prefix,
   const int64_t q = shape_.heads * shape_.dim;
   const int64_t kv = shape_.kv_heads * shape_.dim;
   const auto vector = [&](const std::string& name, int64_t size) {
-    return weights.Take(absl::StrCat(prefix, name, suffix, ".weight"), {size})
-        .to(device_.device, device_.dtype);
+    return weights.Take(absl::StrCat(prefix, name, suffix, ".weight"), {size});
   };
-  const auto matrix = [&](const std::string& name, int64_t rows,
-                          int64_t columns) {
-    return weights.Take(prefix + name + ".weight", {rows, columns});
-  };
+  const std::string attention = prefix + "self_attn.";
+  const std::string mlp = absl::StrCat(prefix, "mlp", suffix, ".");
+  const Linear::UsualRows rows =
+      suffix.empty() ? Linear::UsualRows::kFew : Linear::UsualRows::kMany;
   Expert expert;
   expert.input_norm = vector("input_layernorm", hidden);
   expert.post_norm = vector("post_attention_layernorm", hidden);
@@ -74,34 +67,27 @@ Expert Transformer::ReadExpert(WeightReader& weights, const std::string& prefix,
     expert.q_norm = vector("self_attn.q_norm", shape_.dim);
     expert.k_norm = vector("self_attn.k_norm", shape_.dim);
   }
-  std::vector<at::Tensor> qkv_weights;
-  std::vector<at::Tensor> qkv_biases;
-  const std::pair<const char*, int64_t> projections[] = {
-      {"q", q}, {"k", kv}, {"v", kv}};
-  for (const auto& [letter, rows] : projections) {
-    const std::string name =
-        absl::StrCat("self_attn.", letter, "_proj", suffix);
-    qkv_weights.push_back(matrix(name, rows, hidden));
-    qkv_biases.push_back(weights.Take(prefix + name + ".bias", {rows}));
-  }
-  expert.qkv = Linear(at::cat(qkv_weights), at::cat(qkv_biases), device_);
-  expert.out =
-      Linear(matrix(absl::StrCat("self_attn.o_proj", suffix), hidden, q),
-             at::Tensor(), device_);
-  const std::string mlp = absl::StrCat("mlp", suffix, ".");
-  expert.gate_up = Linear(at::cat({matrix(mlp + "gate_proj", middle, hidden),
-                                   matrix(mlp + "up_proj", middle, hidden)}),
-                          at::Tensor(), device_);
-  expert.down =
-      Linear(matrix(mlp + "down_proj", hidden, middle), at::Tensor(), device_);
+  expert.qkv = Linear::Read(weights,
+                            {{attention + "q_proj" + suffix, q},
+                             {attention + "k_proj" + suffix, kv},
+                             {attention + "v_proj" + suffix, kv}},
+                            hidden, /*bias=*/true, rows);
+  expert.out = Linear::Read(weights, {{attention + "o_proj" + suffix, hidden}},
+                            q, /*bias=*/false, rows);
+  expert.gate_up = Linear::Read(
+      weights, {{mlp + "gate_proj", middle}, {mlp + "up_proj", middle}}, hidden,
+      /*bias=*/false, rows);
+  expert.down = Linear::Read(weights, {{mlp + "down_proj", hidden}}, middle,
+                             /*bias=*/false, rows);
   return expert;
 }
 
 at::Tensor Transformer::Embed(const std::vector<model::TokenId>& ids) const {
-  const std::vector<int64_t> wide(ids.begin(), ids.end());
-  return at::embedding(embedding_,
-                       at::tensor(wide, at::kLong).to(device_.device))
-      .to(device_.dtype);
+  IntegerUpload upload;
+  const IntegerUpload::Part part =
+      upload.Add(std::vector<int64_t>(ids.begin(), ids.end()));
+  upload.Send(device_);
+  return at::embedding(embedding_, upload.Get(part)).to(device_.dtype);
 }
 
 at::Tensor Transformer::Logits(const at::Tensor& hidden) const {

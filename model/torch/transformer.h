@@ -52,7 +52,7 @@ class Transformer {
   const checkpoint::LlmConfig config_;
   const int64_t hidden_size_;
   const HeadShape shape_;
-  at::Tensor embedding_;  // [vocab, hidden], as stored, on the device
+  at::Tensor embedding_;  // [vocab, hidden], as TakeMatrix gives it
   Linear lm_head_;
   at::Tensor final_norm_, final_norm_gen_;
   at::Tensor inverse_frequency_;  // [dim / 2] float32

@@ -2,17 +2,15 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
-#include <ATen/ops/scaled_dot_product_attention.h>
-#include <ATen/ops/tensor.h>
 
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "model/torch/pixels.h"
+#include "model/torch/upload.h"
 #include "server/base/check.h"
 
 namespace cooper::torch_model {
@@ -29,20 +27,16 @@ VisionEncoder::VisionEncoder(WeightReader& weights,
   const std::string base = "vit_model.vision_model.";
   const int64_t width = vit.hidden_size;
   const auto linear = [&](const std::string& name, int64_t out, int64_t in) {
-    return Linear(weights.Take(name + ".weight", {out, in}),
-                  weights.Take(name + ".bias", {out}), device);
+    return Linear::Read(weights, {{name, out}}, in, /*bias=*/true);
   };
   const auto vector = [&](const std::string& name) {
-    return weights.Take(name, {width}).to(device.device, device.dtype);
+    return weights.Take(name, {width});
   };
   patch_embedding_ = linear(base + "embeddings.patch_embedding", width,
                             int64_t{3} * patch_ * patch_);
-  position_embedding_ =
-      weights
-          .Take(base + "embeddings.position_embedding.weight",
-                {int64_t{vit.image_size / patch_} * (vit.image_size / patch_),
-                 width})
-          .to(device.device, device.dtype);
+  position_embedding_ = weights.Take(
+      base + "embeddings.position_embedding.weight",
+      {int64_t{vit.image_size / patch_} * (vit.image_size / patch_), width});
   for (int i = 0; i < vit.num_hidden_layers - cooper.vit_drop_last_layers;
        ++i) {
     const std::string prefix = absl::StrCat(base, "encoder.layers.", i, ".");
@@ -51,15 +45,11 @@ VisionEncoder::VisionEncoder(WeightReader& weights,
     layer.norm1_bias = vector(prefix + "layer_norm1.bias");
     layer.norm2_weight = vector(prefix + "layer_norm2.weight");
     layer.norm2_bias = vector(prefix + "layer_norm2.bias");
-    std::vector<at::Tensor> qkv_weights;
-    std::vector<at::Tensor> qkv_biases;
-    for (const char* letter : {"q", "k", "v"}) {
-      const std::string name =
-          absl::StrCat(prefix, "self_attn.", letter, "_proj");
-      qkv_weights.push_back(weights.Take(name + ".weight", {width, width}));
-      qkv_biases.push_back(weights.Take(name + ".bias", {width}));
-    }
-    layer.qkv = Linear(at::cat(qkv_weights), at::cat(qkv_biases), device);
+    layer.qkv = Linear::Read(weights,
+                             {{prefix + "self_attn.q_proj", width},
+                              {prefix + "self_attn.k_proj", width},
+                              {prefix + "self_attn.v_proj", width}},
+                             width, /*bias=*/true);
     layer.out = linear(prefix + "self_attn.out_proj", width, width);
     layer.fc1 = linear(prefix + "mlp.fc1", vit.intermediate_size, width);
     layer.fc2 = linear(prefix + "mlp.fc2", width, vit.intermediate_size);
@@ -71,8 +61,7 @@ VisionEncoder::VisionEncoder(WeightReader& weights,
   fc2_ = linear("connector.fc2", hidden_size, hidden_size);
   const int64_t side = cooper.vit_max_num_patch_per_side;
   pos_embed_ =
-      weights.Take("vit_pos_embed.pos_embed", {side * side, hidden_size})
-          .to(device.device, device.dtype);
+      weights.Take("vit_pos_embed.pos_embed", {side * side, hidden_size});
 }
 
 at::Tensor VisionEncoder::Patches(const image::RgbImage& image) const {
@@ -101,25 +90,17 @@ at::Tensor VisionEncoder::Norm(const at::Tensor& x, const at::Tensor& weight,
 }
 
 at::Tensor VisionEncoder::RunLayer(const Layer& layer, const at::Tensor& x,
-                                   const std::vector<int64_t>& lengths) const {
+                                   const SequenceLengths& images) const {
+  const int64_t rows = x.size(0);
   const int64_t width = x.size(1);
   const at::Tensor qkv =
-      layer.qkv(Norm(x, layer.norm1_weight, layer.norm1_bias));
-  std::vector<at::Tensor> attended;
-  int64_t begin = 0;
-  for (const int64_t n : lengths) {
-    const at::Tensor heads = qkv.narrow(0, begin, n)
-                                 .view({n, 3, heads_, width / heads_})
-                                 .permute({1, 2, 0, 3})
-                                 .unsqueeze(1);  // [3, 1, heads, n, dim]
-    attended.push_back(
-        at::scaled_dot_product_attention(heads[0], heads[1], heads[2])
-            .squeeze(0)
-            .permute({1, 0, 2})
-            .reshape({n, width}));
-    begin += n;
-  }
-  const at::Tensor y = x + layer.out(at::cat(attended));
+      layer.qkv(Norm(x, layer.norm1_weight, layer.norm1_bias))
+          .view({rows, 3, heads_, width / heads_});
+  const at::Tensor attended =
+      AttendSequences(qkv.select(1, 0), qkv.select(1, 1), qkv.select(1, 2),
+                      images)
+          .reshape({rows, width});
+  const at::Tensor y = x + layer.out(attended);
   return y +
          layer.fc2(at::gelu(
              layer.fc1(Norm(y, layer.norm2_weight, layer.norm2_bias)), "tanh"));
@@ -134,14 +115,17 @@ VisionEncoder::Stages VisionEncoder::RunStages(
   Stages stages;
   stages.patches = Patches(image);
   stages.positions = Positions(image.size);
-  const at::Tensor ids =
-      at::tensor(stages.positions, at::kLong).to(device_.device);
+  IntegerUpload upload;
+  const IntegerUpload::Part positions = upload.Add(stages.positions);
+  upload.Send(device_);
+  const at::Tensor ids = upload.Get(positions);
+  const SequenceLengths one = WholeSequences({stages.patches.size(0)}, device_);
   const at::Tensor patches = stages.patches.to(device_.device, device_.dtype);
   at::Tensor x =
       patch_embedding_(patches) + position_embedding_.index_select(0, ids);
   stages.embeddings = x;
   for (size_t i = 0; i < layers_.size(); ++i) {
-    x = RunLayer(layers_[i], x, {x.size(0)});
+    x = RunLayer(layers_[i], x, one);
     if (i == 0) stages.layer_first = x;
   }
   stages.layer_last = x;
@@ -173,23 +157,28 @@ VisionEncoder::Run::Run(const VisionEncoder* encoder,
     positions_.insert(positions_.end(), own.begin(), own.end());
     lengths_.push_back(static_cast<int64_t>(own.size()));
   }
-  x_ = at::cat(patches).to(encoder_->device_.device, encoder_->device_.dtype);
+  x_ = Upload(at::cat(patches), encoder_->device_).to(encoder_->device_.dtype);
+  Place();
+}
+
+void VisionEncoder::Run::Place() {
+  IntegerUpload upload;
+  const IntegerUpload::Part positions = upload.Add(positions_);
+  upload.Send(encoder_->device_);
+  ids_ = upload.Get(positions);
+  sequences_ = WholeSequences(lengths_, encoder_->device_);
 }
 
 void VisionEncoder::Run::RunPart() {
   const VisionEncoder& e = *encoder_;
-  const auto positions_of = [&](const at::Tensor& table) {
-    return table.index_select(
-        0, at::tensor(positions_, at::kLong).to(e.device_.device));
-  };
   const size_t part = next_++;
   if (part == 0) {
-    x_ = e.patch_embedding_(x_) + positions_of(e.position_embedding_);
+    x_ = e.patch_embedding_(x_) + e.position_embedding_.index_select(0, ids_);
   } else if (part <= e.layers_.size()) {
-    x_ = e.RunLayer(e.layers_[part - 1], x_, lengths_);
+    x_ = e.RunLayer(e.layers_[part - 1], x_, sequences_);
   } else {
     x_ = e.Connect(e.Norm(x_, e.post_weight_, e.post_bias_)) +
-         positions_of(e.pos_embed_);
+         e.pos_embed_.index_select(0, ids_);
   }
 }
 
@@ -212,6 +201,7 @@ void VisionEncoder::Run::Drop(const image::RgbImage* image) {
   const auto at = static_cast<std::ptrdiff_t>(index);
   lengths_.erase(lengths_.begin() + at);
   images_.erase(images_.begin() + at);
+  if (!images_.empty()) Place();
 }
 
 at::Tensor VisionEncoder::Run::FeaturesOf(const image::RgbImage* image) const {

@@ -10,6 +10,7 @@
 
 #include "model/checkpoint/config.h"
 #include "model/image/image.h"
+#include "model/torch/attention.h"
 #include "model/torch/linear.h"
 #include "model/torch/weights.h"
 
@@ -53,6 +54,8 @@ class VisionEncoder {
     friend class VisionEncoder;
     Run(const VisionEncoder* encoder,
         std::vector<const image::RgbImage*> images);
+    // Puts the rows' positions and lengths on the device.
+    void Place();
     // Where the image and its rows begin: index, row.
     std::pair<size_t, int64_t> PlaceOf(const image::RgbImage* image) const;
 
@@ -60,6 +63,8 @@ class VisionEncoder {
     std::vector<const image::RgbImage*> images_;
     std::vector<int64_t> lengths_;    // rows by image
     std::vector<int64_t> positions_;  // by row
+    at::Tensor ids_;                  // the same on the device
+    SequenceLengths sequences_;       // the images
     at::Tensor x_;                    // [rows, ...]
     size_t next_ = 0;
   };
@@ -80,9 +85,9 @@ class VisionEncoder {
   };
   at::Tensor Patches(const image::RgbImage& image) const;
   std::vector<int64_t> Positions(image::Size size) const;
-  // `lengths`: rows of each image, between which there is no attention.
+  // Between `images` there is no attention.
   at::Tensor RunLayer(const Layer& layer, const at::Tensor& x,
-                      const std::vector<int64_t>& lengths) const;
+                      const SequenceLengths& images) const;
   at::Tensor Norm(const at::Tensor& x, const at::Tensor& weight,
                   const at::Tensor& bias) const;
   at::Tensor Connect(const at::Tensor& x) const;

@@ -33,10 +33,10 @@ void CheckSchedule(const GoldenData& goldens, const Json& golden,
     options.timestep_shift = std::stod(match[2]);
     std::vector<float> times = torch_model::FlowTimes(options);
     out->CloseAbsolute(name + " end", at::tensor(times.back()),
-                       at::tensor(0.0f), tolerance::kPixels);
+                       at::tensor(0.0f), &Tolerances::pixels);
     times.pop_back();
     out->Close(name, at::tensor(times), goldens.Tensor(golden, name),
-               tolerance::kPixels);
+               &Tolerances::pixels);
   }
 }
 
@@ -114,29 +114,32 @@ void CheckFlow(const GoldenData& goldens, const Json& golden,
     times.push_back(own.time());
     if (step + 1 == flow->steps_total()) {
       out->Close("x_last", own.x(), goldens.Tensor(golden, "x_last"),
-                 tolerance::kGuided);
+                 &Tolerances::latents);
     }
     const at::Tensor sequence = Step(model, flow.get());
     if (step == 0 && goldens.Has(golden, "v_cond")) {
       const auto branch = [&](const char* name, const at::Tensor& v) {
-        out->Close(name, v, goldens.Tensor(golden, name), tolerance::kNetwork);
+        out->Close(name, v, goldens.Tensor(golden, name), &Tolerances::branch);
       };
       branch("v_cond", own.last_branches().cond);
       branch("v_no_text", own.last_branches().no_text);
       branch("v_no_image", own.last_branches().no_image);
-      branch("sequence_cond", sequence);
+      out->Close("sequence_cond", sequence,
+                 goldens.Tensor(golden, "sequence_cond"), &Tolerances::network);
       out->EqualValues("position_ids_cond",
                        std::vector<int64_t>(sequence.size(0),
                                             contexts.cond->next_position()),
                        goldens.Integers(golden, "position_ids_cond"));
     }
     out->Close(absl::StrCat("v", step), own.last_velocity(),
-               velocities.select(0, step), tolerance::kGuided);
+               velocities.select(0, step),
+               own.last_branches().no_text.defined() ? &Tolerances::guided
+                                                     : &Tolerances::branch);
   }
   out->Close("t", at::tensor(times), goldens.Tensor(golden, "t"),
-             tolerance::kPixels);
+             &Tolerances::pixels);
   out->Close("final", own.x(), goldens.Tensor(golden, "final"),
-             tolerance::kGuided);
+             &Tolerances::latents);
 }
 
 void CheckMaps(const GoldenData& goldens, const Json& golden,
@@ -177,31 +180,31 @@ void CheckMaps(const GoldenData& goldens, const Json& golden,
   const image::FloatRgbImage drawn =
       Draw(model, goldens, golden, contexts, input.size, &decoded);
   // Guided latents through the decoder.
-  out->Close("decoded", decoded, tensor("decoded"), tolerance::kGuided);
+  out->Close("decoded", decoded, tensor("decoded"), &Tolerances::decoded);
   image::RgbImage picture;
   if (is_depth) {
     const image::FloatGreyImage depth = image::DepthOf(drawn);
     out->CloseAbsolute(
         "depth",
         at::tensor(depth.pixels).view({depth.size.height, depth.size.width}),
-        tensor("depth"), tolerance::kDepth);
+        tensor("depth"), &Tolerances::depth);
     picture = image::ColourDepth(depth);
   } else {
     picture = image::ToBytes(drawn);
   }
   const char* shown = is_depth ? "colour_u8" : "map_u8";
   out->Bytes(shown, ToTensor(picture), tensor(shown));
-  // Tight from here on: the golden picture is what is looked at.
+  // Tight from here on: the model looks at the golden image.
   const image::RgbImage seen =
       image::ApplyRule(goldens.Image(golden, shown), model.info().vit_rule);
   out->Equal("back/pixels_u8", ToTensor(seen), tensor("back/pixels_u8"));
   out->Close("back/features", model.vision_encoder().RunStages(seen).features,
-             tensor("back/features"), tolerance::kNetwork);
+             tensor("back/features"), &Tolerances::network);
   out->Close("back/features of our own map",
              model.vision_encoder()
                  .RunStages(image::ApplyRule(picture, model.info().vit_rule))
                  .features,
-             tensor("back/features"), tolerance::kAfterMap);
+             tensor("back/features"), &Tolerances::features_of_own_map);
 }
 
 }  // namespace cooper::golden

@@ -120,9 +120,9 @@ void CheckImages(const GoldenData& goldens, const Json& golden,
              bytes("vae_u8"));
   if (goldens.Has(golden, "vae_norm")) {
     out->Close("vae_norm", torch_model::NormalisedPixels(vae),
-               bytes("vae_norm"), tolerance::kPixels);
+               bytes("vae_norm"), &Tolerances::pixels);
     out->Close("vit_norm", torch_model::NormalisedPixels(vit),
-               bytes("vit_norm"), tolerance::kPixels);
+               bytes("vit_norm"), &Tolerances::pixels);
   }
 }
 
@@ -138,23 +138,23 @@ void CheckVit(const GoldenData& goldens, const Json& golden,
   out->EqualValues("position_ids", stages.positions,
                    goldens.Integers(golden, "position_ids"));
   const auto close = [&](const char* name, const at::Tensor& got,
-                         double limit) {
+                         Limit Tolerances::* limit) {
     out->Close(name, got, goldens.Tensor(golden, name), limit);
   };
-  close("patches", stages.patches, tolerance::kPixels);
-  close("embeddings", stages.embeddings, tolerance::kNetwork);
-  close("layer_first", stages.layer_first, tolerance::kNetwork);
-  close("layer_last", stages.layer_last, tolerance::kNetwork);
-  close("post_layernorm", stages.post_layernorm, tolerance::kNetwork);
-  close("connector", stages.connector, tolerance::kNetwork);
-  close("features", stages.features, tolerance::kNetwork);
+  close("patches", stages.patches, &Tolerances::pixels);
+  close("embeddings", stages.embeddings, &Tolerances::network);
+  close("layer_first", stages.layer_first, &Tolerances::network);
+  close("layer_last", stages.layer_last, &Tolerances::network);
+  close("post_layernorm", stages.post_layernorm, &Tolerances::network);
+  close("connector", stages.connector, &Tolerances::network);
+  close("features", stages.features, &Tolerances::network);
   // The batched way that the server goes, beside another image.
   image::RgbImage other = given;
   std::reverse(other.pixels.begin(), other.pixels.end());
   const at::Tensor both = model.vision_encoder().Encode({&other, &given});
   close("features",
         both.narrow(0, stages.features.size(0), stages.features.size(0)),
-        tolerance::kNetwork);
+        &Tolerances::network);
 }
 
 void CheckVae(const GoldenData& goldens, const Json& golden,
@@ -165,32 +165,32 @@ void CheckVae(const GoldenData& goldens, const Json& golden,
   if (goldens.Has(golden, "t")) {
     const at::Tensor features =
         torch_model::LatentEmbedder::TimeFeatures(tensor("t"));
-    out->Close("features", features, tensor("features"), tolerance::kPixels);
+    out->Close("features", features, tensor("features"), &Tolerances::pixels);
     out->Close("embedding",
                model.latent_embedder().EmbedTime(tensor("features")),
-               tensor("embedding"), tolerance::kNetwork);
+               tensor("embedding"), &Tolerances::network);
     return;
   }
   const torch_model::Autoencoder& codec = model.autoencoder();
   const at::Tensor moments = codec.Moments(tensor("image"));
-  out->Close("moments", moments, tensor("moments"), tolerance::kCodec);
+  out->Close("moments", moments, tensor("moments"), &Tolerances::codec);
   const at::Tensor latent = codec.Sample(moments, tensor("noise"));
-  out->Close("latent", latent, tensor("latent"), tolerance::kCodec);
+  out->Close("latent", latent, tensor("latent"), &Tolerances::codec);
   const at::Tensor tokens = codec.Patchify(latent);
-  out->Close("tokens", tokens, tensor("tokens"), tolerance::kCodec);
+  out->Close("tokens", tokens, tensor("tokens"), &Tolerances::codec);
   out->Close("unpatchify",
              codec.Unpatchify(tensor("tokens"), latent.size(1) / 2,
                               latent.size(2) / 2),
-             tensor("latent"), tolerance::kPixels);
+             tensor("latent"), &Tolerances::pixels);
   const at::Tensor decoded = codec.Decode(tensor("latent"));
-  out->Close("decoded", decoded, tensor("decoded"), tolerance::kCodec);
+  out->Close("decoded", decoded, tensor("decoded"), &Tolerances::codec);
   const image::FloatRgbImage pixels = torch_model::ToFloatImage(decoded);
   out->Bytes("image_u8", ToTensor(image::ToBytes(pixels)), tensor("image_u8"));
   const image::FloatGreyImage depth = image::DepthOf(pixels);
   out->CloseAbsolute(
       "depth",
       at::tensor(depth.pixels).view({depth.size.height, depth.size.width}),
-      tensor("depth"), tolerance::kDepth);
+      tensor("depth"), &Tolerances::depth);
 }
 
 }  // namespace cooper::golden

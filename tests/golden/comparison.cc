@@ -7,12 +7,6 @@
 #include "absl/strings/str_format.h"
 
 namespace cooper::golden {
-namespace {
-
-constexpr double kByteLevels = 2.0;
-constexpr double kByteShare = 0.005;
-
-}  // namespace
 
 void Comparison::Check(absl::string_view what, bool ok,
                        absl::string_view detail) {
@@ -20,14 +14,21 @@ void Comparison::Check(absl::string_view what, bool ok,
   if (!ok) failures_.push_back(absl::StrCat(what, ": ", detail));
 }
 
-void Comparison::Note(absl::string_view what, double error, double limit) {
+void Comparison::Note(absl::string_view what, double error, double limit,
+                      absl::string_view name) {
+  if (limit == Limit::kNone) return;
   Check(what, error <= limit,
         absl::StrFormat("error %.3g, tolerance %.3g", error, limit));
-  if (worst_what_.empty() || error / limit > worst_error_ / worst_limit_) {
-    worst_error_ = error;
-    worst_limit_ = limit;
-    worst_what_ = std::string(what);
+  const Measured measured{error, limit, std::string(what)};
+  Measured& worst = by_limit_[std::string(name)];
+  for (Measured* const of : {&worst_, &worst}) {
+    if (of->what.empty() || measured.share() > of->share()) *of = measured;
   }
+}
+
+void Comparison::Small(absl::string_view what, double error,
+                       Limit Tolerances::* limit) {
+  Note(what, error, (tolerances_.*limit).largest, (tolerances_.*limit).name);
 }
 
 bool Comparison::SameShape(absl::string_view what, const at::Tensor& got,
@@ -45,40 +46,43 @@ bool Comparison::SameShape(absl::string_view what, const at::Tensor& got,
   return true;
 }
 
-void Comparison::CloseAbsolute(absl::string_view what, const at::Tensor& got,
-                               const at::Tensor& want, double limit) {
-  if (!SameShape(what, got, want) || want.numel() == 0) return;
+void Comparison::Differ(absl::string_view what, const at::Tensor& got,
+                        const at::Tensor& want, double unit,
+                        const Limit& limit) {
   const at::Tensor own = got.to(at::kCPU, at::kDouble);
   if (!at::isfinite(own).all().item<bool>()) {
     Fail(what, "has values that are not finite");
     return;
   }
-  Note(what, (own - want.to(at::kDouble)).abs().max().item<double>(), limit);
+  const at::Tensor difference = own - want.to(at::kDouble);
+  Note(what, difference.abs().max().item<double>() / unit, limit.largest,
+       limit.name);
+  Note(absl::StrCat(what, " (rms)"),
+       difference.square().mean().sqrt().item<double>() / unit, limit.rms,
+       absl::StrCat(limit.name, " rms"));
+}
+
+void Comparison::CloseAbsolute(absl::string_view what, const at::Tensor& got,
+                               const at::Tensor& want,
+                               Limit Tolerances::* limit) {
+  if (!SameShape(what, got, want) || want.numel() == 0) return;
+  Differ(what, got, want, 1.0, tolerances_.*limit);
 }
 
 void Comparison::Close(absl::string_view what, const at::Tensor& got,
-                       const at::Tensor& want, double limit) {
+                       const at::Tensor& want, Limit Tolerances::* limit) {
   if (!SameShape(what, got, want) || want.numel() == 0) return;
-  const at::Tensor own = got.to(at::kCPU, at::kDouble);
-  if (!at::isfinite(own).all().item<bool>()) {
-    Fail(what, "has values that are not finite");
-    return;
-  }
-  const at::Tensor expected = want.to(at::kDouble);
-  const double rms = expected.square().mean().sqrt().item<double>();
-  Note(what,
-       (own - expected).abs().max().item<double>() / (rms > 0.0 ? rms : 1.0),
-       limit);
+  const double rms = want.to(at::kDouble).square().mean().sqrt().item<double>();
+  Differ(what, got, want, rms > 0.0 ? rms : 1.0, tolerances_.*limit);
 }
 
 void Comparison::Bytes(absl::string_view what, const at::Tensor& got,
                        const at::Tensor& want) {
   if (!SameShape(what, got, want)) return;
-  const at::Tensor difference = (got.to(at::kInt) - want.to(at::kInt)).abs();
-  Note(absl::StrCat(what, " (levels)"), difference.max().item<double>(),
-       kByteLevels);
-  Note(absl::StrCat(what, " (share)"),
-       (difference > 0).to(at::kDouble).mean().item<double>(), kByteShare);
+  Differ(absl::StrCat(what, " (levels)"), got, want, 1.0, tolerances_.levels);
+  Small(absl::StrCat(what, " (share)"),
+        (got != want).to(at::kDouble).mean().item<double>(),
+        &Tolerances::share);
 }
 
 void Comparison::Equal(absl::string_view what, const at::Tensor& got,

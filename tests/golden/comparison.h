@@ -3,41 +3,44 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "tests/golden/tolerances.h"
 
 namespace cooper::golden {
 
-// What model-spec section 7 asks of a tensor: the largest difference over the
-// RMS of the expected tensor.
-namespace tolerance {
-inline constexpr double kPixels = 1e-6;    // normalised pixels, patches,
-                                           // schedule, timestep features
-inline constexpr double kNetwork = 5e-5;   // ViT, time embedding, segments,
-                                           // K and V, logits, one branch
-inline constexpr double kCodec = 1e-4;     // VAE moments, latent, decoded
-inline constexpr double kGuided = 2e-4;    // guided velocity, final latents
-inline constexpr double kNorms = 1e-5;     // k/v norms of contexts
-inline constexpr double kDepth = 2e-5;     // depth, absolute
-inline constexpr double kAfterMap = 1e-2;  // all that follows a map fed back
-}  // namespace tolerance
+// An error beside what is allowed.
+struct Measured {
+  double error = 0.0;
+  double limit = 0.0;
+  std::string what;
+  double share() const { return limit > 0.0 ? error / limit : 0.0; }
+};
 
 // The outcome of one golden case: every comparison made, the worst of them,
 // and what was wrong.
 class Comparison {
  public:
-  // |got - want| at most `limit` times the RMS of `want`.
+  // `tolerances` outlives it.
+  explicit Comparison(const Tolerances& tolerances) : tolerances_(tolerances) {}
+
+  const Tolerances& tolerances() const { return tolerances_; }
+
+  // Differences as shares of the RMS of `want`.
   void Close(absl::string_view what, const at::Tensor& got,
-             const at::Tensor& want, double limit);
-  // |got - want| at most `limit`.
+             const at::Tensor& want, Limit Tolerances::* limit);
+  // Differences as they are.
   void CloseAbsolute(absl::string_view what, const at::Tensor& got,
-                     const at::Tensor& want, double limit);
-  // Bytes of pictures: at most 2 levels, in fewer than 0.5 % of the values.
+                     const at::Tensor& want, Limit Tolerances::* limit);
+  // Bytes of images, by the tolerances of levels and of their share.
   void Bytes(absl::string_view what, const at::Tensor& got,
              const at::Tensor& want);
+  // One error that is given.
+  void Small(absl::string_view what, double error, Limit Tolerances::* limit);
   void Equal(absl::string_view what, const at::Tensor& got,
              const at::Tensor& want);
   template <typename A, typename B>
@@ -53,13 +56,18 @@ class Comparison {
   bool ok() const { return failures_.empty(); }
   int comparisons() const { return comparisons_; }
   const std::vector<std::string>& failures() const { return failures_; }
-  // The largest error, as a share of its tolerance; and where it was.
-  double worst_error() const { return worst_error_; }
-  double worst_limit() const { return worst_limit_; }
-  const std::string& worst_what() const { return worst_what_; }
+  // The largest error as a share of its limit; its `what` is empty if nothing
+  // was measured.
+  const Measured& worst() const { return worst_; }
+  // The largest error of each limit, by its name (root mean squares: with
+  // " rms" behind it).
+  const std::map<std::string, Measured>& by_limit() const { return by_limit_; }
 
  private:
-  void Note(absl::string_view what, double error, double limit);
+  void Note(absl::string_view what, double error, double limit,
+            absl::string_view name);
+  void Differ(absl::string_view what, const at::Tensor& got,
+              const at::Tensor& want, double unit, const Limit& limit);
   bool SameShape(absl::string_view what, const at::Tensor& got,
                  const at::Tensor& want);
   template <typename T>
@@ -75,10 +83,10 @@ class Comparison {
   }
   static std::string Show(int64_t value) { return absl::StrCat(value); }
 
+  const Tolerances& tolerances_;
   int comparisons_ = 0;
-  double worst_error_ = 0.0;
-  double worst_limit_ = 0.0;
-  std::string worst_what_;
+  Measured worst_;
+  std::map<std::string, Measured> by_limit_;
   std::vector<std::string> failures_;
 };
 

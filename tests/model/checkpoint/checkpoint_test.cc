@@ -155,6 +155,20 @@ TEST(Checkpoint, NamesTheFileThatIsMissingAndWhereItLooked) {
   }
 }
 
+TEST(Checkpoint, OpensWithoutWeightsOnlyWhereThatIsAskedFor) {
+  const TempDirectory directory;
+  LinkNano(directory, {"ema.safetensors", "ae.safetensors"});
+  EXPECT_THAT(Checkpoint::Open({directory.path()}),
+              StatusIs(absl::StatusCode::kNotFound,
+                       HasSubstr("model.safetensors")));
+  ASSERT_OK_AND_ASSIGN(
+      const auto frame,
+      Checkpoint::Open({directory.path()}, Checkpoint::Weights::kNone));
+  EXPECT_EQ(frame->llm().hidden_size, 96);
+  EXPECT_EQ(frame->tokenizer_dir(), directory.path());
+  EXPECT_EQ(frame->FindNetwork(kSomeTensor), nullptr);
+}
+
 TEST(Checkpoint, NamesTheWeightFileThatIsMalformed) {
   for (const char* name : {"ema.safetensors", "ae.safetensors"}) {
     const TempDirectory directory;

@@ -4,10 +4,12 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/linspace.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "model/torch/kernels.h"
@@ -84,10 +86,24 @@ class DecodeLayerTest : public ::testing::Test {
       return all.narrow(0, begin, count).clone();
     };
     Result result{rows(x_), rows(delta_)};
-    EXPECT_TRUE(kernels_->DecodeLayer(0, kShape, expert_, segments, rows(cos_),
-                                      rows(sin_), kEps, result.x,
+    const std::unique_ptr<PassPlan> plan =
+        Plan(*kernels_, std::move(segments), begin);
+    EXPECT_TRUE(kernels_->DecodeLayer(0, kShape, expert_, *plan, kEps, result.x,
                                       result.delta));
     return result;
+  }
+
+  // The first segment is the token at position `begin`, and so on.
+  static std::unique_ptr<PassPlan> Plan(Kernels& kernels,
+                                        std::vector<Segment> segments,
+                                        int64_t begin) {
+    PassLayout layout;
+    for (size_t row = 0; row < segments.size(); ++row) {
+      layout.und_positions.push_back(begin + static_cast<int64_t>(row));
+    }
+    layout.segments = std::move(segments);
+    return kernels.Prepare(std::move(layout),
+                           at::linspace(0.1, 0.9, kShape.dim / 2, at::kFloat));
   }
 
   KvPool pool_;
@@ -96,26 +112,24 @@ class DecodeLayerTest : public ::testing::Test {
   const Expert expert_ = RandomExpert();
   const at::Tensor x_ = at::randn({kRows, kHidden});
   const at::Tensor delta_ = at::randn({kRows, kHidden});
-  const at::Tensor angles_ = at::rand({kRows, kShape.dim / 2}) * 6.0;
-  const at::Tensor cos_ = angles_.cos();
-  const at::Tensor sin_ = angles_.sin();
   std::unique_ptr<Kernels> kernels_ = MakeCpuKernels();
 };
 
 TEST_F(DecodeLayerTest, EqualsTheLayerInItsParts) {
-  std::unique_ptr<Kernels> parts = MakeGenericKernels();
+  std::unique_ptr<Kernels> parts = MakeGenericKernels(Device());
+  const std::unique_ptr<PassPlan> plan = Plan(*parts, segments_, 0);
   at::Tensor x = x_.clone();
   Rows qkv;
   qkv.und = expert_.qkv(parts->AddNorm(x, delta_, expert_.input_norm, kEps));
   qkv.gen = at::randn({0, kShape.qkv_width()});
-  parts->NormRope(qkv.und, kShape, expert_.q_norm, expert_.k_norm, cos_, sin_,
-                  kEps, false);
+  parts->NormRope(qkv.und, kShape, expert_.q_norm, expert_.k_norm, plan->und(),
+                  kEps);
   const at::Tensor keys = pool_.keys(0).clone();
-  parts->WriteCache(0, kShape, segments_, qkv);
+  parts->WriteCache(0, kShape, *plan, qkv);
   const at::Tensor written = pool_.keys(0).clone();
   Rows attention;
   attention.und = at::empty({kRows, kShape.heads * kShape.dim});
-  parts->Attend(0, kShape, segments_, qkv, {{0, kRows}, {0, 0}}, &attention);
+  parts->Attend(0, kShape, *plan, qkv, {{0, kRows}, {0, 0}}, &attention);
   const at::Tensor normed =
       parts->AddNorm(x, expert_.out(attention.und), expert_.post_norm, kEps);
   const at::Tensor delta =
@@ -152,9 +166,10 @@ TEST_F(DecodeLayerTest, ARowIsTheSameToTheBitForAnyRowsAndThreads) {
 TEST_F(DecodeLayerTest, ManyRowsAreLeftToTheParts) {
   at::Tensor x = at::randn({200, kHidden});
   at::Tensor delta;
-  EXPECT_FALSE(kernels_->DecodeLayer(0, kShape, expert_,
-                                     std::vector<Segment>(200), cos_, sin_,
-                                     kEps, x, delta));
+  const std::unique_ptr<PassPlan> plan =
+      Plan(*kernels_, std::vector<Segment>(200), 0);
+  EXPECT_FALSE(
+      kernels_->DecodeLayer(0, kShape, expert_, *plan, kEps, x, delta));
 }
 
 }  // namespace

@@ -39,21 +39,34 @@ class KernelsTest : public ::testing::TestWithParam<Shape> {
     Rows out;
     out.und = at::empty({und, width});
     out.gen = at::empty({gen, width});
+    const std::unique_ptr<PassPlan> plan = Plan(kernels, segments, qkv);
     ends.push_back(und + gen);
     int64_t begin = 0;
     for (const int64_t end : ends) {
       const RowWindow window = {
           {std::min(begin, und), std::min(end, und)},
           {std::max(begin - und, int64_t{0}), std::max(end - und, int64_t{0})}};
-      kernels.Attend(0, shape_, segments, qkv, window, &out);
+      kernels.Attend(0, shape_, *plan, qkv, window, &out);
       begin = end;
     }
     return out;
   }
 
+  // Of rows whose positions do not matter.
+  std::unique_ptr<PassPlan> Plan(Kernels& kernels,
+                                 const std::vector<Segment>& segments,
+                                 const Rows& qkv) {
+    PassLayout layout;
+    layout.segments = segments;
+    layout.und_positions.resize(qkv.und.size(0));
+    layout.gen_positions.resize(qkv.gen.size(0));
+    return kernels.Prepare(std::move(layout), at::rand({shape_.dim / 2}));
+  }
+
   std::unique_ptr<Kernels> fused_ = MakeCpuKernels();
-  std::unique_ptr<Kernels> generic_ = MakeGenericKernels();
+  std::unique_ptr<Kernels> generic_ = MakeGenericKernels(Device());
   const HeadShape shape_ = GetParam().heads;
+  PassLayout layout_;
 };
 
 TEST_P(KernelsTest, NormsAreEqual) {
@@ -75,11 +88,77 @@ TEST_P(KernelsTest, RopeIsEqualWithAndWithoutNorms) {
     const at::Tensor q = norm ? at::randn({shape_.dim}) : at::Tensor();
     const at::Tensor k = norm ? at::randn({shape_.dim}) : at::Tensor();
     const at::Tensor angles = at::rand({7, shape_.dim / 2}) * 6.0;
-    fused_->NormRope(a, shape_, q, k, angles.cos(), angles.sin(), 1e-6, false);
-    generic_->NormRope(b, shape_, q, k, angles.cos(), angles.sin(), 1e-6,
-                       false);
+    RowAngles rows;
+    rows.cos = angles.cos();
+    rows.sin = angles.sin();
+    fused_->NormRope(a, shape_, q, k, rows, 1e-6);
+    generic_->NormRope(b, shape_, q, k, rows, 1e-6);
     ExpectClose(a, b);
   }
+}
+
+// Under bfloat16 the rows of a segment with latents are computed in float32,
+// those beside them are not: neither depends on its neighbours in the pass.
+TEST_P(KernelsTest, OnlyRowsInGenerationModeAreWide) {
+  Device device;
+  device.dtype = at::kBFloat16;
+  const std::unique_ptr<Kernels> kernels = MakeGenericKernels(device);
+  KvPool pool({1, shape_.kv_heads, shape_.dim}, /*pages=*/8, device);
+  PagedContext text(&pool);
+  PagedContext latent(&pool);
+  const auto layout = [&](bool with_text, bool with_latents) {
+    PassLayout result;
+    if (with_text) {
+      ASSERT_OK(text.Reserve(7));
+      Segment segment;
+      segment.context = &text;
+      segment.und_count = 7;
+      segment.causal = true;
+      segment.write = true;
+      for (int64_t row = 0; row < 7; ++row) {
+        result.und_positions.push_back(row);
+      }
+      result.segments.push_back(segment);
+    }
+    if (with_latents) {
+      ASSERT_OK(latent.Reserve(5));
+      Segment segment;
+      segment.context = &latent;
+      segment.und_begin = static_cast<int64_t>(result.und_positions.size());
+      segment.und_count = 2;
+      segment.gen_count = 3;
+      segment.write = true;
+      result.und_positions.insert(result.und_positions.end(), 2, 9);
+      result.gen_positions.assign(3, 9);
+      result.segments.push_back(segment);
+    }
+    layout_ = std::move(result);
+  };
+  const at::Tensor frequency = at::rand({shape_.dim / 2});
+  const at::Tensor rows = at::randn({9, shape_.qkv_width()}).to(at::kBFloat16);
+  const at::Tensor q = at::randn({shape_.dim}).to(at::kBFloat16);
+  const at::Tensor k = at::randn({shape_.dim}).to(at::kBFloat16);
+  const auto turned = [&](at::Tensor x) {
+    x = x.clone();
+    const std::unique_ptr<PassPlan> plan =
+        kernels->Prepare(std::move(layout_), frequency);
+    kernels->NormRope(x, shape_, q, k, plan->und(), 1e-6);
+    return x;
+  };
+  layout(true, false);
+  const at::Tensor texts = turned(rows.narrow(0, 0, 7));
+  layout(false, true);
+  const at::Tensor delimiters = turned(rows.narrow(0, 7, 2));
+  layout(true, true);
+  const at::Tensor both = turned(rows);
+  EXPECT_TRUE(both.narrow(0, 0, 7).equal(texts));
+  EXPECT_TRUE(both.narrow(0, 7, 2).equal(delimiters));
+  // The two modes differ.
+  layout(true, false);
+  layout_.segments[0].gen_count = 1;
+  layout_.gen_positions = {0};
+  ASSERT_OK(text.Reserve(8));
+  EXPECT_FALSE(turned(rows.narrow(0, 0, 7)).equal(texts));
 }
 
 TEST_P(KernelsTest, SiluMulIsEqualAlsoFarOut) {
@@ -139,12 +218,12 @@ TEST_P(KernelsTest, AttentionOfAMixedBatchIsEqual) {
   qkv.und = at::randn({und, shape_.qkv_width()});
   qkv.gen = at::randn({gen, shape_.qkv_width()});
   const at::Tensor before = pool.keys(0).clone();
-  generic_->WriteCache(0, shape_, segments, qkv);
+  generic_->WriteCache(0, shape_, *Plan(*generic_, segments, qkv), qkv);
   const Rows want = Attention(*generic_, segments, qkv, {});
   const at::Tensor written = pool.keys(0).clone();
   at::Tensor keys = pool.keys(0);
   keys.copy_(before);
-  fused_->WriteCache(0, shape_, segments, qkv);
+  fused_->WriteCache(0, shape_, *Plan(*fused_, segments, qkv), qkv);
   ExpectClose(pool.keys(0), written);
   for (const std::vector<int64_t>& ends :
        {std::vector<int64_t>{}, std::vector<int64_t>{1, 4, und},

@@ -34,5 +34,28 @@ TEST(LinearTest, InBFloat16ItIsAPlainMatrix) {
             at::kBFloat16);
 }
 
+// So that a token does not depend on how many others are decoded with it.
+TEST(LinearTest, DeterministicARowHasTheSameBitsBesideAnyOthers) {
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    Device device;
+    device.dtype = dtype;
+    device.generic_kernels = true;
+    device.deterministic = true;
+    const Linear linear(at::randn({96, 200}), at::randn({96}), device);
+    const Linear plain = [&] {
+      device.deterministic = false;
+      return Linear(linear.weight(), linear.bias(), device);
+    }();
+    const at::Tensor x = at::randn({131, 200}).to(dtype);
+    const at::Tensor all = linear(x);
+    ASSERT_EQ(all.sizes(), (std::vector<int64_t>{131, 96}));
+    EXPECT_TRUE(all.allclose(plain(x), 1e-2, 1e-2));
+    for (const int64_t row : {0, 1, 63, 64, 127, 128, 130}) {
+      EXPECT_TRUE(linear(x.narrow(0, row, 1)).equal(all.narrow(0, row, 1)))
+          << "row " << row;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace cooper::torch_model

@@ -34,7 +34,6 @@ class PassTest : public ::testing::Test {
 
   PassInput Input(const std::vector<int>& which) const {
     PassInput input;
-    input.wide = true;
     input.need_und = false;
     std::vector<at::Tensor> und;
     std::vector<at::Tensor> gen;

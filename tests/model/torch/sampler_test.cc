@@ -1,8 +1,12 @@
 #include "model/torch/sampler.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
+#include <random>
+#include <string>
 #include <vector>
 
 #include "tests/testing/status_matchers.h"
@@ -32,6 +36,114 @@ std::map<model::TokenId, int> Draw(const std::vector<float>& logits,
     ++counts[*token];
   }
   return counts;
+}
+
+// The definition, with a full sort: what SampleToken must equal to the bit.
+model::TokenId SampleBySorting(const std::vector<float>& logits,
+                               double temperature, double top_p,
+                               double uniform) {
+  const double best = *std::max_element(logits.begin(), logits.end());
+  std::vector<double> weights;
+  for (const float logit : logits) {
+    weights.push_back(std::exp((logit - best) / temperature));
+  }
+  std::vector<model::TokenId> order(logits.size());
+  std::iota(order.begin(), order.end(), 0);
+  double total = std::accumulate(weights.begin(), weights.end(), 0.0);
+  if (top_p < 1.0) {
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int a, int b) { return weights[a] > weights[b]; });
+    double mass = 0.0;
+    size_t kept = 0;
+    while (kept < order.size() && mass <= top_p * total) {
+      mass += weights[order[kept++]];
+    }
+    order.resize(kept);
+    total = mass;
+  }
+  double left = uniform * total;
+  for (const model::TokenId token : order) {
+    left -= weights[token];
+    if (left < 0.0) return token;
+  }
+  return order.back();
+}
+
+// One uniform draw that is given.
+class GivenDraw final : public model::NoiseSource {
+ public:
+  explicit GivenDraw(double uniform) : uniform_(uniform) {}
+  void FillNormal(absl::Span<float>) override { ADD_FAILURE(); }
+  double Uniform() override { return uniform_; }
+
+ private:
+  const double uniform_;
+};
+
+void ExpectAsBySorting(const std::vector<float>& logits, double temperature,
+                       double top_p, double uniform) {
+  GivenDraw draw(uniform);
+  const auto token = SampleToken(logits, Sampling(temperature, top_p), &draw);
+  ASSERT_OK(token);
+  ASSERT_EQ(*token, SampleBySorting(logits, temperature, top_p, uniform))
+      << logits.size() << " logits, temperature " << temperature << ", top_p "
+      << top_p << ", draw " << uniform;
+}
+
+// Draws at which rounding decides, and a few others.
+std::vector<double> Draws(std::mt19937& random) {
+  std::uniform_real_distribution<double> uniform(0.0, 1.0);
+  return {0.0, std::nextafter(1.0, 0.0), uniform(random), uniform(random)};
+}
+
+TEST(SamplerTest, EveryDrawIsThatOfAFullSort) {
+  std::mt19937 random(3);
+  const std::vector<double> temperatures = {0.0001, 0.3, 1.0, 5.0, 1e9};
+  const std::vector<double> top_ps = {
+      1e-300, 1e-6, 0.1, 0.5, 0.9, 0.99, 1.0 - 1e-9, std::nextafter(1.0, 0.0),
+      1.0};
+  const auto pick = [&](const std::vector<double>& values) {
+    return values[std::uniform_int_distribution<size_t>(
+        0, values.size() - 1)(random)];
+  };
+  for (int i = 0; i < 4000; ++i) {
+    // Above 256 ids, digits are sorted by; below, by comparison.
+    const int size =
+        std::uniform_int_distribution<int>(1, i % 4 == 0 ? 5000 : 600)(random);
+    std::normal_distribution<float> normal(
+        0.0f, static_cast<float>(pick({1e-6, 0.01, 1.0, 10.0, 300.0})));
+    // Coarse logits have many ties.
+    const auto step = static_cast<float>(pick({0.0, 0.5, 20.0}));
+    std::vector<float> logits(size);
+    for (float& logit : logits) {
+      logit = normal(random);
+      if (step > 0.0f) logit = std::round(logit / step) * step;
+    }
+    if (i % 5 == 0) logits[random() % size] += 50.0f;  // one dominates
+    for (const double draw : Draws(random)) {
+      ExpectAsBySorting(logits, pick(temperatures), pick(top_ps), draw);
+    }
+  }
+}
+
+TEST(SamplerTest, EveryDrawIsThatOfAFullSortOverTheWholeVocabulary) {
+  std::mt19937 random(5);
+  constexpr int kVocabulary = 151665;
+  std::normal_distribution<float> normal(0.0f, 3.0f);
+  std::vector<std::vector<float>> rows(5, std::vector<float>(kVocabulary));
+  for (float& logit : rows[0]) logit = normal(random);
+  // rows[1]: all equal.
+  for (float& logit : rows[2]) logit = 1e-4f * normal(random);  // nearly flat
+  for (float& logit : rows[3]) logit = std::round(normal(random));
+  rows[4] = rows[2];  // half of the mass lies in one token, half is flat
+  rows[4][777] = std::log(static_cast<float>(kVocabulary));
+  for (const std::vector<float>& logits : rows) {
+    for (const double top_p : {0.05, 0.9, std::nextafter(1.0, 0.0)}) {
+      for (const double draw : Draws(random)) {
+        ExpectAsBySorting(logits, 1.0, top_p, draw);
+      }
+    }
+  }
 }
 
 TEST(SamplerTest, GreedyTakesTheFirstOfTheLargest) {
@@ -65,8 +177,11 @@ TEST(SamplerTest, TopPKeepsTheTokenThatPassesIt) {
 
 TEST(SamplerTest, NotFiniteLogitsAreAnError) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_THAT(SampleToken(std::vector<float>{0.0f, nan}, {}, nullptr),
-              StatusIs(absl::StatusCode::kInternal, _));
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const float wrong : {nan, infinity, -infinity}) {
+    EXPECT_THAT(SampleToken(std::vector<float>{0.0f, wrong}, {}, nullptr),
+                StatusIs(absl::StatusCode::kInternal, _));
+  }
 }
 
 TEST(SamplerTest, TheSameSeedGivesTheSameDraws) {

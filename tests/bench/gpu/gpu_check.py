@@ -1,0 +1,267 @@
+"""Runs the archive of `gpu-check bundle` on a GPU (see scripts/gpu-check).
+
+Needs Python's standard library only, and the folder of an installed torch,
+whose libraries the programs load.
+"""
+
+import argparse
+import ctypes
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+
+import bench_parts
+import demo_answers
+import gpu_table
+
+NO_GPU = 77
+
+
+def stop(code, message):
+    print(f"gpu-check: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def why_no_gpu():
+    """None where the driver has a GPU, else the reason in a line."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return "no GPU here: the driver's libcuda.so.1 cannot be loaded"
+    status = driver.cuInit(0)
+    if status != 0:
+        return f"no usable GPU here: cuInit says {status}"
+    count = ctypes.c_int(0)
+    status = driver.cuDeviceGetCount(ctypes.byref(count))
+    if status != 0 or count.value == 0:
+        return "no GPU here: the driver has none"
+    return None
+
+
+def find_torch(given):
+    """Folder of the torch package; it is not imported."""
+    if given:
+        return given
+    spec = importlib.util.find_spec("torch")
+    if spec is None or not spec.submodule_search_locations:
+        stop(2, "python3 has no torch here; name its folder with --torch")
+    return pathlib.Path(next(iter(spec.submodule_search_locations)))
+
+
+def torch_version(torch):
+    found = re.search(r"__version__ = '([^']+)'",
+                      (torch / "version.py").read_text())
+    return found.group(1) if found else "unknown"
+
+
+def check_version(archive, torch):
+    """Returns the host's version; libtorch has no stable interface."""
+    built = re.search(r"^Torch (\S+)$", (archive / "VERSION").read_text(),
+                      re.MULTILINE).group(1)
+    here = torch_version(torch)
+    if built.split(".")[:2] != here.split(".")[:2]:
+        stop(2, f"the archive is for torch {built}, this host has torch {here};"
+             " build another with gpu-check bundle --torch-version")
+    return here
+
+
+def unpack(archive, folder):
+    with tarfile.open(archive) as tar:
+        safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+        tar.extractall(folder, **safe)
+    return folder
+
+
+class Run:
+    """One run: the archive, the device, the time that is left."""
+
+    def __init__(self, options, archive, torch, scratch):
+        self.options = options
+        self.scratch = scratch
+        self.bin = archive / "bin"
+        self.share = archive / "share"
+        self.out = options.out
+        self.deadline = time.monotonic() + options.budget
+        self.results = gpu_table.Results(options.out)
+        # For the programs alone: the archive's libraries would reach python
+        # and others too, and the host's own CUDA would shadow the wheel's.
+        folders = [archive / "lib", torch / "lib",
+                   *sorted(torch.parent.glob("nvidia/*/lib"))]
+        self.environment = {
+            **os.environ, "KINETO_LOG_LEVEL": "5",
+            "LD_LIBRARY_PATH": ":".join(str(folder) for folder in folders)}
+
+    def left(self):
+        return self.deadline - time.monotonic()
+
+    def part(self, name, limit, work):
+        """Runs `work(seconds, log)`, which returns None or what failed."""
+        seconds = min(limit, self.left() - 2)
+        if seconds < 5:
+            self.results.end_part(name, None, 0, "the budget is spent")
+            return
+        print(f"== {name}", flush=True)
+        start = time.monotonic()
+        log = self.out / f"{name.replace(' ', '-')}.log"
+        try:
+            reason = work(seconds, log)
+        except subprocess.TimeoutExpired:
+            reason = f"took more than {seconds:.0f} s"
+        except (OSError, ValueError, demo_answers.Failed) as error:
+            reason = str(error)
+        took = time.monotonic() - start
+        self.results.end_part(name, not reason, took, reason or "")
+        print(f"   {name}: {reason or 'passed'} ({took:.0f} s)", flush=True)
+
+    def call(self, command, seconds, log, environment=None):
+        """Exit code of a program whose output goes to `log`."""
+        with open(log, "ab") as output:
+            process = subprocess.Popen(
+                [str(word) for word in command], stdin=subprocess.DEVNULL,
+                stdout=output, stderr=output,
+                env=environment or self.environment, start_new_session=True)
+            try:
+                return process.wait(seconds)
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+
+    def goldens(self, dtype):
+        def work(seconds, log):
+            code = self.call(
+                [self.bin / "golden_check", f"--device={self.options.device}",
+                 f"--dtype={dtype}",
+                 f"--checkpoint={self.share / 'goldens/nano'}",
+                 f"--goldens={self.share / 'goldens/cases'}"], seconds, log)
+            text = log.read_text(errors="replace")
+            counts = re.search(r"golden_check: (\d+) passed, (\d+) failed",
+                               text)
+            if not counts:
+                return bench_parts.last_line(log) or f"exit code {code}"
+            passed, failed = int(counts.group(1)), int(counts.group(2))
+            name = f"goldens in {dtype}"
+            self.results.add_row(name, f"{name}: passed", passed,
+                                 f"of {passed + failed}",
+                                 goal=passed + failed, at_least=True)
+            errors = [(float(error) / float(allowed), case)
+                      for case, error, allowed in re.findall(
+                          r"^\w+ +(\S+) .*largest error (\S+) of (\S+) allowed",
+                          text, re.MULTILINE)]
+            if errors:
+                worst, case = max(errors)
+                self.results.add_row(name, f"{name}: largest error, of allowed",
+                                     worst, "ratio", conditions=case, goal=1.0)
+            return None if code == 0 else f"{failed} cases failed, see {log}"
+        self.part(f"goldens in {dtype}", 60, work)
+
+    def demo(self):
+        def work(seconds, log):
+            # Server and clients end with it where this takes too long.
+            code = self.call(
+                [sys.executable, demo_answers.__file__, f"--bin={self.bin}",
+                 f"--scenes={self.share / 'scenes'}",
+                 f"--device={self.options.device}",
+                 f"--libraries={self.environment['LD_LIBRARY_PATH']}",
+                 f"--out={self.out / 'demo-answers.json'}"], seconds, log,
+                os.environ)
+            if code != 0:
+                return bench_parts.last_line(log) or f"exit code {code}"
+            return self.compare_demo()
+        self.part("demo", 90, work)
+
+    def compare_demo(self):
+        here, there = (json.loads(path.read_text()) for path in (
+            self.out / "demo-answers.json", self.share / "answers.json"))
+        for what in ("texts", "boxed"):
+            same = sum(a[what] == b[what] for a, b in zip(here, there))
+            self.results.add_row(
+                "demo", f"demo answers equal to the CPU's: {what}", same,
+                f"of {len(there)}", conditions="float32, greedy",
+                goal=len(there), at_least=True)
+        if here == there:
+            return None
+        return "an answer differs from the CPU's, see demo-answers.json"
+
+    def everything(self):
+        if not self.options.only or "goldens" in self.options.only:
+            self.goldens("float32")
+            self.goldens("bfloat16")
+        if not self.options.only or "demo" in self.options.only:
+            self.demo()
+        bench_parts.run(self)
+
+
+def facts(run):
+    """What gpu_bench says of the device; ends the program without one."""
+    log = run.out / "facts.log"
+    lines = run.out / "facts.jsonl"
+    code = run.call([run.bin / "gpu_bench", f"--device={run.options.device}",
+                     f"--shape={run.options.shape}", "--only=facts",
+                     f"--json={lines}"], 60, log)
+    if code != 0:
+        stop(NO_GPU if code == NO_GPU else 2,
+             bench_parts.last_line(log) or f"gpu_bench: exit code {code}")
+    for line in bench_parts.read_lines(lines):
+        run.results.add_line(line)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        prog="gpu-check run", description="Checks and measures on a GPU.")
+    parser.add_argument("--out", type=pathlib.Path, required=True,
+                        help="folder for logs, results.json, table.txt")
+    parser.add_argument("--archive", type=pathlib.Path,
+                        help="what gpu-check bundle made; default: the folder "
+                        "of this script, else build/gpu-check.tar.xz")
+    parser.add_argument("--torch", type=pathlib.Path,
+                        help="folder of the torch package (python3's)")
+    parser.add_argument("--budget", type=float, default=540,
+                        help="seconds of all together (540)")
+    parser.add_argument("--layers", type=int, default=0,
+                        help="layers of the 7B shape (28)")
+    parser.add_argument("--device", default="cuda:0", help="cuda:N, or cpu to "
+                        "try this program")
+    parser.add_argument("--shape", default="7b", help="7b, small or nano")
+    parser.add_argument("--only", type=lambda text: text.split(","),
+                        default=[], help="goldens, demo, " +
+                        ", ".join(bench_parts.LIMITS))
+    return parser.parse_args()
+
+
+def main(here):
+    options = arguments()
+    if options.device != "cpu" and (reason := why_no_gpu()):
+        stop(NO_GPU, reason)
+    with tempfile.TemporaryDirectory(prefix="gpu-check-") as temporary:
+        temporary = pathlib.Path(temporary)
+        archive = here
+        if options.archive or not (here / "VERSION").exists():
+            packed = (options.archive or
+                      here.parents[1] / "build/gpu-check.tar.xz")
+            if not packed.exists():
+                stop(2, f"there is no {packed}; gpu-check bundle makes it")
+            archive = (packed if packed.is_dir() else
+                       unpack(packed, temporary / "archive"))
+        torch = find_torch(options.torch).resolve()
+        version = check_version(archive, torch)
+        options.out = options.out.resolve()
+        options.out.mkdir(parents=True, exist_ok=True)
+        run = Run(options, archive.resolve(), torch, temporary)
+        run.results.facts["torch"] = version
+        facts(run)
+        run.everything()
+        print(run.results.text(), flush=True)
+        return 0 if run.results.passed() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(pathlib.Path(__file__).resolve().parent.parent))

@@ -1,0 +1,229 @@
+// Memory that runs out at any point of a call: the call says so, its contexts
+// and flows stay as they were, and the same call succeeds afterwards.
+
+#include <ATen/TensorOperators.h>
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "tests/model/torch/failing_allocator.h"
+#include "tests/model/torch/nano_model.h"
+#include "tests/testing/status_matchers.h"
+
+namespace cooper::torch_model {
+namespace {
+
+// The generic kernels: what a GPU runs.
+TorchModel& GenericModel() {
+  static TorchModel* const kModel = [] {
+    LoadOptions options;
+    options.checkpoint_dirs = {std::string(COOPER_TEST_DATA) + "/goldens/nano"};
+    options.device = "cpu";
+    options.kernels = "generic";
+    options.kv_cache_mib = 64;
+    auto model = TorchModel::Load(options);
+    EXPECT_OK(model);
+    return model->release();
+  }();
+  return *kModel;
+}
+
+class OutOfMemoryTest : public ::testing::Test {
+ protected:
+  // Runs `call` with each of its allocations failing in turn, until it
+  // succeeds. Returns how often it failed.
+  int FailEachAllocation(const std::function<absl::Status()>& call) {
+    FailingAllocator allocator;
+    for (int count = 0;; ++count) {
+      allocator.FailAfter(count);
+      const absl::Status status = call();
+      const bool failed = allocator.failed();
+      allocator.FailAfter(-1);
+      if (!failed) {
+        EXPECT_OK(status);
+        return count;
+      }
+      // Every allocation of the call was made, the last one of them with
+      // nothing left to do.
+      if (status.ok()) return count;
+      EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+      if (status.code() != absl::StatusCode::kResourceExhausted) return count;
+    }
+  }
+
+  std::unique_ptr<model::Context> ContextOf(int tokens) {
+    std::unique_ptr<model::Context> context = model_.NewContext();
+    AppendAll(model_, context.get(), {SomeText(tokens, 3)});
+    return context;
+  }
+
+  TorchModel& model_ = GenericModel();
+};
+
+TEST_F(OutOfMemoryTest, ADecodedTokenLeavesItsContextAsItWas) {
+  const std::unique_ptr<model::Context> context = ContextOf(70);
+  const std::unique_ptr<model::Context> undisturbed = context->Fork();
+  const uint64_t lineage = context->lineage();
+  model::DecodeItem item;
+  item.context = context.get();
+  item.token = 65;
+  const int failures = FailEachAllocation([&] {
+    const absl::Status status = model_.Decode(absl::MakeSpan(&item, 1));
+    if (!status.ok()) {
+      EXPECT_EQ(context->lineage(), lineage);
+      EXPECT_EQ(context->cache_length(), undisturbed->cache_length());
+    }
+    return status;
+  });
+  EXPECT_GT(failures, 50);
+  EXPECT_OK(item.status);
+  model::DecodeItem alone;
+  alone.context = undisturbed.get();
+  alone.token = 65;
+  ASSERT_OK(model_.Decode(absl::MakeSpan(&alone, 1)));
+  EXPECT_EQ(item.next, alone.next);
+}
+
+TEST_F(OutOfMemoryTest, APrefillLeavesItsContextAsItWas) {
+  const std::unique_ptr<model::Context> context = ContextOf(5);
+  const std::unique_ptr<model::Context> undisturbed = context->Fork();
+  const auto segments = [](model::NoiseSource* noise) {
+    return std::vector<model::Segment>{
+        SomeText(9, 1), model::LatentImageSegment{Picture({64, 64}, 1), noise},
+        model::VisionImageSegment{Picture({56, 56}, 1)}};
+  };
+  const int failures = FailEachAllocation([&]() -> absl::Status {
+    model::SeededNoise noise(1);
+    const std::vector<model::Segment> all = segments(&noise);
+    std::vector<model::AppendItem> items;
+    for (const model::Segment& segment : all) {
+      items.push_back({context.get(), &segment, absl::OkStatus()});
+    }
+    const absl::Status status = model_.Append(absl::MakeSpan(items));
+    if (!status.ok()) {
+      EXPECT_EQ(context->cache_length(), undisturbed->cache_length());
+      EXPECT_EQ(context->lineage(), undisturbed->lineage());
+    }
+    return status;
+  });
+  EXPECT_GT(failures, 200);
+  model::SeededNoise noise(1);
+  AppendAll(model_, undisturbed.get(), segments(&noise));
+  EXPECT_EQ(context->next_position(), undisturbed->next_position());
+  EXPECT_EQ(DecodeTokens(model_, *context, 4),
+            DecodeTokens(model_, *undisturbed, 4));
+}
+
+class OutOfMemoryFlowTest : public OutOfMemoryTest {
+ protected:
+  std::unique_ptr<model::Flow> Start(const model::Context& cond) {
+    model::SeededNoise noise(5);
+    model::FlowSpec spec;
+    spec.size = {48, 64};
+    spec.options.num_timesteps = 4;
+    spec.cond = &cond;
+    spec.no_text = &cond;
+    spec.no_image = &cond;
+    spec.noise = &noise;
+    auto flow = model_.StartFlow(spec);
+    EXPECT_OK(flow);
+    return *std::move(flow);
+  }
+  absl::Status Step(const std::vector<model::Flow*>& flows) {
+    auto step = model_.BeginFlowStep(flows);
+    if (!step.ok()) return step.status();
+    return (*step)->RunSlice(absl::InfiniteDuration()).status();
+  }
+  static const at::Tensor& X(const model::Flow& flow) {
+    return static_cast<const TorchFlow&>(flow).x();
+  }
+};
+
+TEST_F(OutOfMemoryFlowTest, ADenoisingStepLeavesEveryFlowAsItWas) {
+  const std::unique_ptr<model::Context> cond = ContextOf(20);
+  const auto first = Start(*cond);
+  const auto second = Start(*cond);
+  const auto undisturbed = Start(*cond);
+  const at::Tensor before = X(*first).clone();
+  const int failures = FailEachAllocation([&] {
+    const absl::Status status = Step({first.get(), second.get()});
+    if (!status.ok()) {
+      // Both or none: a flow that has advanced would be advanced twice.
+      EXPECT_EQ(first->steps_done(), 0);
+      EXPECT_EQ(second->steps_done(), 0);
+      EXPECT_TRUE(X(*first).equal(before));
+    }
+    return status;
+  });
+  EXPECT_GT(failures, 200);
+  ASSERT_OK(Step({undisturbed.get()}));
+  EXPECT_TRUE(X(*first).allclose(X(*undisturbed), 1e-5, 1e-5));
+}
+
+TEST_F(OutOfMemoryFlowTest, AMapsDecodingLeavesItsFlowAsItWas) {
+  const std::unique_ptr<model::Context> cond = ContextOf(6);
+  const auto flow = Start(*cond);
+  model::DecodeLatentsItem want;
+  want.flow = flow.get();
+  ASSERT_OK(model_.DecodeLatents(absl::MakeSpan(&want, 1)));
+  model::DecodeLatentsItem item;
+  item.flow = flow.get();
+  const int failures = FailEachAllocation([&] {
+    const absl::Status status = model_.DecodeLatents(absl::MakeSpan(&item, 1));
+    return status.ok() ? item.status : status;
+  });
+  EXPECT_GT(failures, 50);
+  EXPECT_EQ(item.image.pixels, want.image.pixels);
+}
+
+// A cancel while memory is short must not take the process down.
+TEST_F(OutOfMemoryFlowTest, AFlowThatLeavesWithoutMemoryEndsTheStepOnly) {
+  const std::unique_ptr<model::Context> cond = ContextOf(20);
+  const auto first = Start(*cond);
+  const auto second = Start(*cond);
+  model::Flow* const flows[] = {first.get(), second.get()};
+  auto step = model_.BeginFlowStep(flows);
+  ASSERT_OK(step);
+  ASSERT_OK((*step)->RunSlice(absl::ZeroDuration()));
+  {
+    FailingAllocator allocator;
+    allocator.FailAfter(0);
+    (*step)->Drop(first.get());
+    allocator.FailAfter(-1);
+  }
+  EXPECT_EQ((*step)->RunSlice(absl::InfiniteDuration()).status().code(),
+            absl::StatusCode::kResourceExhausted);
+  step->reset();
+  EXPECT_EQ(second->steps_done(), 0);
+  EXPECT_OK(Step({second.get()}));
+}
+
+TEST_F(OutOfMemoryTest, AContextThatLeavesWithoutMemoryEndsTheStepOnly) {
+  const std::unique_ptr<model::Context> first = model_.NewContext();
+  const std::unique_ptr<model::Context> second = model_.NewContext();
+  const model::Segment text = SomeText(12, 1);
+  const auto begin = [&](std::vector<model::AppendItem>* items) {
+    *items = {{first.get(), &text, absl::OkStatus()},
+              {second.get(), &text, absl::OkStatus()}};
+    return model_.BeginAppend(absl::MakeSpan(*items));
+  };
+  std::vector<model::AppendItem> items;
+  auto step = begin(&items);
+  ASSERT_OK(step);
+  ASSERT_OK((*step)->RunSlice(absl::ZeroDuration()));
+  {
+    FailingAllocator allocator;
+    allocator.FailAfter(0);
+    (*step)->Drop(first.get());
+    allocator.FailAfter(-1);
+  }
+  EXPECT_EQ((*step)->RunSlice(absl::InfiniteDuration()).status().code(),
+            absl::StatusCode::kResourceExhausted);
+  step->reset();
+  EXPECT_EQ(second->cache_length(), 0);
+  AppendAll(model_, second.get(), {text});
+}
+
+}  // namespace
+}  // namespace cooper::torch_model
