@@ -73,6 +73,7 @@ EngineLoop::EngineLoop(model::UnifiedModel* model,
       thread_(thread != nullptr
                   ? std::move(thread)
                   : std::make_unique<base::WorkerPool>("engine", 1)) {
+  PublishGpuMemory();
   thread_->Post([this] { Run(); });
 }
 
