@@ -3,7 +3,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
-#include <optional>
 #include <thread>
 #include <utility>
 
@@ -28,22 +27,6 @@ constexpr int kMapRounds = 5;
 double SecondsBetween(steady_clock::time_point from,
                       steady_clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
-}
-
-// Seconds from one piece of a text to the next.
-std::vector<double> TextGaps(client::Client& client, int tokens) {
-  const auto stream = client.Reason(TextQuestion(tokens));
-  std::vector<double> gaps;
-  std::optional<steady_clock::time_point> last;
-  client::Event event;
-  while (stream->Next(&event)) {
-    if (!event.has_text_delta()) continue;
-    const auto now = steady_clock::now();
-    if (last.has_value()) gaps.push_back(SecondsBetween(*last, now));
-    last = now;
-  }
-  Require(stream->Finish());
-  return gaps;
 }
 
 void Add(std::vector<double> values, std::vector<double>* to) {

@@ -1,5 +1,7 @@
 #include "tests/bench/text_callers.h"
 
+#include <chrono>
+#include <optional>
 #include <utility>
 
 #include "tests/bench/require.h"
@@ -12,6 +14,24 @@ v1::ReasonRequest TextQuestion(int tokens) {
   request.set_mode(v1::MODE_TEXT_ONLY);
   request.set_max_think_tokens(tokens + 1);  // the start token counts
   return request;
+}
+
+std::vector<double> TextGaps(client::Client& client, int tokens) {
+  using std::chrono::steady_clock;
+  const auto stream = client.Reason(TextQuestion(tokens));
+  std::vector<double> gaps;
+  std::optional<steady_clock::time_point> last;
+  client::Event event;
+  while (stream->Next(&event)) {
+    if (!event.has_text_delta()) continue;
+    const auto now = steady_clock::now();
+    if (last.has_value()) {
+      gaps.push_back(std::chrono::duration<double>(now - *last).count());
+    }
+    last = now;
+  }
+  Require(stream->Finish());
+  return gaps;
 }
 
 TextCallers::TextCallers(

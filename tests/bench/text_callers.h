@@ -15,6 +15,9 @@ namespace cooper::bench {
 // A question without an image, to be answered with `tokens` tokens of text.
 v1::ReasonRequest TextQuestion(int tokens);
 
+// Seconds from one piece of a text of `tokens` tokens to the next.
+std::vector<double> TextGaps(client::Client& client, int tokens);
+
 // Callers, each with a connection and a thread of its own, that ask for text
 // over and over until the destructor.
 class TextCallers {

@@ -13,23 +13,28 @@ namespace cooper::bench {
 double DeviceSeconds(const torch_model::Device& device,
                      const std::function<void()>& work) {
   if (device.is_cpu()) return Seconds(work);
-  return internal::CudaSeconds(device.device.index(), work);
+  return internal::CudaSeconds(device.gpu, work);
 }
 
-MemoryUse MemoryOf(const torch_model::Device& device) {
-  if (!device.is_cpu()) return internal::CudaMemoryUse(device.device.index());
+MemoryUse MemoryUseOf(const torch_model::Device& device) {
   const auto memory = torch_model::MemoryOf(device);
   Require(memory.status());
-  const int64_t resident = ResidentBytes();
-  return {resident, resident, memory->free_bytes};
+  if (device.is_cpu()) {
+    const int64_t resident = ResidentBytes();
+    return {resident, resident, memory->free_bytes};
+  }
+  const auto allocator = device.layer->Allocator(device.gpu);
+  Require(allocator.status());
+  return {allocator->allocated_bytes, allocator->peak_allocated_bytes,
+          memory->free_bytes};
 }
 
 void ResetPeak(const torch_model::Device& device) {
-  if (!device.is_cpu()) internal::CudaResetPeak(device.device.index());
+  if (!device.is_cpu()) Require(device.layer->ResetPeak(device.gpu));
 }
 
 void EmptyCache(const torch_model::Device& device) {
-  if (!device.is_cpu()) internal::CudaEmptyCache();
+  if (!device.is_cpu()) Require(device.layer->EmptyCache());
 }
 
 at::Tensor PinnedBytes(const torch_model::Device& device, int64_t bytes) {
@@ -37,14 +42,13 @@ at::Tensor PinnedBytes(const torch_model::Device& device, int64_t bytes) {
       {bytes}, at::TensorOptions(at::kByte).pinned_memory(!device.is_cpu()));
 }
 
-std::vector<std::pair<std::string, std::string>> Facts(
-    const torch_model::Device& device) {
-  std::vector<std::pair<std::string, std::string>> facts;
+NamedFacts Facts(const torch_model::Device& device) {
+  NamedFacts facts;
   if (device.is_cpu()) {
     facts = {{"device", absl::StrCat("cpu, ", at::get_num_threads(),
                                      " threads of an operator")}};
   } else {
-    facts = internal::CudaFacts(device.device.index());
+    facts = internal::CudaFacts(device.gpu);
   }
   facts.emplace_back("libtorch built against", TORCH_VERSION);
   facts.emplace_back("dtype", device.dtype_name());

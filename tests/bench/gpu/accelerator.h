@@ -1,6 +1,8 @@
 #ifndef COOPER_TESTS_BENCH_GPU_ACCELERATOR_H_
 #define COOPER_TESTS_BENCH_GPU_ACCELERATOR_H_
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -9,9 +11,9 @@
 
 #include "model/torch/device.h"
 
-// What a benchmark asks of the device itself. accelerator_cuda.cc is for CUDA
-// builds, accelerator_cpu.cc is its twin for others; a CUDA build asks the
-// twin's questions of the CPU too.
+// What a benchmark asks of the device itself, beside model/torch's DeviceLayer.
+// accelerator_cuda.cc is for CUDA builds, accelerator_cpu.cc is its twin for
+// others.
 
 namespace cooper::bench {
 
@@ -23,9 +25,9 @@ double DeviceSeconds(const torch_model::Device& device,
 struct MemoryUse {
   int64_t allocated_bytes = 0;  // in tensors now; on a CPU: resident
   int64_t peak_bytes = 0;       // the most since ResetPeak; on a CPU: resident
-  int64_t free_bytes = 0;       // of the device, beside what is reserved
+  int64_t free_bytes = 0;  // of the device, beside what is kept for tensors
 };
-MemoryUse MemoryOf(const torch_model::Device& device);
+MemoryUse MemoryUseOf(const torch_model::Device& device);
 void ResetPeak(const torch_model::Device& device);
 // Gives memory that no tensor holds back to the device.
 void EmptyCache(const torch_model::Device& device);
@@ -34,16 +36,13 @@ void EmptyCache(const torch_model::Device& device);
 at::Tensor PinnedBytes(const torch_model::Device& device, int64_t bytes);
 
 // Names and versions: GPU, memory, driver, CUDA, cuDNN, torch.
-std::vector<std::pair<std::string, std::string>> Facts(
-    const torch_model::Device& device);
+using NamedFacts = std::vector<std::pair<std::string, std::string>>;
+NamedFacts Facts(const torch_model::Device& device);
 
 namespace internal {
 // The part of a GPU; a CPU build has none and is never asked.
 double CudaSeconds(int index, const std::function<void()>& work);
-MemoryUse CudaMemoryUse(int index);
-void CudaResetPeak(int index);
-void CudaEmptyCache();
-std::vector<std::pair<std::string, std::string>> CudaFacts(int index);
+NamedFacts CudaFacts(int index);
 }  // namespace internal
 
 }  // namespace cooper::bench

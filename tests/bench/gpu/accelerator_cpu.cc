@@ -10,14 +10,6 @@ double CudaSeconds(int /*index*/, const std::function<void()>& /*work*/) {
   std::abort();
 }
 
-MemoryUse CudaMemoryUse(int /*index*/) { std::abort(); }
-
-void CudaResetPeak(int /*index*/) { std::abort(); }
-
-void CudaEmptyCache() { std::abort(); }
-
-std::vector<std::pair<std::string, std::string>> CudaFacts(int /*index*/) {
-  std::abort();
-}
+NamedFacts CudaFacts(int /*index*/) { std::abort(); }
 
 }  // namespace cooper::bench::internal

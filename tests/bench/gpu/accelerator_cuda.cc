@@ -1,5 +1,4 @@
 #include <ATen/detail/CUDAHooksInterface.h>
-#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
 
@@ -61,25 +60,7 @@ double CudaSeconds(int index, const std::function<void()>& work) {
   return end.SecondsSince(begin);
 }
 
-MemoryUse CudaMemoryUse(int index) {
-  const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(
-      static_cast<c10::DeviceIndex>(index));
-  size_t free_bytes = 0;
-  size_t total_bytes = 0;
-  Check(cudaSetDevice(index));
-  Check(cudaMemGetInfo(&free_bytes, &total_bytes));
-  return {stats.allocated_bytes[0].current, stats.allocated_bytes[0].peak,
-          static_cast<int64_t>(free_bytes)};
-}
-
-void CudaResetPeak(int index) {
-  c10::cuda::CUDACachingAllocator::resetPeakStats(
-      static_cast<c10::DeviceIndex>(index));
-}
-
-void CudaEmptyCache() { c10::cuda::CUDACachingAllocator::emptyCache(); }
-
-std::vector<std::pair<std::string, std::string>> CudaFacts(int index) {
+NamedFacts CudaFacts(int index) {
   cudaDeviceProp properties;
   Check(cudaGetDeviceProperties(&properties, index));
   int driver = 0;

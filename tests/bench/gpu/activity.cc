@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "tests/bench/require.h"
 
 namespace cooper::bench {
 namespace {
@@ -50,7 +51,7 @@ Activity Observe(const torch_model::Device& device,
   profiler::prepareProfiler(config, kinds);
   profiler::enableProfiler(config, kinds, {at::RecordScope::FUNCTION});
   work();
-  torch_model::Synchronize(device);
+  Require(torch_model::Synchronize(device));
   const auto result = profiler::disableProfiler();
 
   Activity activity;

@@ -12,9 +12,6 @@
 namespace cooper::bench {
 namespace {
 
-// Logits that the public checkpoint chooses among.
-constexpr int64_t kVocabulary = 151665;
-
 Sizes SizesOf(const checkpoint::RandomShape& shape, bool cpu) {
   const int map_side = shape.cooper.vae_rule.max_size;
   const int vit_side = shape.cooper.vit_rule.max_size;
@@ -47,28 +44,31 @@ Bench::Bench(const BenchOptions& options, const checkpoint::RandomShape& shape,
       floors_(shape, static_cast<int>(c10::elementSize(device.dtype))),
       report_(report) {}
 
-absl::StatusOr<std::unique_ptr<torch_model::TorchModel>> Bench::Load(
-    int64_t kv_cache_mib) {
+absl::StatusOr<torch_model::LoadOptions> Bench::RandomWeights() const {
   const std::string directory = absl::StrCat(options_.scratch, "/random");
-  COOPER_RETURN_IF_ERROR(
-      checkpoint::WriteRandomCheckpoint(shape_, /*seed=*/1, directory));
+  COOPER_RETURN_IF_ERROR(checkpoint::WriteCheckpointFrame(shape_, directory));
+  torch_model::LoadOptions load = FilesOf(directory);
+  load.random_weights = true;
+  return load;
+}
+
+torch_model::LoadOptions Bench::FilesOf(const std::string& directory) const {
   torch_model::LoadOptions load;
   load.checkpoint_dirs = {directory};
   load.device = device_.name();
   load.dtype = device_.dtype_name();
   load.kernels = options_.kernels;
-  load.kv_cache_mib = kv_cache_mib;
-  return torch_model::TorchModel::Load(load);
+  return load;
 }
 
 torch_model::TorchModel& Bench::model() {
   if (model_ == nullptr) {
-    load_seconds_ = Seconds([&] {
-      auto loaded = Load(/*kv_cache_mib=*/0);
-      Require(loaded.status());
-      model_ = *std::move(loaded);
-      Require(model_->WarmUp());
-    });
+    const auto options = RandomWeights();
+    Require(options.status());
+    auto loaded = torch_model::TorchModel::Load(*options);
+    Require(loaded.status());
+    model_ = *std::move(loaded);
+    Require(model_->WarmUp());
   }
   return *model_;
 }
@@ -110,6 +110,18 @@ double Bench::MedianSeconds(int warm, int rounds,
   return Median(Times(warm, rounds, work));
 }
 
+void Bench::AddValue(const std::string& name, const std::string& conditions,
+                     double value, const std::string& unit,
+                     std::optional<double> goal) {
+  Measured row;
+  row.name = name;
+  row.conditions = conditions;
+  row.value = value;
+  row.unit = unit;
+  row.goal = goal;
+  report_->Add(row);
+}
+
 void Bench::AddTime(const std::string& name, const std::string& conditions,
                     double seconds, double floor_seconds,
                     std::optional<double> goal) {
@@ -126,33 +138,27 @@ void Bench::AddTime(const std::string& name, const std::string& conditions,
 void AddActivity(Bench& bench, const std::string& what,
                  const std::string& conditions, const Activity& activity,
                  int steps, double step_seconds, double idle_goal) {
-  const auto add = [&](const char* name, double value, const char* unit) {
-    Measured row;
-    row.name = absl::StrCat(what, ": ", name, " of a step");
-    row.conditions = conditions;
-    row.value = value / steps;
-    row.unit = unit;
-    bench.report().Add(row);
+  const auto add = [&](const char* name, int64_t count) {
+    bench.AddValue(absl::StrCat(what, ": ", name, " of a step"), conditions,
+                   static_cast<double>(count) / steps, "");
   };
-  add("ATen operators", static_cast<double>(activity.operators), "");
+  add("ATen operators", activity.operators);
   if (!activity.saw_device()) {
     bench.report().Skip(
         absl::StrCat(what, ": kernels, waits and idle share of a step"),
         "the profiler saw no work on a GPU");
     return;
   }
-  add("kernels", static_cast<double>(activity.kernels), "");
-  add("copies and fills", static_cast<double>(activity.copies), "");
-  add("calls that wait for the GPU", static_cast<double>(activity.host_waits),
-      "");
-  Measured row;
-  row.name = absl::StrCat(what, ": idle share of the GPU");
-  row.conditions = absl::StrCat(
-      conditions, "; time in kernels (profiled) against a step (not profiled)");
-  row.value = 100.0 * (1.0 - activity.busy_seconds / steps / step_seconds);
-  row.unit = "%";
-  row.goal = idle_goal;
-  bench.report().Add(row);
+  add("kernels", activity.kernels);
+  add("copies and fills", activity.copies);
+  add("calls that wait for the GPU", activity.host_waits);
+  bench.AddValue(
+      absl::StrCat(what, ": idle share of the GPU"),
+      absl::StrCat(
+          conditions,
+          "; time in kernels (profiled) against a step (not profiled)"),
+      100.0 * (1.0 - activity.busy_seconds / steps / step_seconds), "%",
+      idle_goal);
 }
 
 }  // namespace cooper::bench

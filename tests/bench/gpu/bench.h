@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,9 @@ struct Sizes {
   int growth_tokens = 0;   // decoded to see whether memory grows
 };
 
+// Logits that the public checkpoint chooses among.
+inline constexpr int64_t kVocabulary = 151665;
+
 // What the parts of one run share. Not thread-safe.
 class Bench {
  public:
@@ -55,17 +59,16 @@ class Bench {
   const Rates& rates() const { return rates_; }
   void set_rates(const Rates& rates) { rates_ = rates; }
 
-  // The model, loaded and warmed up at the first call. THE place where
-  // benchmarks get their weights from: random ones, made on the device.
+  // The model, loaded and warmed up at the first call.
   torch_model::TorchModel& model();
-  double load_seconds() const { return load_seconds_; }
-  // A second one with a pool of its own, not warmed up.
-  absl::StatusOr<std::unique_ptr<torch_model::TorchModel>> Load(
-      int64_t kv_cache_mib);
   // Frees the model and what the device keeps for it.
   void DropModel();
   // For a server, which owns its model. The next call of model() loads anew.
   std::unique_ptr<torch_model::TorchModel> TakeModel();
+  // THE place where benchmarks get their weights from: random ones.
+  absl::StatusOr<torch_model::LoadOptions> RandomWeights() const;
+  // The options for the checkpoint in `directory` on this run's device.
+  torch_model::LoadOptions FilesOf(const std::string& directory) const;
 
   int64_t latents(int side) const;  // tokens of an image of `side` px
   int64_t patches(int side) const;
@@ -78,7 +81,11 @@ class Bench {
                             const std::function<void()>& work) const;
   double MedianSeconds(int warm, int rounds,
                        const std::function<void()>& work) const;
-  // A row of `seconds` in ms beside the floor of `work`.
+  // A row without a floor; `goal` is an upper limit.
+  void AddValue(const std::string& name, const std::string& conditions,
+                double value, const std::string& unit,
+                std::optional<double> goal = std::nullopt);
+  // A row of `seconds` in ms beside its floor; `goal` is of the ratio.
   void AddTime(const std::string& name, const std::string& conditions,
                double seconds, double floor_seconds,
                std::optional<double> goal = std::nullopt);
@@ -94,7 +101,6 @@ class Bench {
   const Floors floors_;
   Report* const report_;
   Rates rates_;
-  double load_seconds_ = 0.0;
   std::unique_ptr<torch_model::TorchModel> model_;
 };
 
@@ -108,12 +114,12 @@ void AddActivity(Bench& bench, const std::string& what,
 // rows to the report; a failure ends the program with one line on stderr.
 void MeasureRates(Bench& bench);
 void MeasureDecode(Bench& bench);
+void MeasureVae(Bench& bench);
 void MeasureFlow(Bench& bench);
 void MeasurePrefill(Bench& bench);
-void MeasureVae(Bench& bench);
 void MeasureMemory(Bench& bench);
-void MeasureAttention(Bench& bench);
 void MeasureProducts(Bench& bench);
+void MeasureAttention(Bench& bench);
 void MeasureServer(Bench& bench);
 void MeasureOutOfMemory(Bench& bench);
 void MeasureLoad(Bench& bench);

@@ -72,12 +72,8 @@ void MeasureBatch(Bench& bench, int batch) {
       absl::StrCat(what, ": a step"), conditions, seconds,
       bench.floors().Decode(batch, length).OverlappedSeconds(bench.rates()),
       goal);
-  Measured rate;
-  rate.name = absl::StrCat(what, ": tokens");
-  rate.conditions = conditions;
-  rate.value = batch / seconds;
-  rate.unit = "1/s";
-  bench.report().Add(rate);
+  bench.AddValue(absl::StrCat(what, ": tokens"), conditions, batch / seconds,
+                 "1/s");
   const Activity activity =
       Observe(bench.device(), [&] { streams.Step(greedy); });
   AddActivity(bench, what, conditions, activity, 1, seconds, 5.0);
@@ -85,13 +81,10 @@ void MeasureBatch(Bench& bench, int batch) {
   model::SamplingOptions top_p;
   top_p.do_sample = true;
   top_p.top_p = 0.9;
-  Measured row;
-  row.name = absl::StrCat(what, ": a step with top_p 0.9, of a greedy one");
-  row.conditions = conditions;
-  row.value = bench.MedianSeconds(1, rounds / 4, [&] { streams.Step(top_p); }) /
-              seconds;
-  row.unit = "ratio";
-  bench.report().Add(row);
+  const double sampled =
+      bench.MedianSeconds(1, rounds / 4, [&] { streams.Step(top_p); });
+  bench.AddValue(absl::StrCat(what, ": a step with top_p 0.9, of a greedy one"),
+                 conditions, sampled / seconds, "ratio");
 }
 
 // The sampler alone: logits as wide as a bell that a trained model's are.
@@ -99,7 +92,7 @@ void MeasureSampler(Bench& bench, double top_p) {
   constexpr int kRounds = 50;
   std::mt19937 random(1);
   std::normal_distribution<float> bell(0.0f, 3.0f);
-  std::vector<float> logits(bench.shape().cooper.text_vocab_size);
+  std::vector<float> logits(kVocabulary);
   for (float& logit : logits) logit = bell(random);
   model::SeededNoise noise(1);
   model::SamplingOptions options;
@@ -111,15 +104,12 @@ void MeasureSampler(Bench& bench, double top_p) {
       Require(torch_model::SampleToken(logits, options, &noise).status());
     });
   }
-  Measured row;
-  row.name = absl::StrCat("sampling on the host, one token: ",
-                          top_p == 0.0  ? "greedy"
-                          : top_p < 1.0 ? absl::StrCat("top_p ", top_p)
-                                        : "all tokens");
-  row.conditions = absl::StrCat(logits.size(), " logits");
-  row.value = Median(seconds) * 1e6;
-  row.unit = "us";
-  bench.report().Add(row);
+  bench.AddValue(absl::StrCat("sampling on the host, one token: ",
+                              top_p == 0.0  ? "greedy"
+                              : top_p < 1.0 ? absl::StrCat("top_p ", top_p)
+                                            : "all tokens"),
+                 absl::StrCat(logits.size(), " logits"), Median(seconds) * 1e6,
+                 "us");
 }
 
 }  // namespace

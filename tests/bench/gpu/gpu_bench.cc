@@ -6,6 +6,7 @@
 #include <c10/core/InferenceMode.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -54,7 +55,16 @@ struct Part {
 };
 constexpr Part kParts[] = {
     {"decode", MeasureDecode},
+    // Before others use the autoencoder: it measures first calls.
+    {"vae", MeasureVae},
     {"flow", MeasureFlow},
+    {"prefill", MeasurePrefill},
+    {"memory", MeasureMemory},
+    {"products", MeasureProducts},
+    {"attention", MeasureAttention},
+    {"server", MeasureServer},
+    {"oom", MeasureOutOfMemory},
+    {"load", MeasureLoad},
 };
 
 std::string PartNames() {

@@ -43,20 +43,14 @@ void MeasureRates(Bench& bench) {
   bench.set_rates(rates);
   bench.report().Rate("copy_rate", rates.copy_bytes_per_second);
   bench.report().Rate("product_rate", rates.product_flop_per_second);
-  Measured copy;
-  copy.name = absl::StrCat("copy on the device, ",
-                           bench.sizes().copy_bytes >> 20, " MiB moved");
-  copy.conditions = "bytes read and bytes written";
-  copy.value = rates.copy_bytes_per_second / 1e12;
-  copy.unit = "TB/s";
-  bench.report().Add(copy);
-  Measured product;
-  product.name =
-      absl::StrCat("product ", bench.sizes().square, "^3, random data");
-  product.conditions = bench.device().dtype_name();
-  product.value = rates.product_flop_per_second / 1e12;
-  product.unit = "TFLOP/s";
-  bench.report().Add(product);
+  bench.AddValue(absl::StrCat("copy on the device, ",
+                              bench.sizes().copy_bytes >> 20, " MiB moved"),
+                 "bytes read and bytes written",
+                 rates.copy_bytes_per_second / 1e12, "TB/s");
+  bench.AddValue(
+      absl::StrCat("product ", bench.sizes().square, "^3, random data"),
+      bench.device().dtype_name(), rates.product_flop_per_second / 1e12,
+      "TFLOP/s");
 }
 
 }  // namespace cooper::bench

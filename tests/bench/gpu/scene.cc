@@ -41,26 +41,34 @@ void Prefill(Bench& bench, model::Context* context, int vae_side, int vit_side,
   for (const model::AppendItem& item : items) Require(item.status);
 }
 
-std::vector<AttendedRows> PrefillRows(const Bench& bench, int vae_side,
-                                      int vit_side, int text) {
+double PrefillFloor(const Bench& bench, int vae_side, int vit_side, int text) {
+  const Floors& floors = bench.floors();
   std::vector<AttendedRows> rows;
   double before = 0.0;
-  for (const int64_t tokens : {vae_side > 0 ? bench.latents(vae_side) : 0,
-                               vit_side > 0 ? bench.patches(vit_side) : 0}) {
-    if (tokens == 0) continue;
-    const auto all = static_cast<double>(tokens + 2);  // and the delimiters
-    before += all;
-    rows.push_back({all, before});
+  double seconds = 0.0;
+  const auto add = [&](double tokens) {
+    before += tokens;
+    rows.push_back({tokens, before});
+  };
+  // With the two delimiters of each image.
+  if (vae_side > 0) {
+    seconds += floors.VaeEncode(vae_side).SerialSeconds(bench.rates());
+    add(static_cast<double>(bench.latents(vae_side) + 2));
+  }
+  if (vit_side > 0) {
+    const auto patches = static_cast<double>(bench.patches(vit_side));
+    seconds += floors.VisionEncode(patches).OverlappedSeconds(bench.rates());
+    add(patches + 2);
   }
   // A token of text sees half of the text on average.
-  if (text > 0) rows.push_back({1.0 * text, before + text / 2.0});
-  return rows;
+  rows.push_back({1.0 * text, before + text / 2.0});
+  return seconds + floors.Prefill(rows).OverlappedSeconds(bench.rates());
 }
 
 Scene::Scene(Bench& bench, int side)
     : cond_(bench.model().NewContext()), no_image_(bench.model().NewContext()) {
   const Sizes& sizes = bench.sizes();
-  Prefill(bench, cond_.get(), side, sizes.vit_side, 0);
+  if (side > 0) Prefill(bench, cond_.get(), side, sizes.vit_side, 0);
   no_text_ = cond_->Fork();
   Prefill(bench, cond_.get(), 0, 0, sizes.text);
   Prefill(bench, no_image_.get(), 0, 0, sizes.text);

@@ -8,16 +8,17 @@
 
 namespace cooper::bench {
 
-// A request about one image, as the engine would have made its contexts: the
-// image for the VAE and for the vision encoder, then text.
+// The contexts of a request, as the engine would have made them: the image for
+// the VAE and for the vision encoder, then text.
 class Scene {
  public:
-  // `side` px of the image for the VAE.
+  // `side` px of the image for the VAE; 0: a request without an image.
   Scene(Bench& bench, int side);
 
   const model::Context& cond() const { return *cond_; }
   const model::Context& no_text() const { return *no_text_; }
   const model::Context& no_image() const { return *no_image_; }
+  bool has_image() const { return no_text_->cache_length() > 0; }
   // Lengths of the three.
   std::vector<double> lengths() const;
 
@@ -31,9 +32,9 @@ std::shared_ptr<const image::RgbImage> NoiseImage(int side);
 // `context`, in one go; 0: without it.
 void Prefill(Bench& bench, model::Context* context, int vae_side, int vit_side,
              int text);
-// Rows and keys of the segments of such a prefill of an empty context.
-std::vector<AttendedRows> PrefillRows(const Bench& bench, int vae_side,
-                                      int vit_side, int text);
+// Seconds that such a prefill of an empty context cannot undercut, with its
+// encoders.
+double PrefillFloor(const Bench& bench, int vae_side, int vit_side, int text);
 
 }  // namespace cooper::bench
 
