@@ -25,7 +25,19 @@ if(NOT EXISTS "${COOPER_TORCH_DIR}/lib/libtorch_cpu.so")
     "No libtorch found. Run scripts/setup, or set COOPER_TORCH_DIR to the "
     "folder of the torch package, or COOPER_WITH_TORCH=OFF.")
 endif()
-message(STATUS "libtorch: ${COOPER_TORCH_DIR}")
+set(_torch_version "")
+if(EXISTS "${COOPER_TORCH_DIR}/version.py")
+  file(STRINGS "${COOPER_TORCH_DIR}/version.py" _torch_version
+    REGEX "^__version__ = ")
+  string(REGEX REPLACE ".*'(.*)'" "\\1" _torch_version "${_torch_version}")
+endif()
+message(STATUS "libtorch: ${COOPER_TORCH_DIR} (${_torch_version})")
+if(COOPER_CUDA AND NOT EXISTS "${COOPER_TORCH_DIR}/lib/libtorch_cuda.so")
+  message(FATAL_ERROR
+    "COOPER_CUDA needs a CUDA build of torch (${COOPER_TORCH_VERSION} from "
+    "PyPI, or another in COOPER_TORCH_DIR); ${_torch_version} in "
+    "${COOPER_TORCH_DIR} is none.")
+endif()
 
 set(_torch_links "${CMAKE_BINARY_DIR}/torch_include")
 file(REMOVE_RECURSE "${_torch_links}")

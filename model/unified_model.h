@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -27,12 +28,21 @@
 // neighbours in the batch, up to float rounding.
 //
 // Errors: an item that cannot be served (context pool full, not-finite values)
-// carries its own status and leaves its context as it was; the function's own
-// status is for a device that failed, after which the model must not be used.
+// carries its own status and leaves its context as it was. The function's own
+// status (of a Step, RunSlice's) is
+// - RESOURCE_EXHAUSTED where the device's memory ran out in BeginAppend,
+// Decode,
+//   StartFlow, BeginFlowStep, BeginDecodeLatents or RunSlice. Every context and
+//   flow of the call is as it was (noise may have been drawn); a step that
+//   returned it can only be destroyed. The model may be used further, for the
+//   same with fewer items.
+// - INVALID_ARGUMENT from StartFlow.
+// - anything else for a device that failed, after which the model must not be
+//   used.
 
 namespace cooper::model {
 
-// Facts of a loaded model; constant after loading.
+// Facts of a loaded model; constant after the warm-up.
 struct ModelInfo {
   std::string name;
   std::string device;  // "cpu", "cuda:0", "fake"
@@ -51,6 +61,14 @@ struct ModelInfo {
   int64_t kv_page_tokens = 1;  // contexts take the pool in pages of these
   Prompts prompts;
   GenerationDefaults defaults;
+};
+
+// What a GPU's memory holds, bytes: tensors, what the allocator took for them,
+// and what is free of the whole.
+struct GpuMemory {
+  int64_t allocated_bytes = 0;
+  int64_t reserved_bytes = 0;
+  int64_t free_bytes = 0;
 };
 
 struct KvUsage {
@@ -200,8 +218,12 @@ class UnifiedModel {
   // FlowStep meanwhile.
   virtual absl::StatusOr<std::unique_ptr<Step>> BeginDecodeLatents(
       absl::Span<DecodeLatentsItem> items) = 0;
-  // Runs every kind of work once, so that the first request is not slower.
+  // Runs every kind of work once, so that the first request is not slower. Call
+  // it once after loading, on the thread that will use the model, while there
+  // is no context; info().kv_capacity_tokens may change.
   virtual absl::Status WarmUp() = 0;
+  // nullopt: not on a GPU.
+  virtual std::optional<GpuMemory> gpu_memory() const { return std::nullopt; }
 
   // In one go.
   absl::Status Append(absl::Span<AppendItem> items);

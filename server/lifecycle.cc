@@ -1,21 +1,24 @@
 #include "server/lifecycle.h"
 
 #include <prometheus/registry.h>
-#include <pthread.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <exception>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "model/device_status.h"
 #include "server/base/clock.h"
 #include "server/base/logging.h"
 #include "server/base/mutex.h"
 #include "server/base/status_macros.h"
+#include "server/base/worker_pool.h"
 #include "server/metrics/log_collector.h"
 #include "server/metrics/metrics_listener.h"
 #include "server/metrics/process_collector.h"
@@ -61,17 +64,22 @@ class Happenings {
   std::_Exit(static_cast<int>(ExitCode::kStopped));
 }
 
+// What libraries say may have several lines; the process says one.
 ExitCode StartFailed(const absl::Status& status) {
   std::fprintf(stderr, "cooper_server: %s\n",
-               std::string(status.message()).c_str());
-  return ExitCode::kStartFailed;
+               absl::StrReplaceAll(status.message(), {{"\n", " "}}).c_str());
+  return model::IsDeviceUnusable(status) ? ExitCode::kNoDevice
+                                         : ExitCode::kStartFailed;
 }
 
-std::thread NamedThread(const char* name, std::function<void()> body) {
-  return std::thread([name, body = std::move(body)] {
-    pthread_setname_np(pthread_self(), name);
-    body();
-  });
+// Runs `body`; what it throws becomes a status.
+absl::Status Caught(const char* what,
+                    const std::function<absl::Status()>& body) {
+  try {
+    return body();
+  } catch (const std::exception& e) {
+    return absl::InternalError(absl::StrCat(what, ": ", e.what()));
+  }
 }
 
 // One server process. Members in the order of their making: what comes first
@@ -83,8 +91,11 @@ class Process {
   ExitCode Run() {
     const absl::Status listening = Listen();
     if (!listening.ok()) return StartFailed(listening);
-    std::thread loader = NamedThread("load", [this] {
-      loaded_ = Load();
+    // The engine's thread from here on, so that what a library keeps for each
+    // thread is there when the first request comes.
+    engine_thread_ = std::make_unique<base::WorkerPool>("engine", 1);
+    engine_thread_->Post([this] {
+      loaded_ = Caught("loading the model", [this] { return Load(); });
       happenings_.Post(Happening::kLoaded);
     });
     // Nothing but a signal can come before kLoaded, and a load cannot be
@@ -94,8 +105,7 @@ class Process {
       server_->Shutdown(absl::ZeroDuration());
       StopAtOnce();
     }
-    loader.join();
-    if (!loaded_.ok()) return StartFailed(loaded_.status());
+    if (!loaded_.ok()) return StartFailed(loaded_);
     Serve();
     const Happening end = happenings_.Wait();
     return end == Happening::kEngineFailed ? EndFailed() : Drain();
@@ -135,20 +145,20 @@ class Process {
     return base::Annotate(value.status(), prefix);
   }
 
-  absl::StatusOr<std::unique_ptr<model::UnifiedModel>> Load() {
+  absl::Status Load() {
     const absl::Time start = clock_->Now();
-    COOPER_ASSIGN_OR_RETURN(auto model, options_.load());
+    COOPER_ASSIGN_OR_RETURN(model_, options_.load());
     const absl::Time loaded = clock_->Now();
     metrics_.ModelLoaded(metrics::LoadStage::kLoad, loaded - start);
-    COOPER_RETURN_IF_ERROR(model->WarmUp());
+    COOPER_RETURN_IF_ERROR(model_->WarmUp());
     metrics_.ModelLoaded(metrics::LoadStage::kWarmUp, clock_->Now() - loaded);
-    return model;
+    return absl::OkStatus();
   }
 
   void Serve() {
-    model_ = *std::move(loaded_);
     engine_ = std::make_unique<engine::Engine>(model_.get(), &metrics_, clock_,
-                                               options_.engine);
+                                               options_.engine,
+                                               std::move(engine_thread_));
     const model::ModelInfo& info = model_->info();
     metrics_.SetModelInfo(info.name, info.device, info.dtype);
     metrics_.SetEngineUp(true);
@@ -168,9 +178,14 @@ class Process {
                {"queued", engine_->load().queued}});
     server_->SetReady(false);
     engine_->BeginDrain();
-    std::thread drain = NamedThread("drain", [this] {
-      engine_->Shutdown(clock_->Now() + options_.drain_timeout);
-      server_->Shutdown(kFlushTime);
+    absl::Status drained;
+    base::WorkerPool drain("drain", 1);
+    drain.Post([this, &drained] {
+      drained = Caught("draining", [this] {
+        engine_->Shutdown(clock_->Now() + options_.drain_timeout);
+        server_->Shutdown(kFlushTime);
+        return absl::OkStatus();
+      });
       happenings_.Post(Happening::kDrained);
     });
     Happening end = happenings_.Wait();
@@ -180,7 +195,11 @@ class Process {
       failed = true;
       end = happenings_.Wait();
     }
-    drain.join();
+    if (!drained.ok()) {
+      base::Log(base::LogLevel::kError, "draining failed",
+                {{"cause", base::Printable(drained.message(), 500)}});
+      failed = true;
+    }
     base::Log(base::LogLevel::kInfo, "stopped");
     return failed ? ExitCode::kEngineFailed : ExitCode::kStopped;
   }
@@ -201,9 +220,10 @@ class Process {
   Happenings happenings_;
   SignalThread signals_{
       [this](int) { happenings_.Post(Happening::kStopSignal); }};
-  absl::StatusOr<std::unique_ptr<model::UnifiedModel>> loaded_;
   std::unique_ptr<metrics::MetricsListener> metrics_listener_;
   std::unique_ptr<model::UnifiedModel> model_;
+  absl::Status loaded_;
+  std::unique_ptr<base::WorkerPool> engine_thread_;  // until the engine has it
   std::unique_ptr<engine::Engine> engine_;
   rpc::EngineSlot slot_;
   std::unique_ptr<rpc::Server> server_;
@@ -212,7 +232,12 @@ class Process {
 }  // namespace
 
 ExitCode RunServer(const LifecycleOptions& options) {
-  return Process(options).Run();
+  ExitCode code = ExitCode::kStartFailed;
+  const absl::Status ran = Caught("starting", [&] {
+    code = Process(options).Run();
+    return absl::OkStatus();
+  });
+  return ran.ok() ? code : StartFailed(ran);
 }
 
 }  // namespace cooper

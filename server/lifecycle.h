@@ -20,6 +20,7 @@ enum class ExitCode {
   kStartFailed = 1,   // a port, a file, the model
   kUsage = 2,         // a flag
   kEngineFailed = 3,  // the device failed; restart the process
+  kNoDevice = 4,      // no usable GPU, or it has too little memory
 };
 
 struct LifecycleOptions {
@@ -29,8 +30,9 @@ struct LifecycleOptions {
   tracing::ExportOptions tracing;
   // Time for requests under way after the signal to stop. At least 0.
   absl::Duration drain_timeout = absl::Seconds(30);
-  // Makes the model; runs on a thread of its own while the server already
-  // answers health checks.
+  // Makes the model; runs on the engine's thread while the server already
+  // answers health checks. A status that is marked as model::DeviceUnusable
+  // ends the process with kNoDevice.
   std::function<absl::StatusOr<std::unique_ptr<model::UnifiedModel>>()> load;
 };
 

@@ -25,8 +25,15 @@
 ABSL_FLAG(std::string, checkpoint, "",
           "Directory of the checkpoint, or two (base and fine-tune), "
           "comma-separated; empty: the demo checkpoint.");
-ABSL_FLAG(std::string, device, "auto", "auto, cpu or cuda:N.");
+ABSL_FLAG(
+    std::string, device, "auto",
+    "Device that the model runs on: auto (the first GPU, or the CPU where "
+    "there is none), cpu, cuda or cuda:N.");
 ABSL_FLAG(std::string, dtype, "auto", "auto, float32 or bfloat16.");
+ABSL_FLAG(bool, deterministic, false,
+          "On a GPU, choose algorithms whose results do not vary between runs "
+          "and depend as little as possible on the other requests of a batch, "
+          "at a cost in speed. On a CPU results are so in any case.");
 ABSL_FLAG(int64_t, kv_cache_mib, 0,
           "Memory of all contexts, MiB; 0: chosen from what is free.");
 ABSL_FLAG(int64_t, prefix_cache_mib, -1,
@@ -96,7 +103,8 @@ namespace {
 constexpr char kUsage[] =
     "Serves the COOPER model over gRPC (cooper.v1.SpatialReasoningService).\n"
     "Flags can also come from --flagfile=FILE. Exit codes: 0 stopped by a\n"
-    "signal, 1 start failed, 2 bad flag, 3 the device failed.";
+    "signal, 1 start failed, 2 bad flag, 3 the device failed, 4 no usable GPU\n"
+    "or too little GPU memory.";
 
 // Calls between those that the engine admits and the streams' cap, for health
 // checks and for refusals.
@@ -164,6 +172,7 @@ absl::Status ReadModelFlags(ModelSource* source) {
   source->device = absl::GetFlag(FLAGS_device);
   source->dtype = absl::GetFlag(FLAGS_dtype);
   source->kv_cache_mib = absl::GetFlag(FLAGS_kv_cache_mib);
+  source->deterministic = absl::GetFlag(FLAGS_deterministic);
   return source->Validate();
 }
 
@@ -193,6 +202,8 @@ absl::Status ReadFlags(LifecycleOptions* options) {
   }
   ModelSource source;
   COOPER_RETURN_IF_ERROR(ReadModelFlags(&source));
+  source.append_rows = options->engine.append_tokens;
+  source.flow_rows = options->engine.flow_tokens;
   options->load = [source] { return LoadModel(source); };
   return absl::OkStatus();
 }

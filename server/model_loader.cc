@@ -20,15 +20,15 @@ namespace {
 constexpr int64_t kMaxKvCacheMib = int64_t{1} << 20;
 
 absl::Status CheckDevice(absl::string_view device) {
-  int card = 0;
+  int gpu = 0;
   absl::string_view number = device;
-  if (device == "auto" || device == "cpu" ||
+  if (device == "auto" || device == "cpu" || device == "cuda" ||
       (absl::ConsumePrefix(&number, "cuda:") &&
-       absl::SimpleAtoi(number, &card) && card >= 0)) {
+       absl::SimpleAtoi(number, &gpu) && gpu >= 0)) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("device: must be auto, cpu or cuda:N, not \"",
+      absl::StrCat("device: must be auto, cpu, cuda or cuda:N, not \"",
                    base::Printable(device), "\""));
 }
 
@@ -102,6 +102,9 @@ absl::StatusOr<std::unique_ptr<model::UnifiedModel>> LoadModel(
   options.device = source.device;
   options.dtype = source.dtype;
   options.kv_cache_mib = source.kv_cache_mib;
+  options.deterministic = source.deterministic;
+  if (source.append_rows > 0) options.append_rows = source.append_rows;
+  if (source.flow_rows > 0) options.flow_rows = source.flow_rows;
   return torch_model::LoadModel(options);
 #else
   return absl::FailedPreconditionError("built without libtorch");

@@ -19,9 +19,13 @@ struct ModelSource {
   // One or two directories; none: the demo checkpoint that comes with the
   // program.
   std::vector<std::string> checkpoint_dirs;
-  std::string device = "auto";  // "auto", "cpu" or "cuda:N"
+  std::string device = "auto";  // "auto", "cpu", "cuda" or "cuda:N"
   std::string dtype = "auto";   // "auto", "float32" or "bfloat16"
   int64_t kv_cache_mib = 0;     // [0, 1048576]; 0: chosen from what is free
+  bool deterministic = false;
+  // Rows of the engine's largest batches; 0: the model's own idea of them.
+  int64_t append_rows = 0;
+  int64_t flow_rows = 0;
 
   // INVALID_ARGUMENT "flag: what is wrong"; also where this program was built
   // without the network and no fake model is asked for.

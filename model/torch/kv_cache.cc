@@ -27,8 +27,16 @@ struct KvPool::Table {
   std::vector<int32_t> pages;
 };
 
+int64_t KvPool::PageBytes(const Shape& shape, at::ScalarType dtype) {
+  return int64_t{2} * shape.layers * kPageTokens * shape.kv_heads *
+         shape.head_dim * static_cast<int64_t>(c10::elementSize(dtype));
+}
+
 KvPool::KvPool(const Shape& shape, int64_t pages, const Device& device)
-    : shape_(shape), references_(pages, 0), filled_(pages, 0) {
+    : shape_(shape),
+      page_bytes_(PageBytes(shape, device.dtype)),
+      references_(pages, 0),
+      filled_(pages, 0) {
   const auto options = at::TensorOptions(device.dtype).device(device.device);
   for (int layer = 0; layer < shape.layers; ++layer) {
     for (std::vector<at::Tensor>* store : {&keys_, &values_}) {
@@ -36,9 +44,6 @@ KvPool::KvPool(const Shape& shape, int64_t pages, const Device& device)
           {pages * kPageTokens, shape.kv_heads, shape.head_dim}, options));
     }
   }
-  page_bytes_ = int64_t{2} * shape.layers * kPageTokens * shape.kv_heads *
-                shape.head_dim *
-                static_cast<int64_t>(c10::elementSize(device.dtype));
   free_.reserve(pages);
   for (int64_t page = pages - 1; page >= 0; --page) {
     free_.push_back(static_cast<int32_t>(page));

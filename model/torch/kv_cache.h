@@ -38,6 +38,8 @@ class KvPool {
   };
   static constexpr int64_t kPageTokens = 64;
 
+  static int64_t PageBytes(const Shape& shape, at::ScalarType dtype);
+
   KvPool(const Shape& shape, int64_t pages, const Device& device);
 
   int64_t pages() const { return static_cast<int64_t>(filled_.size()); }

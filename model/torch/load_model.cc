@@ -9,18 +9,20 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint/checkpoint.h"
+#include "model/device_status.h"
 #include "model/torch/device_settings.h"
 #include "model/torch/guard.h"
 #include "model/torch/torch_model.h"
+#include "model/torch/warm_up.h"
+#include "server/base/check.h"
 #include "server/base/status_macros.h"
 
 namespace cooper::torch_model {
 namespace {
 
-// What the KV pool takes where the flag leaves it open.
+// What the KV pool takes of a CPU's memory where the flag leaves it open.
 constexpr int64_t kDefaultHostPoolTokens = 65536;
 constexpr int64_t kLeastHostPoolBytes = int64_t{256} << 20;
-constexpr int64_t kWorkspaceReserveBytes = int64_t{2} << 30;  // on a card
 constexpr int64_t kMinPoolPages = 16;
 // Below this many bytes of weights a token, waking a second thread for each
 // operator costs more than it brings.
@@ -36,8 +38,8 @@ absl::StatusOr<std::unique_ptr<TorchModel>> TorchModel::Load(
       SelectDevice(options.device, options.dtype,
                    options.device_layer != nullptr ? options.device_layer
                                                    : DeviceLayer::OfBuild()));
-  COOPER_RETURN_IF_ERROR(
-      Guarded(model->device_, [&] { return model->Build(options); }));
+  COOPER_RETURN_IF_ERROR(model->OfDevice(
+      Guarded(model->device_, [&] { return model->Build(options); })));
   return model;
 }
 
@@ -47,6 +49,7 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
         "--kernels: must be auto or generic, not \"", options.kernels, "\""));
   }
   device_.generic_kernels = options.kernels == "generic";
+  device_.deterministic = options.deterministic;
   ApplyDeviceSettings(device_);
   if (options.threads > 0) at::set_num_threads(options.threads);
   COOPER_ASSIGN_OR_RETURN(
@@ -59,6 +62,14 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
       tokenizer_, tokenizer::Tokenizer::Load(checkpoint->tokenizer_dir()));
   llm_ = checkpoint->llm();
   cooper_ = checkpoint->cooper();
+  memory_ =
+      PlanMemory(llm_, checkpoint->vit(), cooper_, options, device_.dtype);
+  append_rows_ = options.append_rows;
+  flow_rows_ = options.flow_rows;
+  if (!device_.is_cpu()) {
+    COOPER_ASSIGN_OR_RETURN(const DeviceMemory memory, MemoryOf(device_));
+    COOPER_RETURN_IF_ERROR(memory_.CheckFree(memory));
+  }
 
   const auto weights_of = [&](WeightReader::Part part) {
     return options.random_weights ? MakeRandomWeights(part, device_)
@@ -101,36 +112,49 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
   }
   delimiters_ = transformer_->Embed({special.soi, special.eoi});
   vocabulary_ = std::min(cooper_.text_vocab_size, llm_.vocab_size);
-  COOPER_RETURN_IF_ERROR(MakePool(options));
+  COOPER_RETURN_IF_ERROR(MakeFirstPool(options));
   FillInfo(vit_patch, parameters);
   return absl::OkStatus();
 }
 
-absl::Status TorchModel::MakePool(const LoadOptions& options) {
-  const KvPool::Shape shape{llm_.num_hidden_layers, llm_.num_key_value_heads,
-                            llm_.head_dim()};
-  const int64_t page_bytes =
-      int64_t{2} * shape.layers * KvPool::kPageTokens * shape.kv_heads *
-      shape.head_dim * static_cast<int64_t>(c10::elementSize(device_.dtype));
+absl::StatusOr<int64_t> TorchModel::HostPoolBytes(int64_t asked_bytes) const {
   COOPER_ASSIGN_OR_RETURN(const DeviceMemory memory, MemoryOf(device_));
-  int64_t bytes = options.kv_cache_mib << 20;
-  if (bytes == 0) {
-    bytes = device_.is_cpu()
-                ? std::min(std::max(kDefaultHostPoolTokens /
-                                        KvPool::kPageTokens * page_bytes,
-                                    kLeastHostPoolBytes),
-                           memory.free_bytes / 2)
-                : memory.free_bytes - kWorkspaceReserveBytes;
-  }
-  const int64_t pages = bytes / page_bytes;
-  if (pages < kMinPoolPages || bytes > memory.free_bytes) {
+  const int64_t page = memory_.page;
+  const int64_t bytes = asked_bytes > 0
+                            ? asked_bytes
+                            : std::min(std::max(kDefaultHostPoolTokens /
+                                                    KvPool::kPageTokens * page,
+                                                kLeastHostPoolBytes),
+                                       memory.free_bytes / 2);
+  if (bytes < kMinPoolPages * page || bytes > memory.free_bytes) {
     return absl::ResourceExhaustedError(absl::StrCat(
         "the KV cache: ", bytes >> 20, " MiB of ", memory.free_bytes >> 20,
-        " MiB free; at least ", (kMinPoolPages * page_bytes) >> 20,
+        " MiB free; at least ", (kMinPoolPages * page) >> 20,
         " MiB are needed (--kv_cache_mib)"));
   }
-  pool_ = std::make_unique<KvPool>(shape, pages, device_);
+  return bytes;
+}
+
+absl::Status TorchModel::MakeFirstPool(const LoadOptions& options) {
+  if (device_.is_cpu()) {
+    COOPER_ASSIGN_OR_RETURN(const int64_t bytes,
+                            HostPoolBytes(options.kv_cache_mib << 20));
+    MakePool(bytes);
+    return absl::OkStatus();
+  }
+  COOPER_ASSIGN_OR_RETURN(DeviceMemory memory, MemoryOf(device_));
+  COOPER_ASSIGN_OR_RETURN(const int64_t bytes, memory_.FirstPool(memory));
+  MakePool(bytes);
   return absl::OkStatus();
+}
+
+void TorchModel::MakePool(int64_t bytes) {
+  pool_.reset();
+  pool_ = std::make_unique<KvPool>(
+      KvPool::Shape{llm_.num_hidden_layers, llm_.num_key_value_heads,
+                    llm_.head_dim()},
+      bytes / memory_.page, device_);
+  info_.kv_capacity_tokens = pool_->pages() * KvPool::kPageTokens;
 }
 
 void TorchModel::FillInfo(int vit_patch, int64_t parameters) {
@@ -145,7 +169,6 @@ void TorchModel::FillInfo(int vit_patch, int64_t parameters) {
   info_.latent_stride = cooper_.ae_downsample * cooper_.latent_patch_size;
   info_.max_latent_side = cooper_.max_latent_size;
   info_.vit_patch = vit_patch;
-  info_.kv_capacity_tokens = pool_->pages() * KvPool::kPageTokens;
   info_.kv_page_tokens = KvPool::kPageTokens;
   info_.kv_bytes_per_token = pool_->page_bytes() / KvPool::kPageTokens;
   info_.prompts = cooper_.prompts;
@@ -153,64 +176,54 @@ void TorchModel::FillInfo(int vit_patch, int64_t parameters) {
 }
 
 absl::Status TorchModel::WarmUp() {
-  const std::unique_ptr<model::Context> cond = NewContext();
-  const std::unique_ptr<model::Context> empty = NewContext();
-  model::SeededNoise noise(0);
-  const auto grey = [](image::Size size) {
-    auto image = std::make_shared<image::RgbImage>();
-    image->size = size;
-    image->pixels.assign(size_t{3} * size.width * size.height, 128);
-    return image;
-  };
-  // The smallest square that the rules give.
-  const auto side = [](const model::ImageRule& rule) {
-    return std::max(rule.stride, rule.min_size / rule.stride * rule.stride);
-  };
-  const int latent_side = side(info_.vae_rule);
-  const int vision_side = side(info_.vit_rule);
-  const model::SpecialTokens& special = tokenizer_->special();
-  const std::vector<model::Segment> segments = {
-      model::TextSegment{{special.bos, special.eos}},
-      model::LatentImageSegment{grey({latent_side, latent_side}), &noise},
-      model::VisionImageSegment{grey({vision_side, vision_side})},
-      model::TextSegment{std::vector<model::TokenId>(32, special.bos)},
-  };
-  std::vector<model::AppendItem> items;
-  items.reserve(segments.size());
-  for (const model::Segment& segment : segments) {
-    items.push_back({cond.get(), &segment, absl::OkStatus()});
+  if (device_.is_cpu()) {
+    COOPER_RETURN_IF_ERROR(RunWarmUp(this, SmallestShapes(info_)));
+    malloc_trim(0);  // what loading and this left on the heap
+    return absl::OkStatus();
   }
-  COOPER_RETURN_IF_ERROR(Append(absl::MakeSpan(items)));
-  for (const model::AppendItem& item : items) {
-    COOPER_RETURN_IF_ERROR(item.status);
-  }
+  return OfDevice(Guarded(device_, [&] { return WarmUpGpu(); }));
+}
 
-  model::FlowSpec spec;
-  spec.size = {latent_side, latent_side};
-  spec.options.num_timesteps = 2;
-  spec.cond = cond.get();
-  spec.no_text = cond.get();
-  spec.no_image = empty.get();
-  spec.noise = &noise;
-  COOPER_ASSIGN_OR_RETURN(const std::unique_ptr<model::Flow> flow,
-                          StartFlow(spec));
-  model::Flow* const flows[] = {flow.get()};
-  COOPER_ASSIGN_OR_RETURN(const std::unique_ptr<model::FlowStep> step,
-                          BeginFlowStep(flows));
-  COOPER_RETURN_IF_ERROR(step->RunSlice(absl::InfiniteDuration()).status());
-  model::DecodeLatentsItem latents;
-  latents.flow = flow.get();
-  COOPER_RETURN_IF_ERROR(DecodeLatents(absl::MakeSpan(&latents, 1)));
-
-  for (int i = 0; i < 4; ++i) {
-    model::DecodeItem item;
-    item.context = cond.get();
-    item.token = special.bos;
-    COOPER_RETURN_IF_ERROR(Decode(absl::MakeSpan(&item, 1)));
-    COOPER_RETURN_IF_ERROR(item.status);
+absl::Status TorchModel::WarmUpGpu() {
+  COOPER_CHECK(pool_->used_pages() == 0);
+  DeviceLayer* const layer = device_.layer;
+  COOPER_RETURN_IF_ERROR(layer->EmptyCache());
+  COOPER_RETURN_IF_ERROR(layer->ResetPeak(device_.gpu));
+  COOPER_ASSIGN_OR_RETURN(const AllocatorMemory before,
+                          layer->Allocator(device_.gpu));
+  COOPER_RETURN_IF_ERROR(
+      RunWarmUp(this, LargestShapes(info_, append_rows_, flow_rows_)));
+  COOPER_RETURN_IF_ERROR(Synchronize(device_));
+  COOPER_ASSIGN_OR_RETURN(const AllocatorMemory after,
+                          layer->Allocator(device_.gpu));
+  memory_.workspace = after.peak_reserved_bytes - before.allocated_bytes;
+  COOPER_RETURN_IF_ERROR(layer->EmptyCache());
+  COOPER_ASSIGN_OR_RETURN(DeviceMemory memory, MemoryOf(device_));
+  memory.free_bytes += pool_->pages() * pool_->page_bytes();
+  COOPER_ASSIGN_OR_RETURN(const int64_t bytes, memory_.FinalPool(memory));
+  if (bytes / memory_.page != pool_->pages()) {
+    pool_.reset();
+    COOPER_RETURN_IF_ERROR(layer->EmptyCache());
+    MakePool(bytes);
   }
-  malloc_trim(0);  // what loading and this left on the heap
   return absl::OkStatus();
+}
+
+absl::Status TorchModel::OfDevice(const absl::Status& status) const {
+  const bool of_device =
+      !device_.is_cpu() &&
+      (absl::IsResourceExhausted(status) || absl::IsInternal(status));
+  if (!of_device) return status;
+  return model::DeviceUnusable(base::Annotate(status, device_.name()));
+}
+
+std::optional<model::GpuMemory> TorchModel::gpu_memory() const {
+  if (device_.is_cpu()) return std::nullopt;
+  const auto memory = device_.layer->Memory(device_.gpu);
+  const auto allocator = device_.layer->Allocator(device_.gpu);
+  if (!memory.ok() || !allocator.ok()) return std::nullopt;
+  return model::GpuMemory{allocator->allocated_bytes, allocator->reserved_bytes,
+                          memory->free_bytes};
 }
 
 absl::StatusOr<std::unique_ptr<model::UnifiedModel>> LoadModel(

@@ -32,8 +32,16 @@ struct LoadOptions {
   // Benchmarks and checks only: draws the weights on the device (weights.h).
   // The checkpoint then needs only its configuration and tokenizer files.
   bool random_weights = false;
-  // Memory of all contexts together; 0: chosen from what is free.
+  // Memory of all contexts together; 0: chosen from what is free, on a GPU by
+  // the warm-up, which first measures what the largest batches need.
   int64_t kv_cache_mib = 0;
+  // Rows of the largest prefill batch and of the largest denoising step, as the
+  // engine will make them.
+  int64_t append_rows = 8192;
+  int64_t flow_rows = 16384;
+  // Results that do not depend on the rest of a batch on a GPU either, and do
+  // not vary between runs. Slower.
+  bool deterministic = false;
   // Threads of one operator on the CPU; 0: the machine's cores, or one for a
   // model so small that threads do not pay.
   int threads = 0;

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "model/torch/kv_cache.h"
 #include "model/torch/latents.h"
 #include "model/torch/load_model.h"
+#include "model/torch/memory_plan.h"
 #include "model/torch/slice_pacer.h"
 #include "model/torch/transformer.h"
 #include "model/torch/vision_encoder.h"
@@ -42,6 +44,7 @@ class TorchModel final : public model::UnifiedModel {
       absl::Span<model::Flow* const> flows) override;
   absl::StatusOr<std::unique_ptr<model::Step>> BeginDecodeLatents(
       absl::Span<model::DecodeLatentsItem> items) override;
+  std::optional<model::GpuMemory> gpu_memory() const override;
   absl::Status WarmUp() override;
 
   // The parts, for checks and benchmarks.
@@ -62,7 +65,13 @@ class TorchModel final : public model::UnifiedModel {
  private:
   TorchModel() = default;
   absl::Status Build(const LoadOptions& options);
-  absl::Status MakePool(const LoadOptions& options);
+  absl::StatusOr<int64_t> HostPoolBytes(int64_t asked_bytes) const;
+  absl::Status MakeFirstPool(const LoadOptions& options);
+  void MakePool(int64_t bytes);
+  // Measures what the largest batches take, and makes the pool of the rest.
+  absl::Status WarmUpGpu();
+  // Marks what a GPU failed at while the model was loaded.
+  absl::Status OfDevice(const absl::Status& status) const;
   void FillInfo(int vit_patch, int64_t parameters);
   absl::Status CheckSegment(const model::Segment& segment) const;
   int64_t TokensOf(const model::Segment& segment) const;
@@ -77,6 +86,8 @@ class TorchModel final : public model::UnifiedModel {
       absl::Span<model::AppendItem> items, AppendTrace* trace);
 
   Device device_;
+  MemoryPlan memory_;
+  int64_t append_rows_ = 0, flow_rows_ = 0;  // of the largest batches
   checkpoint::LlmConfig llm_;
   checkpoint::CooperConfig cooper_;
   std::unique_ptr<const tokenizer::Tokenizer> tokenizer_;

@@ -70,13 +70,14 @@ absl::Status EngineOptions::Validate() const {
 class Engine::Impl {
  public:
   Impl(model::UnifiedModel* model, metrics::ServerMetrics* metrics,
-       const base::Clock* clock, const EngineOptions& options)
+       const base::Clock* clock, const EngineOptions& options,
+       std::unique_ptr<base::WorkerPool> thread)
       : model_(model),
         clock_(clock),
         options_(options),
         admission_({options.max_running + options.max_queue,
                     options.max_queue_bytes, options.max_per_client}),
-        loop_(model, metrics, clock, options, &admission_) {
+        loop_(model, metrics, clock, options, &admission_, std::move(thread)) {
     metrics->SetEngineUp(true);
   }
 
@@ -122,8 +123,10 @@ class Engine::Impl {
 };
 
 Engine::Engine(model::UnifiedModel* model, metrics::ServerMetrics* metrics,
-               const base::Clock* clock, EngineOptions options)
-    : impl_(std::make_unique<Impl>(model, metrics, clock, options)) {}
+               const base::Clock* clock, EngineOptions options,
+               std::unique_ptr<base::WorkerPool> thread)
+    : impl_(std::make_unique<Impl>(model, metrics, clock, options,
+                                   std::move(thread))) {}
 
 Engine::~Engine() { impl_->Shutdown(absl::InfinitePast()); }
 

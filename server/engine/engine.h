@@ -9,6 +9,7 @@
 #include "model/image/codec.h"
 #include "model/unified_model.h"
 #include "server/base/clock.h"
+#include "server/base/worker_pool.h"
 #include "server/engine/event.h"
 #include "server/engine/request.h"
 #include "server/metrics/server_metrics.h"
@@ -63,9 +64,11 @@ class Engine {
     int running = 0;  // holding contexts
   };
 
-  // `model`, `metrics` and `clock` must outlive the engine.
+  // `model`, `metrics` and `clock` must outlive the engine. `thread`: a pool of
+  // one thread, which becomes the engine's; null: one is made.
   Engine(model::UnifiedModel* model, metrics::ServerMetrics* metrics,
-         const base::Clock* clock, EngineOptions options);
+         const base::Clock* clock, EngineOptions options,
+         std::unique_ptr<base::WorkerPool> thread = nullptr);
   // Shuts down with no time left, then joins.
   ~Engine();
 

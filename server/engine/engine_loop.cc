@@ -1,7 +1,5 @@
 #include "server/engine/engine_loop.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <exception>
 #include <map>
@@ -50,7 +48,8 @@ int64_t SessionTokens(const EngineOptions& options,
 EngineLoop::EngineLoop(model::UnifiedModel* model,
                        metrics::ServerMetrics* metrics,
                        const base::Clock* clock, const EngineOptions& options,
-                       Admission* admission)
+                       Admission* admission,
+                       std::unique_ptr<base::WorkerPool> thread)
     : model_(model),
       metrics_(metrics),
       clock_(clock),
@@ -68,14 +67,16 @@ EngineLoop::EngineLoop(model::UnifiedModel* model,
           "prepare", options.prepare_threads)),
       encode_pool_(
           std::make_unique<base::WorkerPool>("encode", options.encode_threads)),
-      thread_([this] { Run(); }) {
-  pthread_setname_np(thread_.native_handle(), "engine");
+      thread_(thread != nullptr
+                  ? std::move(thread)
+                  : std::make_unique<base::WorkerPool>("engine", 1)) {
+  thread_->Post([this] { Run(); });
 }
 
 EngineLoop::~EngineLoop() {
   stop_ = true;
   inbox_.Wake();
-  thread_.join();
+  thread_.reset();
 }
 
 // ---- From other threads

@@ -6,7 +6,6 @@
 #include <list>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -40,10 +39,10 @@ namespace cooper::engine {
 // what waits, run one wave.
 class EngineLoop {
  public:
-  // All outlive it.
+  // All outlive it. `thread` as Engine's.
   EngineLoop(model::UnifiedModel* model, metrics::ServerMetrics* metrics,
              const base::Clock* clock, const EngineOptions& options,
-             Admission* admission);
+             Admission* admission, std::unique_ptr<base::WorkerPool> thread);
   // No request may be open. Stops the thread and joins.
   ~EngineLoop();
 
@@ -123,7 +122,7 @@ class EngineLoop {
   // Last, so that they end first.
   std::unique_ptr<base::WorkerPool> prepare_pool_;
   std::unique_ptr<base::WorkerPool> encode_pool_;
-  std::thread thread_;
+  std::unique_ptr<base::WorkerPool> thread_;  // one
 };
 
 }  // namespace cooper::engine

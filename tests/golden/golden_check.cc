@@ -1,6 +1,6 @@
 // Compares the network with golden numbers of the reference: one line a case,
 // then the largest error of each tolerance. Exit code: 0 passed, 1 a case
-// failed, 2 wrong usage or files.
+// failed, 2 wrong usage or files, 4 no usable GPU or too little of its memory.
 
 #include <cstdio>
 #include <exception>
@@ -13,6 +13,7 @@
 #include "absl/flags/usage.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "model/device_status.h"
 #include "model/torch/guard.h"
 #include "model/torch/process.h"
 #include "tests/golden/checks.h"
@@ -22,7 +23,7 @@ ABSL_FLAG(std::string, checkpoint, "",
 ABSL_FLAG(std::string, goldens, "",
           "directory of index.json, or one whose folder `cases` holds it");
 ABSL_FLAG(std::string, only, "", "run only cases whose kind/name holds this");
-ABSL_FLAG(std::string, device, "cpu", "auto, cpu or cuda:N");
+ABSL_FLAG(std::string, device, "cpu", "auto, cpu, cuda or cuda:N");
 ABSL_FLAG(std::string, dtype, "float32",
           "float32 or bfloat16: each has its own "
           "tolerances");
@@ -120,7 +121,7 @@ int Main() {
   if (!model.ok()) {
     std::fprintf(stderr, "golden_check: %s\n",
                  model.status().ToString().c_str());
-    return 2;
+    return model::IsDeviceUnusable(model.status()) ? 4 : 2;
   }
   const absl::Time start = absl::Now();
   int passed = 0;

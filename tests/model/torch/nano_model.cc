@@ -8,6 +8,7 @@ std::unique_ptr<TorchModel> NanoModelWithPool(int64_t kv_cache_mib) {
   LoadOptions options;
   options.checkpoint_dirs = {std::string(COOPER_TEST_DATA) + "/goldens/nano"};
   options.device = "cpu";
+  options.dtype = "float32";
   options.kv_cache_mib = kv_cache_mib;
   auto model = TorchModel::Load(options);
   EXPECT_OK(model);

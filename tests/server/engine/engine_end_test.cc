@@ -237,8 +237,8 @@ TEST(EngineEndTest, ACancelledPromptLeavesTheOthersAppendAsItWas) {
     EngineHarness harness(SlicedScript());
     std::shared_ptr<CancelToken> cancel;
     std::shared_ptr<Recorded> other;
-    const auto first = harness.Submit(Question("a question"));
     harness.HoldModelAt(Call::kDecode);
+    const auto first = harness.Submit(Question("a question"));
     harness.AwaitHeld();
     const auto recorded = harness.Submit(Question("a depth question"));
     if (neighbour) {
