@@ -71,6 +71,8 @@ at::Tensor& WhereOut(const at::Tensor& condition, const at::Tensor& self,
   return out;
 }
 
+// Signatures are those that libtorch makes of the operators' schemas.
+// NOLINTBEGIN(performance-unnecessary-value-param)
 at::Tensor Convolution(const at::Tensor& input, const at::Tensor& weight,
                        const OptionalTensor& bias, c10::SymIntArrayRef stride,
                        c10::SymIntArrayRef padding,
@@ -100,6 +102,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> GroupNorm(
       at::empty({input.size(0), groups}, input.options());
   return {at::empty(input.sizes(), input.options()), statistics, statistics};
 }
+
+// NOLINTEND(performance-unnecessary-value-param)
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> LayerNorm(
     const at::Tensor& input, c10::SymIntArrayRef normalized,

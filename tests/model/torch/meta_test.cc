@@ -23,7 +23,7 @@ class MetaTest
     : public ::testing::TestWithParam<std::tuple<const char*, at::ScalarType>> {
  protected:
   void ExpectOnDevice(const at::Tensor& tensor, at::ScalarType dtype,
-                      std::vector<int64_t> sizes) {
+                      const std::vector<int64_t>& sizes) {
     ASSERT_TRUE(tensor.defined());
     EXPECT_TRUE(tensor.is_meta());
     EXPECT_EQ(tensor.scalar_type(), dtype);
