@@ -34,6 +34,7 @@ class Process:
     def __init__(self, run, names, number):
         self.run = run
         self.lines = run.out / f"bench-{number}.jsonl"
+        self.lines.unlink(missing_ok=True)  # of an earlier run
         self.log = run.out / f"bench-{number}.log"
         self.read = 0  # characters of `lines`
         self.current, self.since = None, time.monotonic()
