@@ -112,7 +112,10 @@ def run(run):
         failed = process.current or next(
             (name for name in names if name not in process.done), None)
         names = [name for name in names if name not in process.done]
-        if not reason or failed is None:
+        if not reason:
+            break
+        if failed is None:  # all parts were done, and yet it ended badly
+            run.results.end_part("gpu_bench's end", False, 0, reason)
             break
         names.remove(failed)
         run.results.end_part(failed, False, time.monotonic() - process.since,
