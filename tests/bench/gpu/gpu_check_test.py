@@ -45,7 +45,7 @@ for name in names:
     say(part=name, name=name + ' row', conditions='', value=1.5, unit='ms',
         floor=1.0, ratio=1.5, goal=1.25, at_least=False, ok=False)
     say(part=name, state='end', seconds=0.1)
-if CRASH == 'the end': sys.exit(3)
+if CRASH == 'the end' and names != ['facts']: sys.exit(3)
 """
 GOLDEN = """
 print('ok   vit/base   3 comparisons  largest error 2.00e-06 of 5.0e-05 allowed (x)')
