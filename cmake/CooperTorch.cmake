@@ -95,6 +95,9 @@ endif()
 
 # Registration of operators happens in static initialisers, so the linker must
 # keep libraries that no symbol is taken from.
+#
+# Before them the C++ library: some wheels (2.11) export a part of std::filesystem
+# that crashes where it needs the rest.
 target_link_libraries(cooper_torch INTERFACE
-  -Wl,--no-as-needed ${_torch_libs} -Wl,--as-needed)
+  -lstdc++ -Wl,--no-as-needed ${_torch_libs} -Wl,--as-needed)
 list(APPEND CMAKE_BUILD_RPATH ${_torch_rpath})

@@ -5,6 +5,7 @@ whose libraries the programs load.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -31,7 +32,7 @@ class Run:
         self.bin = archive / "bin"
         self.share = archive / "share"
         self.out = options.out
-        self.deadline = time.monotonic() + options.budget
+        self.deadline = options.start + options.budget
         self.results = gpu_table.Results(options.out)
         # For the programs alone: the archive's libraries would reach python
         # and others too, and the host's own CUDA would shadow the wheel's.
@@ -65,7 +66,7 @@ class Run:
 
     def call(self, command, seconds, log, environment=None):
         """Exit code of a program whose output goes to `log`."""
-        with open(log, "ab") as output:
+        with open(log, "wb") as output:
             process = subprocess.Popen(
                 [str(word) for word in command], stdin=subprocess.DEVNULL,
                 stdout=output, stderr=output,
@@ -146,17 +147,24 @@ def facts(run):
     """What gpu_bench says of the device; ends the program without one."""
     log = run.out / "facts.log"
     lines = run.out / "facts.jsonl"
-    code = run.call([run.bin / "gpu_bench", f"--device={run.options.device}",
-                     f"--shape={run.options.shape}", "--only=facts",
-                     f"--json={lines}"], 60, log)
+    lines.unlink(missing_ok=True)
+    seconds = 120  # the first to read torch's libraries from the disk
+    try:
+        code = run.call([run.bin / "gpu_bench",
+                         f"--device={run.options.device}",
+                         f"--shape={run.options.shape}", "--only=facts",
+                         f"--json={lines}"], seconds, log)
+    except subprocess.TimeoutExpired:
+        stop(2, f"gpu_bench did not start within {seconds} s")
     if code != 0:
         stop(NO_GPU if code == NO_GPU else 2,
              bench_parts.last_line(log) or f"gpu_bench: exit code {code}")
     for line in bench_parts.read_lines(lines):
         run.results.add_line(line)
     if shutil.which("nvidia-smi"):  # clocks, driver, other processes
-        run.call(["nvidia-smi", "-q"], 20, run.out / "nvidia-smi.log",
-                 os.environ)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            run.call(["nvidia-smi", "-q"], 20, run.out / "nvidia-smi.log",
+                     os.environ)
 
 
 def arguments():
@@ -184,6 +192,7 @@ def arguments():
 
 def main(here):
     options = arguments()
+    options.start = time.monotonic()
     if options.device != "cpu" and (reason := why_no_gpu()):
         stop(NO_GPU, reason)
     with tempfile.TemporaryDirectory(prefix="gpu-check-") as temporary:
