@@ -1,5 +1,6 @@
 #include "model/noise.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -52,6 +53,17 @@ void SeededNoise::FillNormal(absl::Span<float> out) {
       out[i + 1] = static_cast<float>(radius * std::sin(angle));
     }
   }
+}
+
+void ReplayedNoise::FillNormal(absl::Span<float> out) {
+  if (next_ + out.size() > given_.size()) {
+    const size_t had = given_.size();
+    given_.resize(next_ + out.size());
+    source_->FillNormal(absl::MakeSpan(given_).subspan(had));
+  }
+  std::copy_n(given_.begin() + static_cast<std::ptrdiff_t>(next_), out.size(),
+              out.begin());
+  next_ += out.size();
 }
 
 }  // namespace cooper::model

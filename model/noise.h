@@ -1,7 +1,11 @@
 #ifndef COOPER_MODEL_NOISE_H_
 #define COOPER_MODEL_NOISE_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
 
 #include "absl/types/span.h"
 
@@ -33,6 +37,27 @@ class SeededNoise final : public NoiseSource {
   uint64_t counter_ = 0;
   uint32_t words_[4] = {};
   int words_left_ = 0;
+};
+
+// Normals of another source, which can be had once more: what work that failed
+// has drawn is drawn again by its repetition. Remembers what it gave.
+class ReplayedNoise final : public NoiseSource {
+ public:
+  explicit ReplayedNoise(std::unique_ptr<NoiseSource> source)
+      : own_(std::move(source)), source_(own_.get()) {}
+  // `source` outlives it.
+  explicit ReplayedNoise(NoiseSource* source) : source_(source) {}
+
+  void FillNormal(absl::Span<float> out) override;
+  double Uniform() override { return source_->Uniform(); }  // not replayed
+  // The next normals are the first ones again.
+  void Rewind() { next_ = 0; }
+
+ private:
+  const std::unique_ptr<NoiseSource> own_;
+  NoiseSource* const source_;
+  std::vector<float> given_;
+  size_t next_ = 0;
 };
 
 }  // namespace cooper::model

@@ -122,6 +122,24 @@ absl::Status FakeModel::ItemFault(Call call, const std::vector<TokenId>& ids) {
   return absl::OkStatus();
 }
 
+absl::Status FakeModel::MemoryFault(
+    Call call, size_t items,
+    const std::function<std::vector<TokenId>(size_t)>& ids_of) const {
+  for (const FakeFault& fault : script_.faults) {
+    if (fault.effect != FakeFault::Effect::kOutOfMemory || fault.call != call ||
+        calls_[static_cast<size_t>(call)] < fault.nth ||
+        static_cast<int>(items) <= fault.above) {
+      continue;
+    }
+    for (size_t i = 0; i < items; ++i) {
+      if (fault.match.empty() || Holds(ids_of(i), fault.match)) {
+        return absl::ResourceExhaustedError("scripted lack of memory");
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<model::AppendStep>> FakeModel::BeginAppend(
     absl::Span<model::AppendItem> items) {
   return std::make_unique<FakeAppendStep>(this, items);
@@ -153,6 +171,9 @@ absl::Status FakeModel::Decode(absl::Span<model::DecodeItem> items) {
   COOPER_RETURN_IF_ERROR(
       Enter({Call::kDecode, static_cast<int>(count), count},
             script_.delays.decode + script_.delays.decode_item * count));
+  COOPER_RETURN_IF_ERROR(
+      MemoryFault(Call::kDecode, items.size(),
+                  [&](size_t i) { return Fake(items[i].context).Ids(); }));
   for (model::DecodeItem& item : items) {
     FakeContext& context = Fake(item.context);
     const bool first = item.token == codec_.special().bos;
@@ -196,6 +217,8 @@ absl::StatusOr<std::unique_ptr<model::Flow>> FakeModel::StartFlow(
                      ", at most ", max_side));
   }
   auto flow = std::make_unique<FakeFlow>(pool_, spec, stride);
+  COOPER_RETURN_IF_ERROR(
+      MemoryFault(Call::kStartFlow, 1, [&](size_t) { return flow->Ids(); }));
   COOPER_RETURN_IF_ERROR(ItemFault(Call::kStartFlow, flow->Ids()));
   return flow;
 }

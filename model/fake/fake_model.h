@@ -4,6 +4,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,9 @@ class FakeModel final : public model::UnifiedModel {
   absl::StatusOr<std::unique_ptr<model::Step>> BeginDecodeLatents(
       absl::Span<model::DecodeLatentsItem> items) override;
   absl::Status WarmUp() override { return absl::OkStatus(); }
+  std::optional<model::GpuMemory> gpu_memory() const override {
+    return script_.gpu_memory;
+  }
 
   // For tests; thread-safe.
   std::vector<Record> records() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -84,6 +88,10 @@ class FakeModel final : public model::UnifiedModel {
                      absl::Duration delay = absl::ZeroDuration());
   // The fault of this item in the call that Enter counted last.
   absl::Status ItemFault(Call call, const std::vector<model::TokenId>& ids);
+  // RESOURCE_EXHAUSTED where the call that Enter counted last is too large.
+  absl::Status MemoryFault(
+      Call call, size_t items,
+      const std::function<std::vector<model::TokenId>(size_t)>& ids_of) const;
   void Sleep(absl::Duration duration) const;
   absl::Time Now() const;
   // The text that a context which got bos is about to hold.

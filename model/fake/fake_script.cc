@@ -142,10 +142,12 @@ FakeFault ReadFault(Fields& fields) {
   fields.Read("effect",
               {{"status", FakeFault::Effect::kStatus},
                {"throw", FakeFault::Effect::kThrow},
-               {"item", FakeFault::Effect::kItem}},
+               {"item", FakeFault::Effect::kItem},
+               {"out_of_memory", FakeFault::Effect::kOutOfMemory}},
               &fault.effect);
   fields.ReadNumber("nth", &fault.nth);
   fields.Read("match", &fault.match);
+  fields.ReadNumber("above", &fault.above);
   return fault;
 }
 
@@ -183,6 +185,12 @@ absl::StatusOr<FakeScript> FakeScript::FromJson(absl::string_view text) {
   fields.Read("default", &script.texts);
   fields.ReadObjects("faults",
                      [&](Fields& f) { script.faults.push_back(ReadFault(f)); });
+  fields.ReadObject("gpu_memory", [&](Fields& f) {
+    model::GpuMemory& memory = script.gpu_memory.emplace();
+    f.ReadNumber("allocated", &memory.allocated_bytes);
+    f.ReadNumber("reserved", &memory.reserved_bytes);
+    f.ReadNumber("free", &memory.free_bytes);
+  });
   COOPER_RETURN_IF_ERROR(fields.Finish());
   for (const FakeTexts& texts : script.scripts) {
     if (texts.texts.empty()) return Wrong("scripts", "texts must not be empty");

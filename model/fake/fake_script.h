@@ -1,6 +1,7 @@
 #ifndef COOPER_MODEL_FAKE_FAKE_SCRIPT_H_
 #define COOPER_MODEL_FAKE_FAKE_SCRIPT_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "model/options.h"
+#include "model/unified_model.h"
 
 namespace cooper::fake {
 
@@ -33,12 +35,17 @@ struct FakeFault {
     kStatus,  // the call returns INTERNAL: the device failed
     kThrow,   // the call throws std::runtime_error
     kItem,    // only the item whose context's text holds `match` fails
+    // The call, from the nth on, runs out of memory where it has more than
+    // `above` items, and one of them has a context whose text holds `match`.
+    kOutOfMemory,
   };
   Call call = Call::kDecode;
   Effect effect = Effect::kStatus;
-  int nth = 1;  // counts calls of that kind from 1; kItem: from there on
-  std::string match;
+  // Counts calls of that kind from 1; kItem, kOutOfMemory: from there on.
+  int nth = 1;
+  std::string match;  // empty: any text
   absl::StatusCode item_code = absl::StatusCode::kInternal;
+  int above = 0;  // kOutOfMemory
 };
 
 // What the fake model is and does. As JSON, every key optional:
@@ -53,7 +60,9 @@ struct FakeFault {
 //    "scripts": [{"match": "part of a question", "texts": ["turn 0", ...]}],
 //    "default": ["turn 0", ...],
 //    "faults": [{"call": "append|decode|start_flow|flow_slice|latents",
-//                "effect": "status|throw|item", "nth": 1, "match": ""}]}
+//                "effect": "status|throw|item|out_of_memory", "nth": 1,
+//                "match": "", "above": 0}],
+//    "gpu_memory": {"allocated": 0, "reserved": 0, "free": 0}}
 // The first script whose `match` is found is taken, else "default".
 struct FakeScript {
   std::string name = "fake";
@@ -69,6 +78,8 @@ struct FakeScript {
       "<think> I look. </think>\n"
       "<answer> Yes. \\boxed{yes} </answer>"};
   std::vector<FakeFault> faults;
+  // What it says of its GPU; unset: it has none.
+  std::optional<model::GpuMemory> gpu_memory;
 
   // INVALID_ARGUMENT naming the key that is wrong or unknown.
   static absl::StatusOr<FakeScript> FromJson(absl::string_view json);

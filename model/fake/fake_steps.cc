@@ -85,6 +85,13 @@ absl::StatusOr<bool> FakeAppendStep::RunSlice(absl::Duration budget) {
     record.rows += static_cast<int64_t>(entry.ids.size());
   }
   COOPER_RETURN_IF_ERROR(model_->Enter(record));
+  COOPER_RETURN_IF_ERROR(model_->MemoryFault(
+      FakeModel::Call::kAppend, entries_.size(), [&](size_t i) {
+        const Entry& entry = entries_[i];
+        auto ids = static_cast<FakeContext*>(entry.item->context)->Ids();
+        ids.insert(ids.end(), entry.ids.begin(), entry.ids.end());
+        return ids;
+      }));
   if (!std::exchange(begun_, true)) {
     const FakeDelays& delays = model_->script_.delays;
     left_ = delays.append + delays.append_token * record.rows;
@@ -121,6 +128,10 @@ absl::StatusOr<bool> FakeLatentsStep::RunSlice(absl::Duration budget) {
     record.rows += item.flow->latent_tokens();
   }
   COOPER_RETURN_IF_ERROR(model_->Enter(record));
+  COOPER_RETURN_IF_ERROR(model_->MemoryFault(
+      FakeModel::Call::kLatents, items_.size(), [&](size_t i) {
+        return static_cast<const FakeFlow*>(items_[i].flow)->Ids();
+      }));
   if (!std::exchange(begun_, true)) {
     left_ = model_->script_.delays.latents * count;
   }
@@ -144,6 +155,9 @@ absl::StatusOr<bool> FakeFlowStep::RunSlice(absl::Duration budget) {
     record.rows += int64_t{flow->latent_tokens()} * flow->next_step_branches();
   }
   COOPER_RETURN_IF_ERROR(model_->Enter(record));
+  COOPER_RETURN_IF_ERROR(model_->MemoryFault(
+      FakeModel::Call::kFlowSlice, flows_.size(),
+      [&](size_t i) { return static_cast<FakeFlow*>(flows_[i])->Ids(); }));
   const absl::Time end = model_->Now() + budget;
   do {
     model_->Sleep(model_->script_.delays.flow_layer);

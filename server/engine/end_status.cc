@@ -36,6 +36,13 @@ absl::Status QueueTimeoutStatus(absl::Duration timeout) {
                      absl::Seconds(1));
 }
 
+absl::Status GpuMemoryStatus() {
+  return ErrorStatus(ErrorReason::kGpuMemory,
+                     "GPU memory ran out while the request was alone in its "
+                     "batch",
+                     absl::Seconds(1));
+}
+
 absl::Status StatusOf(CancelCause cause) {
   switch (cause) {
     case CancelCause::kDeadline:

@@ -21,6 +21,8 @@ absl::Status LateStatus();
 // Its least work takes `least`, but only `left` is left.
 absl::Status TooShortStatus(absl::Duration least, absl::Duration left);
 absl::Status QueueTimeoutStatus(absl::Duration timeout);
+// The GPU's memory ran out for its work, also with nothing beside it.
+absl::Status GpuMemoryStatus();
 // kNone counts as kClient.
 absl::Status StatusOf(CancelCause cause);
 

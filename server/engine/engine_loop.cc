@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "absl/algorithm/container.h"
@@ -14,6 +15,8 @@
 
 namespace cooper::engine {
 namespace {
+
+constexpr absl::Duration kGpuMemoryPeriod = absl::Seconds(1);
 
 WaveKind KindOf(Execution::State state) {
   switch (state) {
@@ -70,6 +73,7 @@ EngineLoop::EngineLoop(model::UnifiedModel* model,
       thread_(thread != nullptr
                   ? std::move(thread)
                   : std::make_unique<base::WorkerPool>("engine", 1)) {
+  PublishGpuMemory();
   thread_->Post([this] { Run(); });
 }
 
@@ -137,6 +141,7 @@ void EngineLoop::Run() {
     const absl::StatusOr<bool> ran = GuardedTurn();
     if (!ran.ok()) FailAll(ran.status());
     PublishLoad();
+    PublishGpuMemory();
     const absl::Time now = clock_->Now();
     last_step_ns_ = absl::ToUnixNanos(now);
     metrics_->SetEngineLastStep(absl::Now());
@@ -232,9 +237,9 @@ absl::Status EngineLoop::Begin(const Wave& wave, absl::Span<Job* const> jobs,
     case WaveKind::kAppend:
       return runner_.BeginAppend(jobs, wave.max_rows, done);
     case WaveKind::kFlow:
-      return runner_.BeginFlow(jobs);
+      return runner_.BeginFlow(jobs, done);
     default:
-      return runner_.BeginLatents(jobs.front());
+      return runner_.BeginLatents(jobs.front(), done);
   }
 }
 
@@ -286,6 +291,17 @@ void EngineLoop::PublishLoad() {
   const PrefixCache::Counts counts = prefixes_.TakeCounts();
   metrics_->PrefixCacheUsed(counts.queried_tokens, counts.hit_tokens,
                             counts.evictions);
+}
+
+// Asking a GPU takes longer than a turn should.
+void EngineLoop::PublishGpuMemory() {
+  const absl::Time now = clock_->Now();
+  if (now < gpu_memory_due_) return;
+  gpu_memory_due_ = now + kGpuMemoryPeriod;
+  const std::optional<model::GpuMemory> memory = model_->gpu_memory();
+  if (!memory.has_value()) return;
+  metrics_->SetGpuMemory(memory->allocated_bytes, memory->reserved_bytes,
+                         memory->free_bytes);
 }
 
 absl::Duration EngineLoop::UntilNextDeadline(absl::Time now) const {

@@ -90,6 +90,7 @@ class EngineLoop {
   void FailAll(const absl::Status& cause);
   void Erase(Job* job);
   void PublishLoad();
+  void PublishGpuMemory();
   absl::Duration UntilNextDeadline(absl::Time now) const;
 
   model::UnifiedModel* const model_;
@@ -113,6 +114,8 @@ class EngineLoop {
   absl::Status failure_;
   std::deque<Inbox::Task> tasks_;  // taken from the inbox
   absl::Status task_status_;       // the device's, as a task saw it
+
+  absl::Time gpu_memory_due_ = absl::InfinitePast();
 
   std::atomic<int> running_{0};
   std::atomic<int> closing_{0};

@@ -1,6 +1,7 @@
 #include "server/engine/execution.h"
 
 #include "server/base/check.h"
+#include "server/engine/end_status.h"
 #include "server/engine/error.h"
 
 namespace cooper::engine {
@@ -198,11 +199,13 @@ absl::Status Execution::StartFlow() {
   spec.noise = spec_.noise.get();
   absl::StatusOr<std::unique_ptr<model::Flow>> flow = model_->StartFlow(spec);
   if (!flow.ok()) {
-    if (!absl::IsInvalidArgument(flow.status()) &&
-        !absl::IsResourceExhausted(flow.status())) {
+    if (absl::IsResourceExhausted(flow.status())) {
+      Fail(GpuMemoryStatus());
+    } else if (absl::IsInvalidArgument(flow.status())) {
+      Fail(ItemError(flow.status()));
+    } else {
       return flow.status();
     }
-    Fail(ItemError(flow.status()));
     return absl::OkStatus();
   }
   flow_ = *std::move(flow);

@@ -163,13 +163,17 @@ class Execution {
   // until OnAppended gets them back, in the same order. Returns their rows.
   int64_t TakeAppends(int64_t max_rows, std::vector<model::AppendItem>* items);
   void OnAppended(absl::Span<const model::AppendItem> items);
+  // The items go into a second call, since the first failed without a result:
+  // they draw the same noise again.
+  void RetryAppends();
 
   // kDecode.
   model::DecodeItem TakeDecode();
   void OnDecoded(const model::DecodeItem& item);
 
   // kFlowStart. Calls the model. Not OK only where the device failed; what
-  // concerns this request alone makes the state kFailed.
+  // concerns this request alone, also that memory runs out, makes the state
+  // kFailed.
   absl::Status StartFlow();
 
   // kFlowStep. Rows of the next step: latent tokens times branches.
@@ -249,7 +253,7 @@ class Execution {
   struct Appending {
     std::vector<ContextOp> ops;
     std::vector<model::Segment> segments;  // per op; what is to be appended
-    std::vector<std::unique_ptr<model::NoiseSource>> noises;  // of segments
+    std::vector<std::unique_ptr<model::ReplayedNoise>> noises;  // of segments
     ContextPlan plan;
     size_t next_step = 0;
     std::vector<std::unique_ptr<model::Context>> registers;

@@ -48,13 +48,13 @@ model::Segment Execution::MakeSegment(const PromptSegment& segment) {
   }
   if (const auto* latent = std::get_if<LatentPart>(&segment)) {
     const PreparedImage& image = spec_.images.at(latent->image);
-    model::NoiseSource* noise = spec_.noise.get();
-    if (image.file.has_value()) {
-      appending_.noises.push_back(
-          std::make_unique<model::SeededNoise>(ImageSeed(*image.file)));
-      noise = appending_.noises.back().get();
-    }
-    return model::LatentImageSegment{image.latents, noise};
+    appending_.noises.push_back(
+        image.file.has_value()
+            ? std::make_unique<model::ReplayedNoise>(
+                  std::make_unique<model::SeededNoise>(ImageSeed(*image.file)))
+            : std::make_unique<model::ReplayedNoise>(spec_.noise.get()));
+    return model::LatentImageSegment{image.latents,
+                                     appending_.noises.back().get()};
   }
   const auto& vision = std::get<VisionPart>(segment);
   return model::VisionImageSegment{vision.source == VisionPart::Source::kInput
@@ -239,6 +239,11 @@ void Execution::OnAppended(absl::Span<const model::AppendItem> items) {
   appending_.in_call.clear();
   KeepClaims();
   if (EndedAppending()) Advance();
+}
+
+void Execution::RetryAppends() {
+  COOPER_CHECK(state_ == State::kAppend && !appending_.in_call.empty());
+  for (const auto& noise : appending_.noises) noise->Rewind();
 }
 
 // Runs the forks that come next, and takes what is cached; when nothing else is

@@ -7,6 +7,7 @@
 
 #include "server/base/check.h"
 #include "server/base/status_macros.h"
+#include "server/engine/end_status.h"
 
 namespace cooper::engine {
 namespace {
@@ -25,9 +26,42 @@ metrics::Phase PhaseOf(WaveKind kind) {
   }
 }
 
+metrics::Wave MetricOf(WaveKind kind) {
+  switch (kind) {
+    case WaveKind::kDecode:
+      return metrics::Wave::kDecode;
+    case WaveKind::kAppend:
+      return metrics::Wave::kAppend;
+    case WaveKind::kFlow:
+      return metrics::Wave::kFlow;
+    case WaveKind::kLatents:
+      break;
+  }
+  return metrics::Wave::kDecodeLatents;
+}
+
 }  // namespace
 
 absl::Status WaveRunner::Decode(absl::Span<Job* const> jobs) {
+  absl::Status status = DecodeOnce(jobs);
+  if (!absl::IsResourceExhausted(status)) return status;
+  if (jobs.size() == 1) {
+    jobs.front()->execution->Fail(GpuMemoryStatus());
+    return absl::OkStatus();
+  }
+  metrics_->RetriedAlone(metrics::Wave::kDecode);
+  for (Job* job : jobs) {
+    status = DecodeOnce({job});
+    if (absl::IsResourceExhausted(status)) {
+      job->execution->Fail(GpuMemoryStatus());
+    } else if (!status.ok()) {
+      return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WaveRunner::DecodeOnce(absl::Span<Job* const> jobs) {
   const absl::Time start = clock_->Now();
   std::vector<model::DecodeItem> items;
   items.reserve(jobs.size());
@@ -64,46 +98,109 @@ absl::Status WaveRunner::BeginAppend(absl::Span<Job* const> jobs,
     append_.rows += rows;
   }
   if (append_items_.empty()) return absl::OkStatus();
-  COOPER_ASSIGN_OR_RETURN(append_step_,
-                          model_->BeginAppend(absl::MakeSpan(append_items_)));
-  return absl::OkStatus();
+  return BeginStep(WaveKind::kAppend, done);
 }
 
-absl::Status WaveRunner::BeginFlow(absl::Span<Job* const> jobs) {
-  std::vector<model::Flow*> flows;
+absl::Status WaveRunner::BeginFlow(absl::Span<Job* const> jobs,
+                                   std::vector<Job*>* done) {
   for (Job* job : jobs) {
-    flows.push_back(job->execution->flow());
     flow_.members.push_back({job, job->execution->flow_rows()});
     flow_.rows += flow_.members.back().rows;
   }
-  COOPER_ASSIGN_OR_RETURN(flow_step_, model_->BeginFlowStep(flows));
-  return absl::OkStatus();
+  return BeginStep(WaveKind::kFlow, done);
 }
 
-absl::Status WaveRunner::BeginLatents(Job* job) {
+absl::Status WaveRunner::BeginLatents(Job* job, std::vector<Job*>* done) {
   latents_item_ = job->execution->TakeLatents();
   latents_.members.push_back({job, 1});
   latents_.rows = 1;
-  COOPER_ASSIGN_OR_RETURN(
-      latents_step_,
-      model_->BeginDecodeLatents(absl::MakeSpan(&latents_item_, 1)));
+  return BeginStep(WaveKind::kLatents, done);
+}
+
+absl::Status WaveRunner::BeginStep(WaveKind kind, std::vector<Job*>* done) {
+  const absl::Status status = MakeStep(kind);
+  if (!absl::IsResourceExhausted(status)) return status;
+  OutOfMemory(kind, done);
   return absl::OkStatus();
+}
+
+absl::Status WaveRunner::MakeStep(WaveKind kind) {
+  switch (kind) {
+    case WaveKind::kAppend: {
+      // All items, or those of the one member that goes alone.
+      auto items = absl::MakeSpan(append_items_);
+      if (append_.members.size() == 1) {
+        const Member& member = append_.members.front();
+        items = items.subspan(member.first_item, member.items);
+      }
+      COOPER_ASSIGN_OR_RETURN(append_step_, model_->BeginAppend(items));
+      break;
+    }
+    case WaveKind::kFlow: {
+      std::vector<model::Flow*> flows;
+      for (const Member& member : flow_.members) {
+        flows.push_back(member.job->execution->flow());
+      }
+      COOPER_ASSIGN_OR_RETURN(flow_step_, model_->BeginFlowStep(flows));
+      break;
+    }
+    default:
+      COOPER_ASSIGN_OR_RETURN(
+          latents_step_,
+          model_->BeginDecodeLatents(absl::MakeSpan(&latents_item_, 1)));
+  }
+  return absl::OkStatus();
+}
+
+// Contexts and flows are as they were: the members can be run again.
+void WaveRunner::OutOfMemory(WaveKind kind, std::vector<Job*>* done) {
+  Sliced& wave = Of(kind);
+  ResetStep(kind);
+  if (wave.members.size() > 1) {
+    metrics_->RetriedAlone(MetricOf(kind));
+    wave.alone.assign(wave.members.begin(), wave.members.end());
+  } else {
+    Job* job = wave.members.front().job;
+    job->execution->Fail(GpuMemoryStatus());
+    done->push_back(job);
+  }
+  EndMembers(kind);
+}
+
+absl::Status WaveRunner::BeginNextAlone(WaveKind kind,
+                                        std::vector<Job*>* done) {
+  Sliced& wave = Of(kind);
+  wave.members = {wave.alone.front()};
+  wave.alone.pop_front();
+  wave.rows = wave.members.front().rows;
+  if (kind == WaveKind::kAppend) {
+    wave.members.front().job->execution->RetryAppends();
+  }
+  return BeginStep(kind, done);
 }
 
 absl::Status WaveRunner::RunSlice(WaveKind kind, absl::Duration budget,
                                   std::vector<Job*>* done) {
+  Sliced& wave = Of(kind);
+  if (StepOf(kind) == nullptr && !wave.alone.empty()) {
+    COOPER_RETURN_IF_ERROR(BeginNextAlone(kind, done));
+  }
   model::Step* const step = StepOf(kind);
   if (step == nullptr) return absl::OkStatus();
-  Sliced& wave = Of(kind);
   const absl::Time start = clock_->Now();
-  COOPER_ASSIGN_OR_RETURN(const bool complete, step->RunSlice(budget));
+  const absl::StatusOr<bool> complete = step->RunSlice(budget);
   const absl::Duration took = clock_->Now() - start;
   wave.took += took;
   for (const Member& member : wave.members) {
     member.job->OnWave(PhaseOf(kind), start, took,
                        took * member.rows / wave.rows);
   }
-  if (!complete) return absl::OkStatus();
+  if (absl::IsResourceExhausted(complete.status())) {
+    OutOfMemory(kind, done);
+    return absl::OkStatus();
+  }
+  COOPER_RETURN_IF_ERROR(complete.status());
+  if (!*complete) return absl::OkStatus();
   switch (kind) {
     case WaveKind::kAppend:
       EndAppend();
@@ -115,7 +212,7 @@ absl::Status WaveRunner::RunSlice(WaveKind kind, absl::Duration budget,
       EndLatents();
   }
   for (const Member& member : wave.members) done->push_back(member.job);
-  Forget(kind);
+  EndMembers(kind);
   return absl::OkStatus();
 }
 
@@ -213,11 +310,10 @@ model::Step* WaveRunner::StepOf(WaveKind kind) const {
   }
 }
 
-void WaveRunner::Forget(WaveKind kind) {
+void WaveRunner::ResetStep(WaveKind kind) {
   switch (kind) {
     case WaveKind::kAppend:
       append_step_.reset();
-      append_items_.clear();
       break;
     case WaveKind::kFlow:
       flow_step_.reset();
@@ -225,34 +321,57 @@ void WaveRunner::Forget(WaveKind kind) {
     default:
       latents_step_.reset();
   }
+}
+
+void WaveRunner::EndMembers(WaveKind kind) {
+  Sliced& wave = Of(kind);
+  if (wave.alone.empty()) return Forget(kind);
+  ResetStep(kind);
+  wave.members.clear();
+  wave.rows = 0;
+  wave.took = absl::ZeroDuration();
+}
+
+void WaveRunner::Forget(WaveKind kind) {
+  ResetStep(kind);
+  if (kind == WaveKind::kAppend) append_items_.clear();
   Of(kind) = {};
 }
 
-std::vector<WaveKind> WaveRunner::under_way() const {
+std::vector<WaveKind> WaveRunner::under_way() {
   std::vector<WaveKind> kinds;
   for (const WaveKind kind : kSliced) {
-    if (StepOf(kind) != nullptr) kinds.push_back(kind);
+    if (StepOf(kind) != nullptr || !Of(kind).alone.empty()) {
+      kinds.push_back(kind);
+    }
   }
   return kinds;
 }
 
 bool WaveRunner::Holds(const Job* job) const {
   const auto in = [job](const Sliced& wave) {
-    return std::any_of(wave.members.begin(), wave.members.end(),
-                       [job](const Member& m) { return m.job == job; });
+    const auto is_it = [job](const Member& m) { return m.job == job; };
+    return std::any_of(wave.members.begin(), wave.members.end(), is_it) ||
+           std::any_of(wave.alone.begin(), wave.alone.end(), is_it);
   };
   return in(append_) || in(flow_) || in(latents_);
 }
 
 void WaveRunner::Drop(Job* job) {
+  const auto is_it = [job](const Member& m) { return m.job == job; };
   for (const WaveKind kind : kSliced) {
     std::vector<Member>& members = Of(kind).members;
-    const auto member =
-        std::find_if(members.begin(), members.end(),
-                     [job](const Member& m) { return m.job == job; });
+    std::deque<Member>& alone = Of(kind).alone;
+    const auto waits = std::find_if(alone.begin(), alone.end(), is_it);
+    if (waits != alone.end()) {
+      alone.erase(waits);
+      if (members.empty()) EndMembers(kind);
+      continue;
+    }
+    const auto member = std::find_if(members.begin(), members.end(), is_it);
     if (member == members.end()) continue;
     if (members.size() == 1) {
-      Forget(kind);
+      EndMembers(kind);
     } else {
       DropFrom(kind, *member);
       members.erase(member);

@@ -1,6 +1,7 @@
 #ifndef COOPER_SERVER_ENGINE_WAVE_RUNNER_H_
 #define COOPER_SERVER_ENGINE_WAVE_RUNNER_H_
 
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -21,6 +22,10 @@ namespace cooper::engine {
 // token; all else goes slice by slice, and of each kind one wave at a time may
 // be under way. Engine thread only.
 //
+// Where the device's memory runs out in a batch of several jobs, each of them
+// is run again, once and alone; a job for which it runs out alone fails with
+// GPU_MEMORY.
+//
 // Errors: a status that is not OK is the device's failure, after which the
 // model must not be used. What concerns one job alone is in its execution.
 class WaveRunner {
@@ -33,9 +38,10 @@ class WaveRunner {
   absl::Status Decode(absl::Span<Job* const> jobs);
 
   // Begins a wave of a kind of which none is under way; its first slice is yet
-  // to run. Of kLatents one job goes at a time.
-  absl::Status BeginFlow(absl::Span<Job* const> jobs);
-  absl::Status BeginLatents(Job* job);
+  // to run. Of kLatents one job goes at a time. Jobs that failed are moved to
+  // `done`.
+  absl::Status BeginFlow(absl::Span<Job* const> jobs, std::vector<Job*>* done);
+  absl::Status BeginLatents(Job* job, std::vector<Job*>* done);
   // Of each job's rows at most `max_rows`. Jobs that need nothing of the model,
   // since all is in the prefix cache or is being encoded by another, are not in
   // the wave: they are moved to `done`.
@@ -43,11 +49,12 @@ class WaveRunner {
                            std::vector<Job*>* done);
 
   // A slice of the wave under way. At its end its jobs are moved to `done`, and
-  // their executions have the results.
+  // their executions have the results. Jobs that are run again alone are the
+  // wave's until the last of them is done.
   absl::Status RunSlice(WaveKind kind, absl::Duration budget,
                         std::vector<Job*>* done);
 
-  std::vector<WaveKind> under_way() const;
+  std::vector<WaveKind> under_way();
   bool Holds(const Job* job) const;
   // Takes a job out of the wave that it is in, if it is in one. Must come
   // before its execution is destroyed.
@@ -64,12 +71,22 @@ class WaveRunner {
     size_t items = 0;
   };
   struct Sliced {
-    std::vector<Member> members;
-    int64_t rows = 0;  // of all, those that left it too
+    std::vector<Member> members;  // of the step under way
+    int64_t rows = 0;             // of all, those that left it too
     absl::Duration took;
+    std::deque<Member> alone;  // to be run again, one by one, after it
   };
   Sliced& Of(WaveKind kind);
   model::Step* StepOf(WaveKind kind) const;
+  // Of its members.
+  absl::Status BeginStep(WaveKind kind, std::vector<Job*>* done);
+  absl::Status BeginNextAlone(WaveKind kind, std::vector<Job*>* done);
+  absl::Status MakeStep(WaveKind kind);
+  void ResetStep(WaveKind kind);
+  void OutOfMemory(WaveKind kind, std::vector<Job*>* done);
+  absl::Status DecodeOnce(absl::Span<Job* const> jobs);
+  // The members of the step are done; what is to be run alone stays.
+  void EndMembers(WaveKind kind);
   void Forget(WaveKind kind);
   void DropFrom(WaveKind kind, const Member& member);
   void EndAppend();

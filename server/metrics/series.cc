@@ -153,6 +153,11 @@ ServerMetrics::Series::Series(Registry* registry)
       engine_steps(Each(Counters(registry, "cooper_engine_steps_total",
                                  "Steps (waves) that the engine ran."),
                         "phase", kWaves)),
+      gpu_memory_retries(
+          Each(Counters(registry, "cooper_gpu_memory_retries_total",
+                        "Batches that ran out of GPU memory and were run "
+                        "again one request at a time."),
+               "phase", kWaves)),
       phase_duration(Each(Histograms(registry, "cooper_phase_duration_seconds",
                                      "Time of one piece of work."),
                           "phase", kPhases, FirstTokenBuckets())),
@@ -176,6 +181,13 @@ ServerMetrics::Series::Series(Registry* registry)
       kv_capacity(Gauges(registry, "cooper_kv_cache_capacity_bytes",
                          "Size of the KV cache.")
                       .Add({})),
+      gpu_allocated(Gauges(registry, "cooper_gpu_memory_allocated_bytes",
+                           "GPU memory in tensors.")),
+      gpu_reserved(Gauges(registry, "cooper_gpu_memory_reserved_bytes",
+                          "GPU memory taken for tensors, unused blocks "
+                          "included.")),
+      gpu_free(Gauges(registry, "cooper_gpu_memory_free_bytes",
+                      "Free memory of the GPU.")),
       prefix_cache_bytes(Gauges(registry, "cooper_prefix_cache_bytes",
                                 "KV cache kept for requests to come.")
                              .Add({})),

@@ -98,6 +98,7 @@ struct ServerMetrics::Series {
   std::array<Histogram*, kWaves.size()> batch_size;
   std::array<Histogram*, kWaves.size()> step_duration;
   std::array<Counter*, kWaves.size()> engine_steps;
+  std::array<Counter*, kWaves.size()> gpu_memory_retries;
   std::array<Histogram*, kPhases.size()> phase_duration;
   Counter& flow_steps;
   Histogram& flow_step_duration;
@@ -109,6 +110,9 @@ struct ServerMetrics::Series {
   Gauge& kv_usage;
   Gauge& kv_bytes;
   Gauge& kv_capacity;
+  prometheus::Family<Gauge>& gpu_allocated;
+  prometheus::Family<Gauge>& gpu_reserved;
+  prometheus::Family<Gauge>& gpu_free;
   Gauge& prefix_cache_bytes;
   Counter& prefix_cache_queries;
   Counter& prefix_cache_hits;

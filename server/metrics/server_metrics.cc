@@ -98,6 +98,9 @@ void ServerMetrics::WaveRun(Wave wave, int batch_size,
 void ServerMetrics::PhaseRun(Phase phase, absl::Duration duration) {
   series_->phase_duration[At(phase)]->Observe(Seconds(duration));
 }
+void ServerMetrics::RetriedAlone(Wave wave) {
+  series_->gpu_memory_retries[At(wave)]->Increment();
+}
 void ServerMetrics::FlowSteps(int steps, absl::Duration duration) {
   series_->flow_steps.Increment(steps);
   series_->flow_step_duration.Observe(Seconds(duration));
@@ -118,6 +121,12 @@ void ServerMetrics::SetKv(int64_t used_bytes, int64_t capacity_bytes) {
                             ? static_cast<double>(used_bytes) /
                                   static_cast<double>(capacity_bytes)
                             : 0);
+}
+void ServerMetrics::SetGpuMemory(int64_t allocated_bytes,
+                                 int64_t reserved_bytes, int64_t free_bytes) {
+  series_->gpu_allocated.Add({}).Set(static_cast<double>(allocated_bytes));
+  series_->gpu_reserved.Add({}).Set(static_cast<double>(reserved_bytes));
+  series_->gpu_free.Add({}).Set(static_cast<double>(free_bytes));
 }
 void ServerMetrics::SetPrefixCacheBytes(int64_t bytes) {
   series_->prefix_cache_bytes.Set(static_cast<double>(bytes));

@@ -128,6 +128,8 @@ class ServerMetrics {
   // Waves of the engine: how many rows or items went together, how long.
   void WaveRun(Wave wave, int batch_size, absl::Duration duration);
   void PhaseRun(Phase phase, absl::Duration duration);
+  // A batch ran out of GPU memory: its requests are run again one by one.
+  void RetriedAlone(Wave wave);
   void FlowSteps(int steps, absl::Duration duration);
   void MapDrawn(Kind kind, absl::Duration duration);
   // From CancelToken::Cancel's being seen to the slot's being free.
@@ -135,6 +137,9 @@ class ServerMetrics {
 
   // What requests hold of the KV cache, and its size.
   void SetKv(int64_t used_bytes, int64_t capacity_bytes);
+  // Of the GPU that the model is on; without one there are no such series.
+  void SetGpuMemory(int64_t allocated_bytes, int64_t reserved_bytes,
+                    int64_t free_bytes);
   // What the prefix cache holds beside them.
   void SetPrefixCacheBytes(int64_t bytes);
   // Since the last call: tokens that might have been in it, those that were,

@@ -34,7 +34,7 @@ def run(*arguments):
     ("--prepare_threads=0", "--prepare_threads"),
     ("--encode_threads=65", "--encode_threads"),
     ("--kv_cache_mib=-1", "--kv_cache_mib"),
-    ("--device=tpu", "--device: must be auto, cpu or cuda:N"),
+    ("--device=tpu", "--device: must be auto, cpu, cuda or cuda:N"),
     ("--dtype=int4", "--dtype"),
     ("--stall_timeout=0s", "--stall_timeout"),
     ("--max_deadline=-1s", "--max_deadline"),
@@ -83,6 +83,17 @@ def test_a_start_failure_is_one_line_and_exit_code_1(arguments, words):
     said = [line for line in err.splitlines() if "listening" not in line]
     assert len(said) == 1
     assert said[0].startswith("cooper_server: ") and words in said[0]
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:7"])
+def test_no_usable_gpu_is_one_line_and_exit_code_4(device):
+    code, out, err = run("--listen=127.0.0.1:0", "--metrics_listen=127.0.0.1:0",
+                         f"--device={device}")
+    assert code == 4
+    assert out == ""
+    said = [line for line in err.splitlines() if "listening" not in line]
+    assert len(said) == 1
+    assert said[0].startswith("cooper_server: --device: ")
 
 
 @pytest.mark.parametrize("flag", ["--listen", "--metrics_listen"])

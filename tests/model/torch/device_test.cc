@@ -1,5 +1,7 @@
 #include "model/torch/device.h"
 
+#include <c10/util/Exception.h>
+
 #include "model/device_status.h"
 #include "model/torch/guard.h"
 #include "model/torch/torch_model.h"
@@ -15,10 +17,15 @@ using ::testing::_;
 using ::testing::AllOf;
 using ::testing::Each;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::Not;
 
 constexpr auto kFailedPrecondition = absl::StatusCode::kFailedPrecondition;
+
+// Throws what libtorch throws where the GPU's memory runs out.
+absl::Status RunOutOfMemory() {
+  throw c10::OutOfMemoryError(c10::SourceLocation{__func__, __FILE__, __LINE__},
+                              "scripted");
+}
 
 class DeviceTest : public ::testing::Test {
  protected:
@@ -166,6 +173,87 @@ TEST_F(GpuModelTest, WritesWhatTheCpuWrites) {
             DecodeTokens(NanoModel(), *on_cpu, 8));
   EXPECT_GT(layer_.synchronized, 0);
   EXPECT_THAT(layer_.current, Each(0));
+}
+
+TEST_F(GpuModelTest, TooLittleMemoryIsRefusedWithTheBytesNeededAndFree) {
+  layer_.memory = {int64_t{123456789}, int64_t{1} << 30};
+  const auto model = TorchModel::Load(options_);
+  EXPECT_THAT(model.status(),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       AllOf(HasSubstr("bytes needed"),
+                             HasSubstr("123456789 of 1073741824 free"),
+                             HasSubstr("cuda:0"), Not(HasSubstr("\n")))));
+  EXPECT_TRUE(model::IsDeviceUnusable(model.status()));
+}
+
+TEST_F(GpuModelTest, ThePoolIsWhatTheLargestBatchesLeave) {
+  options_.kv_cache_mib = 0;
+  options_.append_rows = 256;
+  options_.flow_rows = 256;
+  const int64_t workspace = int64_t{80} << 20;
+  layer_.memory = {int64_t{1200} << 20, int64_t{4} << 30};
+  layer_.allocator = {int64_t{1} << 20, int64_t{2} << 20, 0,
+                      (int64_t{1} << 20) + workspace};
+  const auto model = Load();
+  ASSERT_NE(model, nullptr);
+  const int64_t before = model->kv_usage().capacity_bytes;
+  ASSERT_OK(model->WarmUp());
+  EXPECT_EQ(layer_.peak_resets, 1);
+  // Without a pool so much would be free, less the workspace and its margin.
+  const int64_t left = layer_.memory.free_bytes + before - workspace -
+                       (int64_t{1} << 30) - workspace / 8;
+  const model::ModelInfo& info = model->info();
+  const int64_t page = info.kv_page_tokens * info.kv_bytes_per_token;
+  EXPECT_EQ(info.kv_capacity_tokens, left / page * info.kv_page_tokens);
+  EXPECT_EQ(model->kv_usage().capacity_bytes, left / page * page);
+  EXPECT_EQ(model->kv_usage().used_bytes, 0);
+  const auto context = model->NewContext();
+  AppendAll(*model, context.get(), {SomeText(20, 3)});
+}
+
+TEST_F(GpuModelTest, AnAskedPoolIsKeptWhereTheBatchesFitBesideIt) {
+  options_.append_rows = 256;
+  options_.flow_rows = 256;
+  const auto model = Load();
+  ASSERT_NE(model, nullptr);
+  const int64_t before = model->info().kv_capacity_tokens;
+  ASSERT_OK(model->WarmUp());
+  EXPECT_EQ(model->info().kv_capacity_tokens, before);
+  layer_.allocator.peak_reserved_bytes = layer_.memory.free_bytes;
+  const absl::Status status = model->WarmUp();
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted,
+                               HasSubstr("bytes needed")));
+  EXPECT_TRUE(model::IsDeviceUnusable(status));
+}
+
+TEST_F(GpuModelTest, AFaultDuringTheWarmUpIsTheDevices) {
+  options_.append_rows = 256;
+  options_.flow_rows = 256;
+  const auto model = Load();
+  ASSERT_NE(model, nullptr);
+  layer_.on_synchronize = [] { return absl::InternalError("a fault"); };
+  absl::Status status = model->WarmUp();
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInternal,
+                               HasSubstr("cuda:0: a fault")));
+  EXPECT_TRUE(model::IsDeviceUnusable(status));
+  layer_.on_synchronize = RunOutOfMemory;
+  status = model->WarmUp();
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted, _));
+  EXPECT_TRUE(model::IsDeviceUnusable(status));
+}
+
+TEST_F(GpuModelTest, ItsMemoryIsThatOfTheLayer) {
+  const auto model = Load();
+  ASSERT_NE(model, nullptr);
+  layer_.allocator.allocated_bytes = 11;
+  layer_.allocator.reserved_bytes = 12;
+  layer_.memory.free_bytes = 13;
+  const auto memory = model->gpu_memory();
+  ASSERT_TRUE(memory.has_value());
+  EXPECT_EQ(memory->allocated_bytes, 11);
+  EXPECT_EQ(memory->reserved_bytes, 12);
+  EXPECT_EQ(memory->free_bytes, 13);
+  EXPECT_FALSE(NanoModel().gpu_memory().has_value());
 }
 
 TEST_F(GpuModelTest, AGpuThatVanishesIsNoticedInTheNextSlice) {

@@ -1,8 +1,6 @@
 #ifndef COOPER_TESTS_MODEL_TORCH_FAKE_DEVICE_LAYER_H_
 #define COOPER_TESTS_MODEL_TORCH_FAKE_DEVICE_LAYER_H_
 
-#include <c10/util/Exception.h>
-
 #include <functional>
 #include <string>
 #include <vector>
@@ -58,12 +56,6 @@ class FakeDeviceLayer final : public DeviceLayer {
   int emptied = 0;
   int peak_resets = 0;
 };
-
-// Throws what libtorch throws where the GPU's memory runs out.
-inline absl::Status RunOutOfMemory() {
-  throw c10::OutOfMemoryError(c10::SourceLocation{__func__, __FILE__, __LINE__},
-                              "scripted");
-}
 
 }  // namespace cooper::torch_model
 

@@ -64,6 +64,9 @@ class EngineHarness {
       return record.call == call && --nth <= 0;
     });
   }
+  void HoldWhere(std::function<bool(const Record&)> hold) {
+    Hold(std::move(hold));
+  }
   void AwaitHeld() ABSL_LOCKS_EXCLUDED(mutex_) {
     base::MutexLock lock(&mutex_);
     mutex_.Await(absl::Condition(&held_));

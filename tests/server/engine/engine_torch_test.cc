@@ -2,11 +2,20 @@
 // demo one, whose weights are trained.
 
 #include <gtest/gtest.h>
+#include <prometheus/registry.h>
 
+#include <atomic>
+#include <memory>
 #include <string>
 
 #include "model/torch/load_model.h"
+#include "server/base/clock.h"
+#include "server/engine/engine.h"
+#include "server/engine/error.h"
+#include "tests/model/torch/fake_device_layer.h"
 #include "tests/server/engine/batch_independence.h"
+#include "tests/server/engine/engine_fixture.h"
+#include "tests/server/engine/short_of_memory.h"
 #include "tests/testing/status_matchers.h"
 
 namespace cooper::engine {
@@ -24,6 +33,11 @@ TEST_P(EngineTorchTest, ResultsDoNotDependOnTheBatchNorOnNeighboursThatLeave) {
   ASSERT_OK(model.status());
   ExpectResultsDoNotDependOnTheBatch(model->get(),
                                      {.values = 1e-4, .levels = 1});
+  SCOPED_TRACE("short of memory");
+  ShortOfMemory short_of_memory(model->get());
+  ExpectResultsDoNotDependOnTheBatch(&short_of_memory,
+                                     {.values = 1e-4, .levels = 1});
+  EXPECT_GT(short_of_memory.failures(), 20);
 }
 
 INSTANTIATE_TEST_SUITE_P(Checkpoints, EngineTorchTest,
@@ -32,6 +46,38 @@ INSTANTIATE_TEST_SUITE_P(Checkpoints, EngineTorchTest,
                          [](const auto& param) {
                            return param.index == 0 ? "nano" : "demo";
                          });
+
+TEST(EngineGpuTest, AGpuThatVanishesEndsEverythingAndStopsAdmission) {
+  torch_model::FakeDeviceLayer layer;
+  torch_model::LoadOptions options;
+  options.checkpoint_dirs = {std::string(COOPER_SOURCE_DIR) +
+                             "/tests/data/goldens/nano"};
+  options.device = "cuda:0";
+  options.dtype = "float32";
+  options.kv_cache_mib = 64;
+  options.device_layer = &layer;
+  auto model = torch_model::LoadModel(options);
+  ASSERT_OK(model.status());
+  prometheus::Registry registry;
+  metrics::ServerMetrics metrics(&registry);
+  Engine engine(model->get(), &metrics, base::Clock::Real(), {});
+  const auto submit = [&] {
+    auto recorded = std::make_shared<Recorded>();
+    EXPECT_OK(engine.Submit(Question("a depth question"),
+                            std::make_unique<RecordingSink>(recorded)));
+    return recorded;
+  };
+  EXPECT_OK(submit()->WaitDone());
+  // From a thread of the engine's own on, within a slice.
+  std::atomic<int> left = 5;
+  layer.on_synchronize = [&left] {
+    return --left > 0 ? absl::OkStatus()
+                      : absl::InternalError("the GPU has fallen off the bus");
+  };
+  const absl::Status status = submit()->WaitDone();
+  EXPECT_EQ(DetailsOf(status).reason, ErrorReason::kEngineFailed) << status;
+  EXPECT_FALSE(engine.healthy());
+}
 
 }  // namespace
 }  // namespace cooper::engine

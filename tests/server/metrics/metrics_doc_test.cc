@@ -70,6 +70,7 @@ class MetricsDocTest : public ::testing::Test {
     metrics = std::make_unique<ServerMetrics>(registry.get());
     metrics->SetBuildInfo("1.2.3");
     metrics->SetModelInfo("fake", "cpu", "float32");
+    metrics->SetGpuMemory(1, 2, 3);
     metrics->SetTlsCertExpiry(absl::FromUnixSeconds(2000000000));
     ASSERT_OK_AND_ASSIGN(
         listener,

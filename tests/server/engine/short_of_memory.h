@@ -1,0 +1,105 @@
+#ifndef COOPER_TESTS_SERVER_ENGINE_SHORT_OF_MEMORY_H_
+#define COOPER_TESTS_SERVER_ENGINE_SHORT_OF_MEMORY_H_
+
+#include <algorithm>
+#include <memory>
+#include <random>
+#include <utility>
+
+#include "model/unified_model.h"
+
+namespace cooper::engine {
+
+// A model that runs out of memory at random in calls for several requests, in
+// the middle of the work. It learns how many items the calls for one request
+// have: until the first call that decodes several tokens, they all are.
+class ShortOfMemory final : public model::UnifiedModel {
+ public:
+  explicit ShortOfMemory(model::UnifiedModel* model) : model_(model) {}
+
+  const model::ModelInfo& info() const override { return model_->info(); }
+  const model::TextCodec& text_codec() const override {
+    return model_->text_codec();
+  }
+  model::KvUsage kv_usage() const override { return model_->kv_usage(); }
+  std::unique_ptr<model::Context> NewContext() override {
+    return model_->NewContext();
+  }
+  absl::StatusOr<std::unique_ptr<model::AppendStep>> BeginAppend(
+      absl::Span<model::AppendItem> items) override {
+    auto step = model_->BeginAppend(items);
+    if (!step.ok()) return step;
+    if (!several_) largest_alone_ = std::max(largest_alone_, items.size());
+    return std::make_unique<Append>(this, *std::move(step),
+                                    items.size() > largest_alone_);
+  }
+  absl::Status Decode(absl::Span<model::DecodeItem> items) override {
+    several_ = several_ || items.size() > 1;
+    if (items.size() > 1 && Fails()) return None();
+    return model_->Decode(items);
+  }
+  absl::StatusOr<std::unique_ptr<model::Flow>> StartFlow(
+      const model::FlowSpec& spec) override {
+    return model_->StartFlow(spec);
+  }
+  absl::StatusOr<std::unique_ptr<model::FlowStep>> BeginFlowStep(
+      absl::Span<model::Flow* const> flows) override {
+    auto step = model_->BeginFlowStep(flows);
+    if (!step.ok()) return step;
+    return std::make_unique<Denoise>(this, *std::move(step), flows.size() > 1);
+  }
+  absl::StatusOr<std::unique_ptr<model::Step>> BeginDecodeLatents(
+      absl::Span<model::DecodeLatentsItem> items) override {
+    return model_->BeginDecodeLatents(items);
+  }
+  absl::Status WarmUp() override { return model_->WarmUp(); }
+
+  // Calls that ran out of memory: prefill, decode and denoising.
+  int failures() const { return failures_; }
+
+ private:
+  // Fails after any of its slices but the last, whose results are there.
+  template <typename Base, typename Item>
+  class Failing final : public Base {
+   public:
+    Failing(ShortOfMemory* model, std::unique_ptr<Base> step, bool may_fail)
+        : model_(model), step_(std::move(step)), may_fail_(may_fail) {}
+    absl::StatusOr<bool> RunSlice(absl::Duration budget) override {
+      if (may_fail_ && model_->Fails()) return None();
+      // A small part, so that there are several.
+      const auto complete =
+          step_->RunSlice(std::min(budget, absl::Microseconds(100)));
+      if (may_fail_ && complete.ok() && !*complete && model_->Fails()) {
+        return None();
+      }
+      return complete;
+    }
+    void Drop(const Item* item) override { step_->Drop(item); }
+
+   private:
+    ShortOfMemory* const model_;
+    const std::unique_ptr<Base> step_;
+    const bool may_fail_;
+  };
+  using Append = Failing<model::AppendStep, model::Context>;
+  using Denoise = Failing<model::FlowStep, model::Flow>;
+
+  static absl::Status None() {
+    return absl::ResourceExhaustedError("out of memory on purpose");
+  }
+  bool Fails() {
+    const bool fails = random_() % 4 == 0;
+    failures_ += fails ? 1 : 0;
+    return fails;
+  }
+
+  model::UnifiedModel* const model_;
+  std::mt19937 random_{7};
+  size_t largest_alone_ = 0;
+  bool several_ = false;
+  int failures_ = 0;
+};
+
+}  // namespace cooper::engine
+
+#endif  // COOPER_TESTS_SERVER_ENGINE_SHORT_OF_MEMORY_H_
