@@ -3,7 +3,8 @@
 #   docker build -t cooper-server:0.1.0 .
 #
 # Build arguments:
-#   VARIANT         cpu, or cuda: the same sources against CUDA's libtorch
+#   VARIANT         cpu, or cuda: the same sources against the CUDA build of
+#                   torch 2.13.0 (PyPI's wheel), or of what TORCH_SPEC names
 #   BASE_IMAGE      Debian 12, whole or slim
 #   BUILD_IMAGE     the same for the build stage; for VARIANT=cuda one with the
 #                   CUDA toolkit's headers in /usr/local/cuda (docs/deploy.md)

@@ -25,7 +25,19 @@ if(NOT EXISTS "${COOPER_TORCH_DIR}/lib/libtorch_cpu.so")
     "No libtorch found. Run scripts/setup, or set COOPER_TORCH_DIR to the "
     "folder of the torch package, or COOPER_WITH_TORCH=OFF.")
 endif()
-message(STATUS "libtorch: ${COOPER_TORCH_DIR}")
+set(_torch_version "")
+if(EXISTS "${COOPER_TORCH_DIR}/version.py")
+  file(STRINGS "${COOPER_TORCH_DIR}/version.py" _torch_version
+    REGEX "^__version__ = ")
+  string(REGEX REPLACE ".*'(.*)'" "\\1" _torch_version "${_torch_version}")
+endif()
+message(STATUS "libtorch: ${COOPER_TORCH_DIR} (${_torch_version})")
+if(COOPER_CUDA AND NOT EXISTS "${COOPER_TORCH_DIR}/lib/libtorch_cuda.so")
+  message(FATAL_ERROR
+    "COOPER_CUDA needs a CUDA build of torch (${COOPER_TORCH_VERSION} from "
+    "PyPI, or another in COOPER_TORCH_DIR); ${_torch_version} in "
+    "${COOPER_TORCH_DIR} is none.")
+endif()
 
 set(_torch_links "${CMAKE_BINARY_DIR}/torch_include")
 file(REMOVE_RECURSE "${_torch_links}")
@@ -83,6 +95,9 @@ endif()
 
 # Registration of operators happens in static initialisers, so the linker must
 # keep libraries that no symbol is taken from.
+#
+# Before them the C++ library: some wheels (2.11) export a part of std::filesystem
+# that crashes where it needs the rest.
 target_link_libraries(cooper_torch INTERFACE
-  -Wl,--no-as-needed ${_torch_libs} -Wl,--as-needed)
+  -lstdc++ -Wl,--no-as-needed ${_torch_libs} -Wl,--as-needed)
 list(APPEND CMAKE_BUILD_RPATH ${_torch_rpath})

@@ -192,10 +192,10 @@ const StoredTensor* Checkpoint::Find(const Files& files,
 }
 
 absl::Status Checkpoint::Read(const Files& files, const std::string& name,
-                              void* destination) {
+                              size_t begin, size_t bytes, void* destination) {
   for (const auto& file : files) {
     if (const StoredTensor* tensor = file->Find(name)) {
-      return file->Read(*tensor, destination);
+      return file->Read(*tensor, begin, bytes, destination);
     }
   }
   return absl::NotFoundError(absl::StrCat("no tensor \"", name, "\""));
@@ -209,14 +209,15 @@ const StoredTensor* Checkpoint::FindAutoencoder(const std::string& name) const {
   return Find(autoencoder_, name);
 }
 
-absl::Status Checkpoint::ReadNetwork(const std::string& name,
-                                     void* destination) const {
-  return Read(network_, name, destination);
+absl::Status Checkpoint::ReadNetwork(const std::string& name, size_t begin,
+                                     size_t bytes, void* destination) const {
+  return Read(network_, name, begin, bytes, destination);
 }
 
-absl::Status Checkpoint::ReadAutoencoder(const std::string& name,
+absl::Status Checkpoint::ReadAutoencoder(const std::string& name, size_t begin,
+                                         size_t bytes,
                                          void* destination) const {
-  return Read(autoencoder_, name, destination);
+  return Read(autoencoder_, name, begin, bytes, destination);
 }
 
 }  // namespace cooper::checkpoint

@@ -1,6 +1,7 @@
 #ifndef COOPER_MODEL_CHECKPOINT_CHECKPOINT_H_
 #define COOPER_MODEL_CHECKPOINT_CHECKPOINT_H_
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -38,10 +39,11 @@ class Checkpoint {
   // Tensors of ema/model.safetensors and of ae.safetensors; null: absent.
   const StoredTensor* FindNetwork(const std::string& name) const;
   const StoredTensor* FindAutoencoder(const std::string& name) const;
-  // Reads a tensor's bytes; as SafetensorsFile::Read. NOT_FOUND: absent.
-  absl::Status ReadNetwork(const std::string& name, void* destination) const;
-  absl::Status ReadAutoencoder(const std::string& name,
-                               void* destination) const;
+  // Reads bytes of a tensor; as SafetensorsFile::Read. NOT_FOUND: absent.
+  absl::Status ReadNetwork(const std::string& name, size_t begin, size_t bytes,
+                           void* destination) const;
+  absl::Status ReadAutoencoder(const std::string& name, size_t begin,
+                               size_t bytes, void* destination) const;
   // Directory that holds vocab.json and merges.txt, or tokenizer.json.
   const std::string& tokenizer_dir() const { return tokenizer_dir_; }
 
@@ -51,7 +53,7 @@ class Checkpoint {
   Checkpoint() = default;
   static const StoredTensor* Find(const Files& files, const std::string& name);
   static absl::Status Read(const Files& files, const std::string& name,
-                           void* destination);
+                           size_t begin, size_t bytes, void* destination);
 
   LlmConfig llm_;
   VitConfig vit_;

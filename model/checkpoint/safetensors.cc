@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint/safetensors_header.h"
+#include "server/base/check.h"
 #include "server/base/logging.h"
 #include "server/base/status_macros.h"
 
@@ -16,8 +17,10 @@ namespace cooper::checkpoint {
 
 namespace {
 
-// DATA_LOSS where the file ends before.
-absl::Status ReadAt(int fd, size_t offset, size_t bytes, void* destination) {
+// DATA_LOSS where the file ends before; `missing_after` bytes that are not read
+// here would be missing then, too.
+absl::Status ReadAt(int fd, size_t offset, size_t bytes, void* destination,
+                    size_t missing_after = 0) {
   auto* to = static_cast<uint8_t*>(destination);
   size_t done = 0;
   while (done < bytes) {
@@ -27,7 +30,8 @@ absl::Status ReadAt(int fd, size_t offset, size_t bytes, void* destination) {
     if (got < 0) return absl::ErrnoToStatus(errno, "read");
     if (got == 0) {
       return absl::DataLossError(absl::StrCat(
-          "the file ends at ", offset + done, ", ", bytes - done,
+          "the file ends at ", offset + done, ", ",
+          bytes - done + missing_after,
           " bytes too early: it was changed while it was being read"));
     }
     done += static_cast<size_t>(got);
@@ -112,10 +116,12 @@ absl::Status SafetensorsFile::Parse() {
   return absl::OkStatus();
 }
 
-absl::Status SafetensorsFile::Read(const StoredTensor& tensor,
-                                   void* destination) const {
+absl::Status SafetensorsFile::Read(const StoredTensor& tensor, size_t begin,
+                                   size_t bytes, void* destination) const {
+  COOPER_CHECK(begin <= tensor.bytes && bytes <= tensor.bytes - begin);
   return base::Annotate(
-      ReadAt(fd_, tensor.offset_bytes, tensor.bytes, destination),
+      ReadAt(fd_, tensor.offset_bytes + begin, bytes, destination,
+             tensor.bytes - begin - bytes),
       absl::StrCat(path_, ": tensor \"", base::Printable(tensor.name), "\""));
 }
 

@@ -60,10 +60,15 @@ class SafetensorsFile {
     return tensors_;
   }
   const StoredTensor* Find(const std::string& name) const;  // null: absent
-  // Reads the `tensor.bytes` bytes of one of the file's tensors into
-  // `destination`. Blocks while the storage does. DATA_LOSS: the file is
+  // Reads `bytes` bytes of one of the file's tensors, from its byte `begin` on,
+  // into `destination`. Blocks while the storage does. DATA_LOSS: the file is
   // shorter than it was when it was opened.
-  absl::Status Read(const StoredTensor& tensor, void* destination) const;
+  absl::Status Read(const StoredTensor& tensor, size_t begin, size_t bytes,
+                    void* destination) const;
+  // All `tensor.bytes` of them.
+  absl::Status Read(const StoredTensor& tensor, void* destination) const {
+    return Read(tensor, 0, tensor.bytes, destination);
+  }
   const std::string& path() const { return path_; }
 
  private:

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/torch/upload.h"
 
 namespace cooper::torch_model {
 namespace {
@@ -230,7 +231,8 @@ std::vector<Autoencoder::Part> Autoencoder::DecoderParts(const Half& half) {
 }
 
 Autoencoder::Run Autoencoder::StartMoments(const at::Tensor& pixels) const {
-  return {&encoder_parts_, pixels.to(device_.device, device_.dtype)
+  return {&encoder_parts_, Upload(pixels, device_)
+                               .to(device_.dtype)
                                .unsqueeze(0)
                                .contiguous(at::MemoryFormat::ChannelsLast)};
 }
@@ -261,7 +263,7 @@ at::Tensor Autoencoder::Sample(const at::Tensor& moments,
   const at::Tensor mean = moments.narrow(0, 0, z_);
   const at::Tensor logvar = moments.narrow(0, z_, z_);
   const at::Tensor sample =
-      mean + at::exp(logvar * 0.5) * noise.to(device_.device, device_.dtype);
+      mean + at::exp(logvar * 0.5) * Upload(noise, device_).to(device_.dtype);
   return (sample - shift_) * scale_;
 }
 

@@ -1,13 +1,10 @@
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/isfinite.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "model/torch/weight_upload.h"
 #include "model/torch/weights.h"
 
 namespace cooper::torch_model {
@@ -32,7 +29,10 @@ class FileWeights final : public WeightReader {
  public:
   FileWeights(const checkpoint::Checkpoint& checkpoint, Part part,
               const Device& device)
-      : WeightReader(device), checkpoint_(checkpoint), part_(part) {}
+      : WeightReader(device),
+        checkpoint_(checkpoint),
+        part_(part),
+        upload_(device) {}
 
   absl::Status status() override;
 
@@ -44,6 +44,7 @@ class FileWeights final : public WeightReader {
 
   const checkpoint::Checkpoint& checkpoint_;
   const Part part_;
+  WeightUpload upload_;
   absl::Status read_status_;  // the first failure
   std::vector<std::string> differences_;
 };
@@ -79,25 +80,22 @@ std::optional<at::ScalarType> FileWeights::StoredType(const std::string& name,
 
 void FileWeights::Fill(const std::string& name, const at::Tensor& destination) {
   if (!read_status_.ok()) return;
-  at::Tensor tensor =
-      at::empty(destination.sizes(), *FloatType(Find(name)->dtype));
-  const absl::Status read =
-      part_ == Part::kNetwork
-          ? checkpoint_.ReadNetwork(name, tensor.data_ptr())
-          : checkpoint_.ReadAutoencoder(name, tensor.data_ptr());
-  if (!read.ok()) {
-    read_status_.Update(read);
-    return;
-  }
-  if (!at::isfinite(tensor).all().item<bool>()) {
-    differences_.push_back(
-        absl::StrCat(name, " has values that are not finite"));
-  }
-  destination.copy_(tensor);
+  read_status_ = upload_.Fill(
+      name, *FloatType(Find(name)->dtype),
+      [&](size_t begin, size_t bytes, void* to) {
+        return part_ == Part::kNetwork
+                   ? checkpoint_.ReadNetwork(name, begin, bytes, to)
+                   : checkpoint_.ReadAutoencoder(name, begin, bytes, to);
+      },
+      destination);
 }
 
 absl::Status FileWeights::status() {
   if (!read_status_.ok()) return read_status_;
+  for (const std::string& name : upload_.Finish()) {
+    differences_.push_back(
+        absl::StrCat(name, " has values that are not finite"));
+  }
   if (differences_.empty()) return absl::OkStatus();
   const auto shown = std::min<std::ptrdiff_t>(
       static_cast<std::ptrdiff_t>(differences_.size()), 5);

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
@@ -40,8 +41,12 @@ KvPool::KvPool(const Shape& shape, int64_t pages, const Device& device)
   const auto options = at::TensorOptions(device.dtype).device(device.device);
   for (int layer = 0; layer < shape.layers; ++layer) {
     for (std::vector<at::Tensor>* store : {&keys_, &values_}) {
-      store->push_back(at::empty(
-          {pages * kPageTokens, shape.kv_heads, shape.head_dim}, options));
+      // A GPU's kernels may load whole pages, and what was never written must
+      // not be a NaN; on a CPU, memory that is not touched is not taken.
+      const std::vector<int64_t> sizes = {pages * kPageTokens, shape.kv_heads,
+                                          shape.head_dim};
+      store->push_back(device.is_cpu() ? at::empty(sizes, options)
+                                       : at::zeros(sizes, options));
     }
   }
   free_.reserve(pages);

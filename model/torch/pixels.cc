@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "model/torch/upload.h"
+
 namespace cooper::torch_model {
 
 at::Tensor NormalisedPixels(const image::RgbImage& image) {
@@ -20,7 +22,7 @@ at::Tensor NormalisedPixels(const image::RgbImage& image) {
 }
 
 image::FloatRgbImage ToFloatImage(const at::Tensor& decoded) {
-  const at::Tensor pixels = decoded.to(at::kCPU, at::kFloat)
+  const at::Tensor pixels = Download(decoded.to(at::kFloat))
                                 .mul(0.5)
                                 .add_(0.5)
                                 .clamp_(0.0, 1.0)

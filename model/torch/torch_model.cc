@@ -12,6 +12,7 @@
 #include "model/torch/guard.h"
 #include "model/torch/latents_step.h"
 #include "model/torch/sampler.h"
+#include "model/torch/upload.h"
 #include "server/base/status_macros.h"
 
 namespace cooper::torch_model {
@@ -175,7 +176,7 @@ void TorchModel::RunDecode(absl::Span<model::DecodeItem> items) {
   AppendBatch batch;
   // Contexts grow once nothing can fail any more: here a fault of the device
   // shows, at the latest.
-  const at::Tensor logits = RunForward(contexts, tokens, &batch).to(at::kCPU);
+  const at::Tensor logits = Download(RunForward(contexts, tokens, &batch));
   batch.Commit();
   const float* data = logits.const_data_ptr<float>();
   const int64_t stride = logits.size(1);
@@ -205,7 +206,7 @@ absl::StatusOr<std::unique_ptr<model::Flow>> TorchModel::StartFlow(
   std::unique_ptr<model::Flow> flow;
   COOPER_RETURN_IF_ERROR(Guarded(device_, [&] {
     const at::Tensor x = DrawNormals(spec.noise, {h * w, latents_->channels()});
-    flow = std::make_unique<TorchFlow>(spec, x.to(device_.device), h, w);
+    flow = std::make_unique<TorchFlow>(spec, Upload(x, device_), h, w);
     return absl::OkStatus();
   }));
   return flow;

@@ -14,6 +14,14 @@ at::Tensor Upload(const at::Tensor& host, const Device& device) {
   return pinned.to(device.device, /*non_blocking=*/true);
 }
 
+at::Tensor Download(const at::Tensor& tensor) {
+  if (!tensor.is_cuda()) return tensor.to(at::kCPU).contiguous();
+  const at::Tensor host = at::empty(
+      tensor.sizes(), tensor.options().device(at::kCPU).pinned_memory(true));
+  host.copy_(tensor);
+  return host;
+}
+
 IntegerUpload::Part IntegerUpload::Add(const std::vector<int64_t>& values) {
   const Part part{static_cast<int64_t>(values_.size()),
                   static_cast<int64_t>(values.size())};

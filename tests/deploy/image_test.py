@@ -38,3 +38,18 @@ def test_every_path_that_the_build_copies_passes_the_dockerignore():
     assert added - {"tests"} <= kept
     assert {"CMakeLists.txt", "CMakePresets.json", "LICENSE", "cmake",
             "scripts", "deploy/image"} <= kept
+
+
+def test_the_torch_that_the_cuda_variant_takes_is_named_everywhere():
+    version = re.search(r"set\(COOPER_TORCH_VERSION ([\d.]+)\)",
+                        (ROOT / "cmake/CooperTorch.cmake").read_text())[1]
+    for path in ("Dockerfile", "CMakePresets.json", "docs/deploy.md"):
+        assert f"torch {version}" in (ROOT / path).read_text(), path
+
+
+def test_the_torch_that_the_gpu_archive_takes_is_named_everywhere():
+    version = re.search(r"^version=([\d.]+) ",
+                        (ROOT / "tests/bench/gpu/bundle").read_text(), re.M)[1]
+    for path in ("scripts/gpu-check", "docs/performance.md",
+                 "docs/development.md"):
+        assert version in (ROOT / path).read_text(), path

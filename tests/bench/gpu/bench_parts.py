@@ -34,6 +34,7 @@ class Process:
     def __init__(self, run, names, number):
         self.run = run
         self.lines = run.out / f"bench-{number}.jsonl"
+        self.lines.unlink(missing_ok=True)  # of an earlier run
         self.log = run.out / f"bench-{number}.log"
         self.read = 0  # characters of `lines`
         self.current, self.since = None, time.monotonic()
@@ -111,7 +112,10 @@ def run(run):
         failed = process.current or next(
             (name for name in names if name not in process.done), None)
         names = [name for name in names if name not in process.done]
-        if not reason or failed is None:
+        if not reason:
+            break
+        if failed is None:  # all parts were done, and yet it ended badly
+            run.results.end_part("gpu_bench's end", False, 0, reason)
             break
         names.remove(failed)
         run.results.end_part(failed, False, time.monotonic() - process.since,

@@ -5,79 +5,22 @@ whose libraries the programs load.
 """
 
 import argparse
-import ctypes
-import importlib.util
+import contextlib
 import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 
 import bench_parts
 import demo_answers
 import gpu_table
-
-NO_GPU = 77
-
-
-def stop(code, message):
-    print(f"gpu-check: {message}", file=sys.stderr)
-    sys.exit(code)
-
-
-def why_no_gpu():
-    """None where the driver has a GPU, else the reason in a line."""
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return "no GPU here: the driver's libcuda.so.1 cannot be loaded"
-    status = driver.cuInit(0)
-    if status != 0:
-        return f"no usable GPU here: cuInit says {status}"
-    count = ctypes.c_int(0)
-    status = driver.cuDeviceGetCount(ctypes.byref(count))
-    if status != 0 or count.value == 0:
-        return "no GPU here: the driver has none"
-    return None
-
-
-def find_torch(given):
-    """Folder of the torch package; it is not imported."""
-    if given:
-        return given
-    spec = importlib.util.find_spec("torch")
-    if spec is None or not spec.submodule_search_locations:
-        stop(2, "python3 has no torch here; name its folder with --torch")
-    return pathlib.Path(next(iter(spec.submodule_search_locations)))
-
-
-def torch_version(torch):
-    found = re.search(r"__version__ = '([^']+)'",
-                      (torch / "version.py").read_text())
-    return found.group(1) if found else "unknown"
-
-
-def check_version(archive, torch):
-    """Returns the host's version; libtorch has no stable interface."""
-    built = re.search(r"^Torch (\S+)$", (archive / "VERSION").read_text(),
-                      re.MULTILINE).group(1)
-    here = torch_version(torch)
-    if built.split(".")[:2] != here.split(".")[:2]:
-        stop(2, f"the archive is for torch {built}, this host has torch {here};"
-             " build another with gpu-check bundle --torch-version")
-    return here
-
-
-def unpack(archive, folder):
-    with tarfile.open(archive) as tar:
-        safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-        tar.extractall(folder, **safe)
-    return folder
+from gpu_host import NO_GPU, check_version, find_torch, stop, unpack, why_no_gpu
 
 
 class Run:
@@ -89,7 +32,7 @@ class Run:
         self.bin = archive / "bin"
         self.share = archive / "share"
         self.out = options.out
-        self.deadline = time.monotonic() + options.budget
+        self.deadline = options.start + options.budget
         self.results = gpu_table.Results(options.out)
         # For the programs alone: the archive's libraries would reach python
         # and others too, and the host's own CUDA would shadow the wheel's.
@@ -123,7 +66,7 @@ class Run:
 
     def call(self, command, seconds, log, environment=None):
         """Exit code of a program whose output goes to `log`."""
-        with open(log, "ab") as output:
+        with open(log, "wb") as output:
             process = subprocess.Popen(
                 [str(word) for word in command], stdin=subprocess.DEVNULL,
                 stdout=output, stderr=output,
@@ -204,14 +147,24 @@ def facts(run):
     """What gpu_bench says of the device; ends the program without one."""
     log = run.out / "facts.log"
     lines = run.out / "facts.jsonl"
-    code = run.call([run.bin / "gpu_bench", f"--device={run.options.device}",
-                     f"--shape={run.options.shape}", "--only=facts",
-                     f"--json={lines}"], 60, log)
+    lines.unlink(missing_ok=True)
+    seconds = 120  # the first to read torch's libraries from the disk
+    try:
+        code = run.call([run.bin / "gpu_bench",
+                         f"--device={run.options.device}",
+                         f"--shape={run.options.shape}", "--only=facts",
+                         f"--json={lines}"], seconds, log)
+    except subprocess.TimeoutExpired:
+        stop(2, f"gpu_bench did not start within {seconds} s")
     if code != 0:
         stop(NO_GPU if code == NO_GPU else 2,
              bench_parts.last_line(log) or f"gpu_bench: exit code {code}")
     for line in bench_parts.read_lines(lines):
         run.results.add_line(line)
+    if shutil.which("nvidia-smi"):  # clocks, driver, other processes
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            run.call(["nvidia-smi", "-q"], 20, run.out / "nvidia-smi.log",
+                     os.environ)
 
 
 def arguments():
@@ -239,6 +192,7 @@ def arguments():
 
 def main(here):
     options = arguments()
+    options.start = time.monotonic()
     if options.device != "cpu" and (reason := why_no_gpu()):
         stop(NO_GPU, reason)
     with tempfile.TemporaryDirectory(prefix="gpu-check-") as temporary:

@@ -45,6 +45,7 @@ for name in names:
     say(part=name, name=name + ' row', conditions='', value=1.5, unit='ms',
         floor=1.0, ratio=1.5, goal=1.25, at_least=False, ok=False)
     say(part=name, state='end', seconds=0.1)
+if CRASH == 'the end' and names != ['facts']: sys.exit(3)
 """
 GOLDEN = """
 print('ok   vit/base   3 comparisons  largest error 2.00e-06 of 5.0e-05 allowed (x)')
@@ -159,6 +160,13 @@ def test_without_rates_nothing_is_measured(archive, tmp_path):
     out = tmp_path / "out"
     assert archive.run(out, "--only=decode").returncode == 1
     assert states(out) == {"rates": "failed", "decode": "left out"}
+
+
+def test_a_bad_end_behind_the_last_part_is_a_failure(archive, tmp_path):
+    archive.bench(crash="the end")
+    out = tmp_path / "out"
+    assert archive.run(out, "--only=decode").returncode == 1
+    assert states(out)["gpu_bench's end"] == "failed"
 
 
 def test_another_torch_is_one_line(archive, tmp_path):

@@ -56,6 +56,7 @@ void MeasureMatrix(Bench& bench, const Matrix& matrix) {
 }  // namespace
 
 void MeasureProducts(Bench& bench) {
+  bench.DropModel();  // its pool leaves too little memory
   const checkpoint::LlmConfig& llm = bench.shape().llm;
   const int64_t q = llm.num_attention_heads * llm.head_dim();
   const int64_t kv = llm.num_key_value_heads * llm.head_dim();

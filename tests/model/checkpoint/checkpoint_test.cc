@@ -59,7 +59,7 @@ void WriteWeights(const std::string& path, uint8_t value) {
 
 int FirstByte(const Checkpoint& checkpoint) {
   std::vector<uint8_t> data(checkpoint.FindNetwork(kSomeTensor)->bytes);
-  EXPECT_OK(checkpoint.ReadNetwork(kSomeTensor, data.data()));
+  EXPECT_OK(checkpoint.ReadNetwork(kSomeTensor, 0, data.size(), data.data()));
   return data[0];
 }
 
@@ -158,9 +158,9 @@ TEST(Checkpoint, NamesTheFileThatIsMissingAndWhereItLooked) {
 TEST(Checkpoint, OpensWithoutWeightsOnlyWhereThatIsAskedFor) {
   const TempDirectory directory;
   LinkNano(directory, {"ema.safetensors", "ae.safetensors"});
-  EXPECT_THAT(Checkpoint::Open({directory.path()}),
-              StatusIs(absl::StatusCode::kNotFound,
-                       HasSubstr("model.safetensors")));
+  EXPECT_THAT(
+      Checkpoint::Open({directory.path()}),
+      StatusIs(absl::StatusCode::kNotFound, HasSubstr("model.safetensors")));
   ASSERT_OK_AND_ASSIGN(
       const auto frame,
       Checkpoint::Open({directory.path()}, Checkpoint::Weights::kNone));

@@ -44,6 +44,7 @@ model::TokenId SampleBySorting(const std::vector<float>& logits,
                                double uniform) {
   const double best = *std::max_element(logits.begin(), logits.end());
   std::vector<double> weights;
+  weights.reserve(logits.size());
   for (const float logit : logits) {
     weights.push_back(std::exp((logit - best) / temperature));
   }
@@ -51,8 +52,9 @@ model::TokenId SampleBySorting(const std::vector<float>& logits,
   std::iota(order.begin(), order.end(), 0);
   double total = std::accumulate(weights.begin(), weights.end(), 0.0);
   if (top_p < 1.0) {
-    std::stable_sort(order.begin(), order.end(),
-                     [&](int a, int b) { return weights[a] > weights[b]; });
+    std::sort(order.begin(), order.end(), [&](int a, int b) {
+      return weights[a] != weights[b] ? weights[a] > weights[b] : a < b;
+    });
     double mass = 0.0;
     size_t kept = 0;
     while (kept < order.size() && mass <= top_p * total) {
