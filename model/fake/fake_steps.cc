@@ -1,6 +1,7 @@
 #include "model/fake/fake_steps.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -71,6 +72,9 @@ FakeAppendStep::Entry FakeAppendStep::EntryOf(model::AppendItem* item) const {
                              (size.height / kLatentDownsample));
     latent->noise->FillNormal(absl::MakeSpan(noise));
     ImageTokens tokens = TokensOf(*latent->image, info.latent_stride);
+    for (const float value : noise) {
+      tokens.hash = MixHash(tokens.hash, std::bit_cast<uint32_t>(value));
+    }
     return {item, std::move(tokens.ids), 1, tokens.hash};
   }
   ImageTokens tokens = TokensOf(

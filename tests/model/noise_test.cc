@@ -48,5 +48,25 @@ TEST(SeededNoiseTest, IsNormal) {
   EXPECT_NEAR(static_cast<double>(beyond_two) / kDraws, 0.0455, 0.003);
 }
 
+TEST(ReplayedNoiseTest, GivesTheSameNormalsAgainAndThenGoesOn) {
+  ReplayedNoise noise(std::make_unique<SeededNoise>(5));
+  std::vector<float> first(7);
+  noise.FillNormal(absl::MakeSpan(first));
+  EXPECT_EQ(first, Normals(5, 7));
+  noise.Rewind();
+  std::vector<float> again(7);
+  noise.FillNormal(absl::MakeSpan(again));
+  EXPECT_EQ(again, first);
+  // What was not drawn yet comes from the source.
+  SeededNoise source(5);
+  std::vector<float> wanted(7);
+  source.FillNormal(absl::MakeSpan(wanted));
+  std::vector<float> next(4);
+  source.FillNormal(absl::MakeSpan(next));
+  std::vector<float> got(4);
+  noise.FillNormal(absl::MakeSpan(got));
+  EXPECT_EQ(got, next);
+}
+
 }  // namespace
 }  // namespace cooper::model

@@ -22,7 +22,9 @@ TEST(FakeScriptTest, EveryKeyIsRead) {
     "scripts": [{"match": "m", "texts": ["a", "b"]}],
     "default": ["d"],
     "faults": [{"call": "flow_slice", "effect": "throw", "nth": 7},
-               {"call": "append", "effect": "item", "match": "x"}]})"));
+               {"call": "append", "effect": "item", "match": "x"},
+               {"call": "decode", "effect": "out_of_memory", "above": 4}],
+    "gpu_memory": {"allocated": 1, "reserved": 2, "free": 3}})"));
   EXPECT_EQ(script.name, "n");
   EXPECT_EQ(script.kv_capacity_tokens, 5);
   EXPECT_EQ(script.vae_rule.max_size, 64);
@@ -43,12 +45,18 @@ TEST(FakeScriptTest, EveryKeyIsRead) {
   EXPECT_EQ(script.scripts[0].match, "m");
   EXPECT_THAT(script.scripts[0].texts, ElementsAre("a", "b"));
   EXPECT_THAT(script.texts, ElementsAre("d"));
-  ASSERT_EQ(script.faults.size(), 2U);
+  ASSERT_EQ(script.faults.size(), 3U);
   EXPECT_EQ(script.faults[0].call, FakeFault::Call::kFlowSlice);
   EXPECT_EQ(script.faults[0].effect, FakeFault::Effect::kThrow);
   EXPECT_EQ(script.faults[0].nth, 7);
   EXPECT_EQ(script.faults[1].effect, FakeFault::Effect::kItem);
   EXPECT_EQ(script.faults[1].match, "x");
+  EXPECT_EQ(script.faults[2].effect, FakeFault::Effect::kOutOfMemory);
+  EXPECT_EQ(script.faults[2].above, 4);
+  ASSERT_TRUE(script.gpu_memory.has_value());
+  EXPECT_EQ(script.gpu_memory->allocated_bytes, 1);
+  EXPECT_EQ(script.gpu_memory->reserved_bytes, 2);
+  EXPECT_EQ(script.gpu_memory->free_bytes, 3);
 }
 
 TEST(FakeScriptTest, AnEmptyObjectIsAModelWithDefaults) {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "model/torch/load_model.h"
 #include "server/base/clock.h"
@@ -61,20 +62,22 @@ TEST(EngineGpuTest, AGpuThatVanishesEndsEverythingAndStopsAdmission) {
   prometheus::Registry registry;
   metrics::ServerMetrics metrics(&registry);
   Engine engine(model->get(), &metrics, base::Clock::Real(), {});
-  const auto submit = [&] {
+  const auto submit = [&](int image) {
+    Request request = Question("a depth question");
+    request.inputs[0] = ImageInput{TestPng(96, 80, image), "inputs[0].image"};
     auto recorded = std::make_shared<Recorded>();
-    EXPECT_OK(engine.Submit(Question("a depth question"),
+    EXPECT_OK(engine.Submit(std::move(request),
                             std::make_unique<RecordingSink>(recorded)));
     return recorded;
   };
-  EXPECT_OK(submit()->WaitDone());
-  // From a thread of the engine's own on, within a slice.
-  std::atomic<int> left = 5;
+  EXPECT_OK(submit(0)->WaitDone());
+  // After two parts of the next prefill.
+  std::atomic<int> left = 3;
   layer.on_synchronize = [&left] {
     return --left > 0 ? absl::OkStatus()
                       : absl::InternalError("the GPU has fallen off the bus");
   };
-  const absl::Status status = submit()->WaitDone();
+  const absl::Status status = submit(1)->WaitDone();
   EXPECT_EQ(DetailsOf(status).reason, ErrorReason::kEngineFailed) << status;
   EXPECT_FALSE(engine.healthy());
 }

@@ -67,7 +67,7 @@ TEST(ExecutionEndTest, ItemFaultsFailTheRequestInTheirPhase) {
       {Call::kDecode, absl::StatusCode::kInternal, State::kDecode,
        ErrorReason::kNumeric},
       {Call::kStartFlow, absl::StatusCode::kResourceExhausted,
-       State::kFlowStart, ErrorReason::kMemoryPressure},
+       State::kFlowStart, ErrorReason::kGpuMemory},
       {Call::kStartFlow, absl::StatusCode::kInvalidArgument, State::kFlowStart,
        ErrorReason::kInvalidArgument},
       {Call::kLatents, absl::StatusCode::kInternal, State::kLatents,

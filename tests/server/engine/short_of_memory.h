@@ -35,7 +35,7 @@ class ShortOfMemory final : public model::UnifiedModel {
   }
   absl::Status Decode(absl::Span<model::DecodeItem> items) override {
     several_ = several_ || items.size() > 1;
-    if (items.size() > 1 && Fails()) return None();
+    if (items.size() > 1 && random_() % 4 == 0) return Fail();
     return model_->Decode(items);
   }
   absl::StatusOr<std::unique_ptr<model::Flow>> StartFlow(
@@ -58,40 +58,38 @@ class ShortOfMemory final : public model::UnifiedModel {
   int failures() const { return failures_; }
 
  private:
-  // Fails after any of its slices but the last, whose results are there.
+  static constexpr int kSlices = 40;
+
+  // Fails before its first slice, or after any but the last, whose results are
+  // there.
   template <typename Base, typename Item>
   class Failing final : public Base {
    public:
     Failing(ShortOfMemory* model, std::unique_ptr<Base> step, bool may_fail)
-        : model_(model), step_(std::move(step)), may_fail_(may_fail) {}
+        : model_(model),
+          step_(std::move(step)),
+          slices_left_(may_fail ? model->NextSlices() : -1) {}
     absl::StatusOr<bool> RunSlice(absl::Duration budget) override {
-      if (may_fail_ && model_->Fails()) return None();
+      if (slices_left_ == 0) return model_->Fail();
+      if (slices_left_ > 0) --slices_left_;
       // A small part, so that there are several.
-      const auto complete =
-          step_->RunSlice(std::min(budget, absl::Microseconds(100)));
-      if (may_fail_ && complete.ok() && !*complete && model_->Fails()) {
-        return None();
-      }
-      return complete;
+      return step_->RunSlice(std::min(budget, absl::Microseconds(100)));
     }
     void Drop(const Item* item) override { step_->Drop(item); }
 
    private:
     ShortOfMemory* const model_;
     const std::unique_ptr<Base> step_;
-    const bool may_fail_;
+    int slices_left_;  // until it fails; below 0: it does not
   };
   using Append = Failing<model::AppendStep, model::Context>;
   using Denoise = Failing<model::FlowStep, model::Flow>;
 
-  static absl::Status None() {
+  absl::Status Fail() {
+    ++failures_;
     return absl::ResourceExhaustedError("out of memory on purpose");
   }
-  bool Fails() {
-    const bool fails = random_() % 4 == 0;
-    failures_ += fails ? 1 : 0;
-    return fails;
-  }
+  int NextSlices() { return static_cast<int>(random_() % kSlices); }
 
   model::UnifiedModel* const model_;
   std::mt19937 random_{7};
