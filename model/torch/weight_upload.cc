@@ -19,20 +19,23 @@ namespace {
 // What a thread reads at once: small enough to be checked while it is cached.
 constexpr int64_t kReadBytes = int64_t{1} << 20;
 
-// Calls `part(begin, bytes)` for the parts of `total` bytes, in several
-// threads. Returns the first error by place.
+// Calls `part(begin, bytes)` for the parts of `total` bytes, in several threads
+// of which each takes the next part when it is done with one. Returns the first
+// error by place, after which no more parts are begun.
 absl::Status ForParts(
     int64_t total,
     absl::FunctionRef<absl::Status(int64_t begin, int64_t bytes)> part) {
   const int64_t parts = (total + kReadBytes - 1) / kReadBytes;
   std::vector<absl::Status> statuses(parts);
-  at::parallel_for(0, parts, 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) {
+  std::atomic<int64_t> next = 0;
+  const auto work = [&](int64_t /*first*/, int64_t /*last*/) {
+    for (int64_t i = next++; i < parts; i = next++) {
       const int64_t begin = i * kReadBytes;
       statuses[i] = part(begin, std::min(kReadBytes, total - begin));
-      if (!statuses[i].ok()) return;
+      if (!statuses[i].ok()) next = parts;
     }
-  });
+  };
+  at::parallel_for(0, std::min<int64_t>(parts, at::get_num_threads()), 1, work);
   for (const absl::Status& status : statuses) COOPER_RETURN_IF_ERROR(status);
   return absl::OkStatus();
 }
