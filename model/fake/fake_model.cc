@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "model/device_status.h"
 #include "model/fake/fake_flow.h"
 #include "model/fake/fake_steps.h"
 #include "server/base/check.h"
@@ -234,6 +235,12 @@ absl::StatusOr<std::unique_ptr<model::FlowStep>> FakeModel::BeginFlowStep(
 absl::StatusOr<std::unique_ptr<model::Step>> FakeModel::BeginDecodeLatents(
     absl::Span<model::DecodeLatentsItem> items) {
   return std::make_unique<FakeLatentsStep>(this, items);
+}
+
+absl::Status FakeModel::WarmUp() {
+  COOPER_RETURN_IF_ERROR(Enter({Call::kWarmUp, 1, 0}));
+  return model::DeviceUnusable(MemoryFault(
+      Call::kWarmUp, 1, [](size_t) { return std::vector<TokenId>(); }));
 }
 
 absl::StatusOr<std::unique_ptr<model::UnifiedModel>> LoadFakeModel(

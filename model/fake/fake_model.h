@@ -61,7 +61,7 @@ class FakeModel final : public model::UnifiedModel {
       absl::Span<model::Flow* const> flows) override;
   absl::StatusOr<std::unique_ptr<model::Step>> BeginDecodeLatents(
       absl::Span<model::DecodeLatentsItem> items) override;
-  absl::Status WarmUp() override { return absl::OkStatus(); }
+  absl::Status WarmUp() override;
   std::optional<model::GpuMemory> gpu_memory() const override {
     return script_.gpu_memory;
   }
@@ -104,7 +104,7 @@ class FakeModel final : public model::UnifiedModel {
   model::ModelInfo info_;
   std::shared_ptr<FakePool> pool_;
   std::vector<EncodedTexts> texts_;  // the default last, matching all
-  std::array<int, 5> calls_ = {};    // by Call
+  std::array<int, 6> calls_ = {};    // by Call
   std::atomic<int64_t> appended_tokens_{0};
   mutable base::Mutex mutex_;
   std::vector<Record> records_ ABSL_GUARDED_BY(mutex_);

@@ -137,7 +137,8 @@ FakeFault ReadFault(Fields& fields) {
                {"decode", FakeFault::Call::kDecode},
                {"start_flow", FakeFault::Call::kStartFlow},
                {"flow_slice", FakeFault::Call::kFlowSlice},
-               {"latents", FakeFault::Call::kLatents}},
+               {"latents", FakeFault::Call::kLatents},
+               {"warm_up", FakeFault::Call::kWarmUp}},
               &fault.call);
   fields.Read("effect",
               {{"status", FakeFault::Effect::kStatus},

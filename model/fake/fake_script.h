@@ -30,7 +30,14 @@ struct FakeDelays {
 
 // Something that goes wrong.
 struct FakeFault {
-  enum class Call { kAppend, kDecode, kStartFlow, kFlowSlice, kLatents };
+  enum class Call {
+    kAppend,
+    kDecode,
+    kStartFlow,
+    kFlowSlice,
+    kLatents,
+    kWarmUp
+  };
   enum class Effect {
     kStatus,  // the call returns INTERNAL: the device failed
     kThrow,   // the call throws std::runtime_error
@@ -59,7 +66,7 @@ struct FakeFault {
 //                  "decode_item": 0, "flow_layer": 0, "latents": 0},
 //    "scripts": [{"match": "part of a question", "texts": ["turn 0", ...]}],
 //    "default": ["turn 0", ...],
-//    "faults": [{"call": "append|decode|start_flow|flow_slice|latents",
+//    "faults": [{"call": "append|decode|start_flow|flow_slice|latents|warm_up",
 //                "effect": "status|throw|item|out_of_memory", "nth": 1,
 //                "match": "", "above": 0}],
 //    "gpu_memory": {"allocated": 0, "reserved": 0, "free": 0}}

@@ -1,5 +1,6 @@
 """How a server process starts, drains and ends."""
 
+import json
 import shutil
 import signal
 import socket
@@ -83,6 +84,24 @@ def test_a_start_failure_is_one_line_and_exit_code_1(arguments, words):
     said = [line for line in err.splitlines() if "listening" not in line]
     assert len(said) == 1
     assert said[0].startswith("cooper_server: ") and words in said[0]
+
+
+@pytest.mark.parametrize("effect, exit_code, words", [
+    ("status", 1, "scripted device failure"),
+    ("throw", 1, "loading the model: scripted exception"),
+    ("out_of_memory", 4, "scripted lack of memory"),
+])
+def test_a_warm_up_that_fails_is_one_line_and_an_exit_code(
+        tmp_path, effect, exit_code, words):
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps(
+        {"faults": [{"call": "warm_up", "effect": effect}]}))
+    code, out, err = run("--listen=127.0.0.1:0", "--metrics_listen=127.0.0.1:0",
+                         f"--fake_model={script}")
+    assert code == exit_code
+    assert out == ""
+    said = [line for line in err.splitlines() if "listening" not in line]
+    assert said == [f"cooper_server: {words}"]
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:7"])
