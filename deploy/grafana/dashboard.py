@@ -223,6 +223,19 @@ def full(board):
                   "prefix cache"),
                  (rate("cooper_sessions_evicted_total", "reason"),
                   "conversations: {{reason}}")], width=6, stack=True)
+    board.graph("GPU memory of the server", "In tensors, taken for tensors, and "
+                "free on the GPU. Only with a GPU.", "bytes",
+                [(gauge("cooper_gpu_memory_allocated_bytes", "instance"),
+                  "{{instance}} allocated"),
+                 (gauge("cooper_gpu_memory_reserved_bytes", "instance"),
+                  "{{instance}} reserved"),
+                 (gauge("cooper_gpu_memory_free_bytes", "instance"),
+                  "{{instance}} free")], width=12)
+    board.graph("Batches that ran out of GPU memory", "Their requests were run "
+                "again one by one; those that ran out alone are errors of "
+                "reason gpu_memory.", "ops",
+                [(rate("cooper_gpu_memory_retries_total", "phase"),
+                  "{{phase}}")], width=12)
 
 
 def fails(board):
@@ -330,19 +343,6 @@ def cards(board):
                 [(card("XID_ERRORS"), f"{legend} XID"),
                  (card("ECC_DBE_VOL_TOTAL"), f"{legend} memory errors")],
                 width=6)
-    board.graph("GPU memory of the server", "In tensors, taken for tensors, and "
-                "free on the GPU. Only with a GPU.", "bytes",
-                [(gauge("cooper_gpu_memory_allocated_bytes", "instance"),
-                  "{{instance}} allocated"),
-                 (gauge("cooper_gpu_memory_reserved_bytes", "instance"),
-                  "{{instance}} reserved"),
-                 (gauge("cooper_gpu_memory_free_bytes", "instance"),
-                  "{{instance}} free")], width=12)
-    board.graph("Batches that ran out of GPU memory", "Their requests were run "
-                "again one by one; those that ran out alone are errors of "
-                "reason gpu_memory.", "ops",
-                [(rate("cooper_gpu_memory_retries_total", "phase"),
-                  "{{phase}}")], width=12)
 
 
 def variable(name, label, query):
