@@ -31,9 +31,9 @@ ABSL_FLAG(
     "there is none), cpu, cuda or cuda:N.");
 ABSL_FLAG(std::string, dtype, "auto", "auto, float32 or bfloat16.");
 ABSL_FLAG(bool, deterministic, false,
-          "On a GPU, choose algorithms whose results do not vary between runs "
-          "and depend as little as possible on the other requests of a batch, "
-          "at a cost in speed. On a CPU results are so in any case.");
+          "Compute every request so that its result does not depend on the "
+          "other requests of a batch, at a cost in speed. On a CPU in float32 "
+          "results never do.");
 ABSL_FLAG(int64_t, kv_cache_mib, 0,
           "Memory of all contexts, MiB; 0: chosen from what is free.");
 ABSL_FLAG(int64_t, prefix_cache_mib, -1,

@@ -29,9 +29,10 @@ absl::StatusOr<RandomShape> ShapeByName(const std::string& name, int layers);
 absl::Status WriteCheckpointFrame(const RandomShape& shape,
                                   const std::string& directory);
 
-// Writes the whole directory (made if absent). Matrices are bf16 with a deviation of
-// 1 / sqrt(inputs), norms are near 1, position tables are the sin-cos tables,
-// the autoencoder is float32. The same seed gives the same bytes.
+// Writes the whole directory (made if absent). Matrices are bf16 with a
+// deviation of 1 / sqrt(inputs), norms are near 1, position tables are the
+// sin-cos tables, the autoencoder is float32. The same seed gives the same
+// bytes.
 absl::Status WriteRandomCheckpoint(const RandomShape& shape, uint64_t seed,
                                    const std::string& directory);
 

@@ -129,6 +129,7 @@ absl::Status FakeModel::MemoryFault(
   for (const FakeFault& fault : script_.faults) {
     if (fault.effect != FakeFault::Effect::kOutOfMemory || fault.call != call ||
         calls_[static_cast<size_t>(call)] < fault.nth ||
+        (fault.last > 0 && calls_[static_cast<size_t>(call)] > fault.last) ||
         static_cast<int>(items) <= fault.above) {
       continue;
     }

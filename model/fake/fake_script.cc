@@ -149,6 +149,7 @@ FakeFault ReadFault(Fields& fields) {
   fields.ReadNumber("nth", &fault.nth);
   fields.Read("match", &fault.match);
   fields.ReadNumber("above", &fault.above);
+  fields.ReadNumber("last", &fault.last);
   return fault;
 }
 

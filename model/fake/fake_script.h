@@ -42,8 +42,8 @@ struct FakeFault {
     kStatus,  // the call returns INTERNAL: the device failed
     kThrow,   // the call throws std::runtime_error
     kItem,    // only the item whose context's text holds `match` fails
-    // The call, from the nth on, runs out of memory where it has more than
-    // `above` items, and one of them has a context whose text holds `match`.
+    // The calls from the nth to the `last` run out of memory where they have
+    // more than `above` items, and one of them has a context whose text holds `match`.
     kOutOfMemory,
   };
   Call call = Call::kDecode;
@@ -53,6 +53,7 @@ struct FakeFault {
   std::string match;  // empty: any text
   absl::StatusCode item_code = absl::StatusCode::kInternal;
   int above = 0;  // kOutOfMemory
+  int last = 0;   // kOutOfMemory: the last call that fails; 0: no end
 };
 
 // What the fake model is and does. As JSON, every key optional:
@@ -68,7 +69,7 @@ struct FakeFault {
 //    "default": ["turn 0", ...],
 //    "faults": [{"call": "append|decode|start_flow|flow_slice|latents|warm_up",
 //                "effect": "status|throw|item|out_of_memory", "nth": 1,
-//                "match": "", "above": 0}],
+//                "match": "", "above": 0, "last": 0}],
 //    "gpu_memory": {"allocated": 0, "reserved": 0, "free": 0}}
 // The first script whose `match` is found is taken, else "default".
 struct FakeScript {

@@ -15,8 +15,8 @@ namespace cooper::torch_model {
 // may change as soon as the function returns.
 at::Tensor Upload(const at::Tensor& host, const Device& device);
 
-// A copy of `tensor` in host memory, contiguous; waits for it. From a GPU it goes
-// through pinned memory, at the full rate of the link.
+// A copy of `tensor` in host memory, contiguous; waits for it. From a GPU it
+// goes through pinned memory, at the full rate of the link.
 at::Tensor Download(const at::Tensor& tensor);
 
 // Several lists of integers in one upload.

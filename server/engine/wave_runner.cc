@@ -45,10 +45,6 @@ metrics::Wave MetricOf(WaveKind kind) {
 absl::Status WaveRunner::Decode(absl::Span<Job* const> jobs) {
   absl::Status status = DecodeOnce(jobs);
   if (!absl::IsResourceExhausted(status)) return status;
-  if (jobs.size() == 1) {
-    jobs.front()->execution->Fail(GpuMemoryStatus());
-    return absl::OkStatus();
-  }
   metrics_->RetriedAlone(metrics::Wave::kDecode);
   for (Job* job : jobs) {
     status = DecodeOnce({job});
@@ -156,8 +152,9 @@ absl::Status WaveRunner::MakeStep(WaveKind kind) {
 void WaveRunner::OutOfMemory(WaveKind kind, std::vector<Job*>* done) {
   Sliced& wave = Of(kind);
   ResetStep(kind);
-  if (wave.members.size() > 1) {
+  if (!wave.retried) {
     metrics_->RetriedAlone(MetricOf(kind));
+    wave.retried = true;
     wave.alone.assign(wave.members.begin(), wave.members.end());
   } else {
     Job* job = wave.members.front().job;

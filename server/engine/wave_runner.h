@@ -22,9 +22,8 @@ namespace cooper::engine {
 // token; all else goes slice by slice, and of each kind one wave at a time may
 // be under way. Engine thread only.
 //
-// Where the device's memory runs out in a batch of several jobs, each of them
-// is run again, once and alone; a job for which it runs out alone fails with
-// GPU_MEMORY.
+// Where the device's memory runs out in a batch, each of its jobs is run again,
+// once and alone; a job for which it runs out then fails with GPU_MEMORY.
 //
 // Errors: a status that is not OK is the device's failure, after which the
 // model must not be used. What concerns one job alone is in its execution.
@@ -74,7 +73,8 @@ class WaveRunner {
     std::vector<Member> members;  // of the step under way
     int64_t rows = 0;             // of all, those that left it too
     absl::Duration took;
-    std::deque<Member> alone;  // to be run again, one by one, after it
+    bool retried = false;      // its jobs are being run again, one by one
+    std::deque<Member> alone;  // those whose turn is yet to come
   };
   Sliced& Of(WaveKind kind);
   model::Step* StepOf(WaveKind kind) const;
