@@ -1,6 +1,7 @@
 // Attention of one layer by each of ATen's backends, and how far each is from
 // float32 arithmetic.
 
+#include <ATen/TensorOperators.h>
 #include <c10/util/Exception.h>
 
 #include <string>

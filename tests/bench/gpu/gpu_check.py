@@ -156,9 +156,8 @@ def facts(run):
                          f"--json={lines}"], seconds, log)
     except subprocess.TimeoutExpired:
         stop(2, f"gpu_bench did not start within {seconds} s")
-    if code != 0:
-        stop(NO_GPU if code == NO_GPU else 2,
-             bench_parts.last_line(log) or f"gpu_bench: exit code {code}")
+    if code != 0:  # also a GPU that the driver has and CUDA cannot use
+        stop(2, bench_parts.last_line(log) or f"gpu_bench: exit code {code}")
     for line in bench_parts.read_lines(lines):
         run.results.add_line(line)
     if shutil.which("nvidia-smi"):  # clocks, driver, other processes
