@@ -47,15 +47,16 @@ absl::Status WeightUpload::FillInPlace(const std::string& name, Read read,
   auto* const to = static_cast<std::byte*>(destination.data_ptr());
   const auto size = static_cast<int64_t>(destination.element_size());
   std::atomic<bool> finite = true;
-  COOPER_RETURN_IF_ERROR(ForParts(
-      static_cast<int64_t>(destination.nbytes()),
-      [&](int64_t begin, int64_t bytes) {
-        COOPER_RETURN_IF_ERROR(read(begin, bytes, to + begin));
-        if (!AllFinite(to + begin, bytes / size, destination.scalar_type())) {
-          finite = false;
-        }
-        return absl::OkStatus();
-      }));
+  const auto read_part = [&](int64_t begin, int64_t bytes) {
+    const absl::Status status = read(begin, bytes, to + begin);
+    if (status.ok() &&
+        !AllFinite(to + begin, bytes / size, destination.scalar_type())) {
+      finite = false;
+    }
+    return status;
+  };
+  COOPER_RETURN_IF_ERROR(
+      ForParts(static_cast<int64_t>(destination.nbytes()), read_part));
   if (!finite) not_finite_.push_back(names_.size());
   names_.push_back(name);
   return absl::OkStatus();

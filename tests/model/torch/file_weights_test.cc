@@ -29,7 +29,7 @@ using ::testing::HasSubstr;
 const char kNano[] = COOPER_TEST_DATA "/goldens/nano";
 const char kLayer[] = "language_model.model.layers.1.";
 constexpr int64_t kHidden = 96;
-constexpr int64_t kHeads = 4 * 24, kKvHeads = 2 * 24;
+constexpr int64_t kHeads = 96, kKvHeads = 48;  // rows of q; of k and v
 
 at::ScalarType TypeOf(DType dtype) {
   return dtype == DType::kFloat32   ? at::kFloat
