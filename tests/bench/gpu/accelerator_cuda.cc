@@ -1,6 +1,7 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
+#include <dlfcn.h>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -44,6 +45,19 @@ std::string CudaVersion(int version) {
   return absl::StrCat(version / 1000, ".", version % 1000 / 10);
 }
 
+// libtorch links cuBLAS, whose headers need not be here.
+std::string CublasVersion() {
+  using GetProperty = int (*)(int property, int* value);
+  const auto get =
+      reinterpret_cast<GetProperty>(dlsym(RTLD_DEFAULT, "cublasGetProperty"));
+  if (get == nullptr) return "unknown";
+  int parts[3] = {};  // major, minor, patch
+  for (int i = 0; i < 3; ++i) {
+    if (get(i, &parts[i]) != 0) return "unknown";
+  }
+  return absl::StrCat(parts[0], ".", parts[1], ".", parts[2]);
+}
+
 }  // namespace
 
 double CudaSeconds(int index, const std::function<void()>& work) {
@@ -80,6 +94,7 @@ NamedFacts CudaFacts(int index) {
                     " MHz memory")},
       {"driver", absl::StrCat("CUDA ", CudaVersion(driver))},
       {"CUDA runtime", CudaVersion(runtime)},
+      {"cuBLAS", CublasVersion()},
       {"cuDNN", absl::StrCat(at::detail::getCUDAHooks().versionRuntimeCuDNN())},
   };
 }

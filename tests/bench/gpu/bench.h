@@ -120,6 +120,7 @@ void MeasurePrefill(Bench& bench);
 void MeasureMemory(Bench& bench);
 void MeasureProducts(Bench& bench);
 void MeasureAttention(Bench& bench);
+void MeasureDeterministic(Bench& bench);
 void MeasureServer(Bench& bench);
 void MeasureOutOfMemory(Bench& bench);
 void MeasureLoad(Bench& bench);

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "model/noise.h"
+#include "model/torch/pass.h"
 #include "tests/bench/gpu/activity.h"
 #include "tests/bench/gpu/bench.h"
 #include "tests/bench/gpu/request.h"
@@ -82,6 +84,7 @@ class Case {
   }
 
   // After Measure.
+  void MeasureUnderstandingRows();
   void MeasureSlices();
   void MeasureIdle();
 
@@ -92,6 +95,38 @@ class Case {
   const int branches_;
   double whole_ = 0.0;
 };
+
+// The two delimiters of each branch read the understanding weights: a pass of
+// them alone, over the same contexts.
+void Case::MeasureUnderstandingRows() {
+  const torch_model::TorchModel& model = bench_.model();
+  const model::SpecialTokens& special = model.text_codec().special();
+  const double seconds = bench_.MedianSeconds(2, 5, [&] {
+    torch_model::PassInput input;
+    input.need_gen = false;
+    std::vector<model::TokenId> ids;
+    for (const model::Context* context :
+         {&scene_.cond(), &scene_.no_text(), &scene_.no_image()}) {
+      torch_model::Segment segment;
+      segment.context = const_cast<torch_model::PagedContext*>(
+          static_cast<const torch_model::PagedContext*>(context));
+      segment.kv_before = context->cache_length();
+      segment.und_begin = static_cast<int64_t>(ids.size());
+      segment.und_count = 2;
+      input.segments.push_back(segment);
+      input.und_positions.insert(input.und_positions.end(), 2,
+                                 context->next_position());
+      ids.insert(ids.end(), {special.soi, special.eoi});
+    }
+    input.hidden.und = model.transformer().Embed(ids);
+    input.hidden.gen = input.hidden.und.narrow(0, 0, 0);
+    torch_model::Pass pass(&model.transformer(), std::move(input));
+    pass.RunAll();
+  });
+  bench_.AddValue(absl::StrCat(name(), ": share of the understanding rows"),
+                  absl::StrCat(conditions(), "; a pass of them alone"),
+                  100.0 * seconds / whole_, "%");
+}
 
 void Case::MeasureSlices() {
   constexpr absl::Duration kSlice = absl::Milliseconds(50);
@@ -139,6 +174,7 @@ void MeasureFlow(Bench& bench) {
       Case guided(bench, scene, size, 3);
       steps.image_guided = guided.Measure();
       if (size == side) {
+        guided.MeasureUnderstandingRows();
         guided.MeasureSlices();
         guided.MeasureIdle();
       }

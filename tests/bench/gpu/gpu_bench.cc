@@ -62,6 +62,7 @@ constexpr Part kParts[] = {
     {"memory", MeasureMemory},
     {"products", MeasureProducts},
     {"attention", MeasureAttention},
+    {"deterministic", MeasureDeterministic},
     {"server", MeasureServer},
     {"oom", MeasureOutOfMemory},
     {"load", MeasureLoad},

@@ -10,7 +10,7 @@ import pytest
 
 BENCH = pathlib.Path(os.environ["COOPER_BIN"]) / "gpu_bench"
 PARTS = ["rates", "decode", "vae", "flow", "prefill", "memory", "products",
-         "attention", "server", "oom", "load"]
+         "attention", "deterministic", "server", "oom", "load"]
 # What may be nothing, or (the host's memory) less than before.
 MAY_BE_ZERO = ("growth of the host's", "largest error", "cancelled map")
 
