@@ -1,7 +1,6 @@
 #include "model/torch/append_batch.h"
 
 #include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <utility>
@@ -22,14 +21,20 @@ void AppendBatch::Add(PagedContext* context, const EmbeddedSegment& embedded) {
   Segment segment;
   segment.context = context;
   segment.kv_before = context->cache_length() + growth.tokens;
-  segment.causal = embedded.causal;
+  segment.causal = embedded.is_text();
   segment.write = true;
   segment.und_begin = static_cast<int64_t>(input_.und_positions.size());
-  segment.und_count = embedded.und.size(0);
+  segment.und_count = embedded.und_rows();
   for (int64_t row = 0; row < segment.und_count; ++row) {
-    input_.und_positions.push_back(position + (embedded.causal ? row : 0));
+    input_.und_positions.push_back(position + (embedded.is_text() ? row : 0));
   }
-  und_.push_back(embedded.und);
+  if (embedded.is_text()) {
+    input_.und_ids.insert(input_.und_ids.end(), embedded.text.begin(),
+                          embedded.text.end());
+  } else {
+    input_.und_ids.resize(segment.und_begin + segment.und_count);
+    input_.given.push_back({segment.und_begin, embedded.und});
+  }
   segment.gen_begin = static_cast<int64_t>(input_.gen_positions.size());
   if (embedded.gen.defined()) {
     segment.gen_count = embedded.gen.size(0);
@@ -38,7 +43,7 @@ void AppendBatch::Add(PagedContext* context, const EmbeddedSegment& embedded) {
     gen_.push_back(embedded.gen);
   }
   input_.segments.push_back(segment);
-  places_.push_back({position, embedded.tokens(), embedded.causal});
+  places_.push_back({position, embedded.tokens(), embedded.is_text()});
   growth.tokens += embedded.tokens();
   growth.advance += embedded.advance();
 }
@@ -46,10 +51,7 @@ void AppendBatch::Add(PagedContext* context, const EmbeddedSegment& embedded) {
 PassInput AppendBatch::TakeInput(bool need_output) {
   input_.need_und = need_output;
   input_.need_gen = need_output;
-  input_.hidden.und = at::cat(und_);
-  input_.hidden.gen = gen_.empty() ? at::empty({0, input_.hidden.und.size(1)},
-                                               input_.hidden.und.options())
-                                   : at::cat(gen_);
+  if (!gen_.empty()) input_.hidden.gen = at::cat(gen_);
   return std::move(input_);
 }
 

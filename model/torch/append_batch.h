@@ -11,17 +11,22 @@
 
 namespace cooper::torch_model {
 
-// The embeddings of one segment, ready to go into a pass.
+// One segment, ready to go into a pass: a text, or the embeddings of an image.
 struct EmbeddedSegment {
-  at::Tensor und;       // [rows, hidden]: text, or soi + patches + eoi, or soi
-                        // and eoi around latents
-  at::Tensor gen;       // latents; undefined: none
-  bool causal = false;  // text
+  std::vector<model::TokenId> text;
+  at::Tensor und;  // [rows, hidden]: soi + patches + eoi, or soi and eoi around
+                   // latents; undefined: a text
+  at::Tensor gen;  // latents; undefined: none
+
+  bool is_text() const { return !und.defined(); }
+  int64_t und_rows() const {
+    return is_text() ? static_cast<int64_t>(text.size()) : und.size(0);
+  }
   int64_t tokens() const {
-    return und.size(0) + (gen.defined() ? gen.size(0) : 0);
+    return und_rows() + (gen.defined() ? gen.size(0) : 0);
   }
   // A text moves the position by its length, an image by one.
-  int64_t advance() const { return causal ? und.size(0) : 1; }
+  int64_t advance() const { return is_text() ? und_rows() : 1; }
 };
 
 // Lays segments of several contexts out as one pass. Items of one context see
@@ -56,7 +61,7 @@ class AppendBatch {
   Growth& GrowthOf(PagedContext* context);
 
   PassInput input_;
-  std::vector<at::Tensor> und_, gen_;
+  std::vector<at::Tensor> gen_;
   std::vector<Growth> growth_;  // by context, in order of appearance
   std::vector<Place> places_;   // by segment
 };

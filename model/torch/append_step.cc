@@ -108,8 +108,7 @@ EmbeddedSegment TorchAppendStep::Embedded(const Entry& entry) const {
   const model::AppendItem& item = *entry.item;
   EmbeddedSegment embedded;
   if (const auto* text = std::get_if<model::TextSegment>(item.segment)) {
-    embedded.und = network_.transformer->Embed(text->ids);
-    embedded.causal = true;
+    embedded.text = text->ids;
   } else if (const model::LatentImageSegment* latents = LatentsOf(item)) {
     const int64_t stride = network_.autoencoder->token_stride();
     const image::Size size = latents->image->size;

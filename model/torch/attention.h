@@ -29,8 +29,9 @@ struct SequenceLengths {
 std::vector<int64_t> Offsets(const std::vector<int64_t>& lengths);
 
 // Sequences that attend to themselves alone, every token to every token.
+// `offsets`: Offsets(lengths), int64 on the device.
 SequenceLengths WholeSequences(std::vector<int64_t> lengths,
-                               const Device& device);
+                               const at::Tensor& offsets);
 
 // Scaled dot product attention. query [sum of queries, heads, dim]; keys and
 // values [sum of keys, kv heads, dim], each of which serves heads / kv heads

@@ -127,6 +127,8 @@ std::unique_ptr<GenericPlan> GenericPlan::Make(
   const Part positions{upload.Add(layout.und_positions).begin,
                        und_rows + gen_rows};
   upload.Add(layout.gen_positions);
+  const bool with_ids = !layout.und_ids.empty();
+  const Part ids = upload.Add(layout.und_ids);
 
   const std::vector<int64_t> generation = GenerationRows(layout);
   const auto in_generation =
@@ -181,7 +183,8 @@ std::unique_ptr<GenericPlan> GenericPlan::Make(
   }
 
   std::unique_ptr<GenericPlan> plan(
-      new GenericPlan(std::move(layout), std::move(und), std::move(gen)));
+      new GenericPlan(std::move(layout), std::move(und), std::move(gen),
+                      with_ids ? upload.Get(ids) : at::Tensor()));
   const auto writes = [&](const std::pair<Part, Part>& of, int64_t rows) {
     CacheWrites result;
     result.all = rows > 0 && of.first.count == rows;

@@ -53,8 +53,10 @@ class GenericPlan final : public PassPlan {
   const std::vector<AttentionCall>& calls() const { return calls_; }
 
  private:
-  GenericPlan(PassLayout layout, RowAngles und, RowAngles gen)
-      : PassPlan(std::move(layout), std::move(und), std::move(gen)) {}
+  GenericPlan(PassLayout layout, RowAngles und, RowAngles gen,
+              at::Tensor und_ids)
+      : PassPlan(std::move(layout), std::move(und), std::move(gen),
+                 std::move(und_ids)) {}
 
   CacheWrites und_writes_, gen_writes_;
   std::vector<AttentionCall> calls_;

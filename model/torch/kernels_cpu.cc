@@ -54,8 +54,10 @@ class CpuKernels final : public Kernels {
     };
     RowAngles und = angles(layout.und_positions);
     RowAngles gen = angles(layout.gen_positions);
+    at::Tensor ids;
+    if (!layout.und_ids.empty()) ids = at::tensor(layout.und_ids, at::kLong);
     return std::make_unique<PassPlan>(std::move(layout), std::move(und),
-                                      std::move(gen));
+                                      std::move(gen), std::move(ids));
   }
 
   at::Tensor Norm(const at::Tensor& x, const at::Tensor& weight,

@@ -19,7 +19,7 @@ constexpr int64_t kMlpRows = 2048;
 
 // Whether the rows are the next tokens of different contexts.
 bool OnlyDecodes(const PassInput& input) {
-  if (input.hidden.gen.size(0) > 0 || !input.need_und) return false;
+  if (!input.gen_positions.empty() || !input.need_und) return false;
   std::set<const PagedContext*> contexts;
   return std::all_of(input.segments.begin(), input.segments.end(),
                      [&](const Segment& segment) {
@@ -53,9 +53,19 @@ Pass::Pass(const Transformer* transformer, PassInput input)
       need_und_(input.need_und),
       need_gen_(input.need_gen),
       only_decodes_(OnlyDecodes(input)),
-      hidden_(std::move(input.hidden)),
-      plan_(transformer->kernels_->Prepare(std::move(input),
-                                           transformer->inverse_frequency_)) {}
+      hidden_(std::move(input.hidden)) {
+  const std::vector<PassInput::Given> given = std::move(input.given);
+  plan_ = transformer->kernels_->Prepare(std::move(input),
+                                         transformer->inverse_frequency_);
+  if (plan_->und_ids().defined()) {
+    hidden_.und = transformer->Embed(plan_->und_ids());
+    for (const PassInput::Given& part : given) {
+      In({part.row, part.row + part.rows.size(0)}, hidden_.und)
+          .copy_(part.rows);
+    }
+  }
+  if (!hidden_.gen.defined()) hidden_.gen = hidden_.und.narrow(0, 0, 0);
+}
 
 void Pass::RunPart(int64_t rows) {
   COOPER_CHECK(!done() && rows > 0);

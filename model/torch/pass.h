@@ -16,7 +16,14 @@ namespace cooper::torch_model {
 // A pass over the layers, ragged: the rows of all segments of a batch, kept
 // apart by kind so that each weight matrix is read once for all its rows.
 struct PassInput : PassLayout {
-  Rows hidden;  // embeddings
+  // Embeddings. Where `und_ids` tells tokens, `hidden.und` is undefined: the
+  // pass looks them up, and puts the `given` rows over those at their place.
+  Rows hidden;
+  struct Given {
+    int64_t row;
+    at::Tensor rows;  // [n, hidden]
+  };
+  std::vector<Given> given;
   // Outputs that are wanted; work that only serves the others is left out in
   // the last layer.
   bool need_und = true;

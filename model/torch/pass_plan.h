@@ -69,6 +69,9 @@ struct PassLayout {
   std::vector<Segment> segments;       // in the order of their rows
   std::vector<int64_t> und_positions;  // rope position by row
   std::vector<int64_t> gen_positions;
+  // Token of each understanding row, where the pass looks embeddings up; else
+  // empty.
+  std::vector<int64_t> und_ids;
 };
 
 // Rope angles of rows of one kind, and how their norms and rope are computed.
@@ -91,20 +94,24 @@ struct RowAngles {
 // Immutable.
 class PassPlan {
  public:
-  PassPlan(PassLayout layout, RowAngles und, RowAngles gen)
+  // `und_ids`: PassLayout's on the device, int64; undefined: none.
+  PassPlan(PassLayout layout, RowAngles und, RowAngles gen, at::Tensor und_ids)
       : layout_(std::move(layout)),
         und_(std::move(und)),
-        gen_(std::move(gen)) {}
+        gen_(std::move(gen)),
+        und_ids_(std::move(und_ids)) {}
   virtual ~PassPlan() = default;
 
   const std::vector<Segment>& segments() const { return layout_.segments; }
   const PassLayout& layout() const { return layout_; }
   const RowAngles& und() const { return und_; }
   const RowAngles& gen() const { return gen_; }
+  const at::Tensor& und_ids() const { return und_ids_; }
 
  private:
   const PassLayout layout_;
   const RowAngles und_, gen_;
+  const at::Tensor und_ids_;
 };
 
 }  // namespace cooper::torch_model

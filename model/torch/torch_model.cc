@@ -128,11 +128,9 @@ absl::Status TorchModel::AppendTraced(absl::Span<model::AppendItem> items,
 at::Tensor TorchModel::RunForward(const std::vector<PagedContext*>& contexts,
                                   const std::vector<model::TokenId>& tokens,
                                   AppendBatch* batch) {
-  const at::Tensor embedded = transformer_->Embed(tokens);
   for (size_t i = 0; i < contexts.size(); ++i) {
     EmbeddedSegment segment;
-    segment.und = embedded.narrow(0, static_cast<int64_t>(i), 1);
-    segment.causal = true;
+    segment.text = {tokens[i]};
     batch->Add(contexts[i], segment);
   }
   Pass pass(transformer_.get(), batch->TakeInput(/*need_output=*/true));

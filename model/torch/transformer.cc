@@ -87,7 +87,11 @@ at::Tensor Transformer::Embed(const std::vector<model::TokenId>& ids) const {
   const IntegerUpload::Part part =
       upload.Add(std::vector<int64_t>(ids.begin(), ids.end()));
   upload.Send(device_);
-  return at::embedding(embedding_, upload.Get(part)).to(device_.dtype);
+  return Embed(upload.Get(part));
+}
+
+at::Tensor Transformer::Embed(const at::Tensor& ids) const {
+  return at::embedding(embedding_, ids).to(device_.dtype);
 }
 
 at::Tensor Transformer::Logits(const at::Tensor& hidden) const {

@@ -25,6 +25,8 @@ class Transformer {
 
   // ids [n] -> [n, hidden]; ids must be below vocab_size.
   at::Tensor Embed(const std::vector<model::TokenId>& ids) const;
+  // ids: int64 on the device.
+  at::Tensor Embed(const at::Tensor& ids) const;
   // hidden [n, hidden], after the final norm -> logits [n, vocab], float32.
   at::Tensor Logits(const at::Tensor& hidden) const;
 

@@ -116,10 +116,12 @@ VisionEncoder::Stages VisionEncoder::RunStages(
   stages.patches = Patches(image);
   stages.positions = Positions(image.size);
   IntegerUpload upload;
+  const std::vector<int64_t> lengths = {stages.patches.size(0)};
   const IntegerUpload::Part positions = upload.Add(stages.positions);
+  const IntegerUpload::Part offsets = upload.Add(Offsets(lengths));
   upload.Send(device_);
   const at::Tensor ids = upload.Get(positions);
-  const SequenceLengths one = WholeSequences({stages.patches.size(0)}, device_);
+  const SequenceLengths one = WholeSequences(lengths, upload.Get(offsets));
   const at::Tensor patches = stages.patches.to(device_.device, device_.dtype);
   at::Tensor x =
       patch_embedding_(patches) + position_embedding_.index_select(0, ids);
@@ -164,9 +166,10 @@ VisionEncoder::Run::Run(const VisionEncoder* encoder,
 void VisionEncoder::Run::Place() {
   IntegerUpload upload;
   const IntegerUpload::Part positions = upload.Add(positions_);
+  const IntegerUpload::Part offsets = upload.Add(Offsets(lengths_));
   upload.Send(encoder_->device_);
   ids_ = upload.Get(positions);
-  sequences_ = WholeSequences(lengths_, encoder_->device_);
+  sequences_ = WholeSequences(lengths_, upload.Get(offsets));
 }
 
 void VisionEncoder::Run::RunPart() {

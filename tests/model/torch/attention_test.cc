@@ -83,7 +83,10 @@ INSTANTIATE_TEST_SUITE_P(Lengths, AttentionTest,
                                            Case{{9, 4}, {40, 4}, false}));
 
 TEST(WholeSequencesTest, EverySequenceSeesItself) {
-  const SequenceLengths lengths = WholeSequences({3, 4}, Device());
+  IntegerUpload upload;
+  const auto offsets = upload.Add(Offsets({3, 4}));
+  upload.Send(Device());
+  const SequenceLengths lengths = WholeSequences({3, 4}, upload.Get(offsets));
   EXPECT_EQ(lengths.queries, (std::vector<int64_t>{3, 4}));
   EXPECT_EQ(lengths.keys, lengths.queries);
   EXPECT_FALSE(lengths.causal);

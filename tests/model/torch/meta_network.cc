@@ -119,14 +119,11 @@ absl::Status MetaNetwork::Append(std::vector<Item> items, AppendTrace* trace,
 
 at::Tensor MetaNetwork::Decode(const std::vector<PagedContext*>& contexts) {
   AppendBatch batch;
-  const at::Tensor embedded =
-      transformer_->Embed(std::vector<model::TokenId>(contexts.size(), kToken));
-  for (size_t i = 0; i < contexts.size(); ++i) {
-    EXPECT_OK(contexts[i]->Reserve(1));
+  for (PagedContext* context : contexts) {
+    EXPECT_OK(context->Reserve(1));
     EmbeddedSegment segment;
-    segment.und = embedded.narrow(0, static_cast<int64_t>(i), 1);
-    segment.causal = true;
-    batch.Add(contexts[i], segment);
+    segment.text = {kToken};
+    batch.Add(context, segment);
   }
   Pass pass(transformer_.get(), batch.TakeInput(/*need_output=*/true));
   pass.RunAll();

@@ -39,13 +39,13 @@ constexpr int kDecodeEnds = 23;
 constexpr int kDenoiseEnds = 38;
 constexpr int kVisionEnds = 14;
 
-// Uploads of a pass, whatever the layers and the batch: the token ids (of each
-// text), and the plan of the pass (page tables, positions, lengths) in one
-// piece. Of the vision encoder: pixels, positions, lengths.
-constexpr int kDecodeUploads = 2;
-constexpr int kTwoTextsUploads = 3;
+// Uploads of a pass, whatever the layers and the batch: its plan (token ids,
+// page tables, positions, lengths) in one piece. Of the vision encoder: pixels;
+// positions and lengths.
+constexpr int kDecodeUploads = 1;
+constexpr int kTwoTextsUploads = 1;
 constexpr int kDenoiseUploads = 1;
-constexpr int kVisionUploads = 3;
+constexpr int kVisionUploads = 2;
 
 struct Cost {
   int launches_per_layer = 0;
