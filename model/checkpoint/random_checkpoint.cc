@@ -44,7 +44,7 @@ class Random {
     const int64_t sum = static_cast<int64_t>(bits & 0xFFFF) +
                         static_cast<int64_t>((bits >> 16) & 0xFFFF) +
                         static_cast<int64_t>((bits >> 32) & 0xFFFF) +
-                        static_cast<int64_t>(bits >> 48) - 2 * 0xFFFF;
+                        static_cast<int64_t>(bits >> 48) - int64_t{2} * 0xFFFF;
     return static_cast<float>(sum) * (1.7320508f / 65536.0f);
   }
 

@@ -43,7 +43,8 @@ struct FakeFault {
     kThrow,   // the call throws std::runtime_error
     kItem,    // only the item whose context's text holds `match` fails
     // The calls from the nth to the `last` run out of memory where they have
-    // more than `above` items, and one of them has a context whose text holds `match`.
+    // more than `above` items, and one of them has a context whose text holds
+    // `match`.
     kOutOfMemory,
   };
   Call call = Call::kDecode;

@@ -144,11 +144,12 @@ absl::StatusOr<bool> TorchFlowStep::RunSlice(absl::Duration budget) {
   if (flows_.empty()) return true;
   COOPER_RETURN_IF_ERROR(failure_);
   SliceBudget slice(budget);
-  COOPER_RETURN_IF_ERROR(Guarded(device_, [&]() -> absl::Status {
+  absl::Status status = Guarded(device_, [&]() -> absl::Status {
     COOPER_RETURN_IF_ERROR(pass_->Run(&slice));
     if (pass_->done()) Complete();
     return absl::OkStatus();
-  }));
+  });
+  if (!status.ok()) return status;
   return pass_->done();
 }
 

@@ -147,6 +147,7 @@ std::unique_ptr<GenericPlan> GenericPlan::Make(
 
   std::vector<AttentionCall> calls = CallsOf(segments, device);
   std::vector<Part> slots;
+  slots.reserve(calls.size());
   std::vector<std::pair<Part, Part>> offsets;
   for (AttentionCall& call : calls) {
     slots.push_back(upload.Add(LayOut(segments, &call)));

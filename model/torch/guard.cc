@@ -31,7 +31,7 @@ absl::Status Guarded(const std::function<absl::Status()>& work) {
 absl::Status Guarded(const Device& device,
                      const std::function<absl::Status()>& work) {
   if (device.is_cpu()) return Guarded(work);
-  const absl::Status status = Guarded([&] {
+  absl::Status status = Guarded([&] {
     COOPER_RETURN_IF_ERROR(device.layer->MakeCurrent(device.gpu));
     return work();
   });

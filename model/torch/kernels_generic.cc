@@ -165,6 +165,7 @@ class GenericKernels final : public Kernels {
                         const HeadShape& shape,
                         const std::vector<Segment>& segments, const Rows& qkv) {
     std::vector<at::Tensor> queries;
+    queries.reserve(call.runs.size());
     for (const RowRun& run : call.runs) {
       queries.push_back(QueriesOf(run.gen ? qkv.gen : qkv.und, shape)
                             .narrow(0, run.begin, run.count));

@@ -125,6 +125,7 @@ class WarmUp {
   }
   std::vector<model::Flow*> Maps() const {
     std::vector<model::Flow*> maps;
+    maps.reserve(maps_.size());
     for (const auto& map : maps_) maps.push_back(map.get());
     return maps;
   }

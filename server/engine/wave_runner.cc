@@ -114,7 +114,7 @@ absl::Status WaveRunner::BeginLatents(Job* job, std::vector<Job*>* done) {
 }
 
 absl::Status WaveRunner::BeginStep(WaveKind kind, std::vector<Job*>* done) {
-  const absl::Status status = MakeStep(kind);
+  absl::Status status = MakeStep(kind);
   if (!absl::IsResourceExhausted(status)) return status;
   OutOfMemory(kind, done);
   return absl::OkStatus();
@@ -134,6 +134,7 @@ absl::Status WaveRunner::MakeStep(WaveKind kind) {
     }
     case WaveKind::kFlow: {
       std::vector<model::Flow*> flows;
+      flows.reserve(flow_.members.size());
       for (const Member& member : flow_.members) {
         flows.push_back(member.job->execution->flow());
       }

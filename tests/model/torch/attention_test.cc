@@ -53,8 +53,12 @@ TEST_P(AttentionTest, EachSequenceAttendsToItsOwnKeysOnly) {
                                 upload.Get(queries).to(at::kInt),
                                 upload.Get(keys).to(at::kInt), c.causal};
   // Rows as they lie in the result of the q, k and v projection.
-  const at::Tensor rows = at::randn({Offsets(c.queries).back(), 6 * 24 + 10});
-  const at::Tensor q = rows.narrow(1, 0, 6 * 24).view({rows.size(0), 6, 24});
+  constexpr int64_t kHeads = 6;
+  constexpr int64_t kDim = 24;
+  const at::Tensor rows =
+      at::randn({Offsets(c.queries).back(), kHeads * kDim + 10});
+  const at::Tensor q =
+      rows.narrow(1, 0, kHeads * kDim).view({rows.size(0), kHeads, kDim});
   const at::Tensor k = at::randn({Offsets(c.keys).back(), 2, 24});
   const at::Tensor v = at::randn({Offsets(c.keys).back(), 2, 24});
   const at::Tensor got = AttendSequences(q, k, v, lengths);

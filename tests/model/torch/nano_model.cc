@@ -46,6 +46,7 @@ model::TextSegment SomeText(int count, int seed) {
 void AppendAll(TorchModel& model, model::Context* context,
                const std::vector<model::Segment>& segments) {
   std::vector<model::AppendItem> items;
+  items.reserve(segments.size());
   for (const model::Segment& segment : segments) {
     items.push_back({context, &segment, absl::OkStatus()});
   }

@@ -97,6 +97,7 @@ TEST_F(OutOfMemoryTest, APrefillLeavesItsContextAsItWas) {
     model::SeededNoise noise(1);
     const std::vector<model::Segment> all = segments(&noise);
     std::vector<model::AppendItem> items;
+    items.reserve(all.size());
     for (const model::Segment& segment : all) {
       items.push_back({context.get(), &segment, absl::OkStatus()});
     }

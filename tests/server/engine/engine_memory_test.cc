@@ -112,6 +112,7 @@ class EngineMemoryTest : public ::testing::Test {
     harness.AwaitHeld();
     const int count = static_cast<int>(requests.size());
     std::vector<std::shared_ptr<Recorded>> recorded;
+    recorded.reserve(requests.size());
     for (Request& request : requests) {
       recorded.push_back(harness.Submit(std::move(request)));
     }
