@@ -8,9 +8,13 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/record_function.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "tests/testing/status_matchers.h"
@@ -85,6 +89,61 @@ INSTANTIATE_TEST_SUITE_P(Lengths, AttentionTest,
                                            Case{{7, 2}, {7, 33}, true},
                                            Case{{33, 5}, {65, 33}, true},
                                            Case{{9, 4}, {40, 4}, false}));
+
+// What was given to the operator: whether there was a mask, and whether heads
+// shared the memory of their keys.
+struct Given {
+  bool mask = false;
+  bool shared = false;
+};
+std::vector<Given>& GivenLog() {
+  static auto* const kLog = new std::vector<Given>;
+  return *kLog;
+}
+std::unique_ptr<at::ObserverContext> Observe(const at::RecordFunction& call) {
+  if (std::string(call.name()) != "aten::scaled_dot_product_attention") {
+    return nullptr;
+  }
+  const auto inputs = call.inputs();  // query, key, value, mask, ...
+  const auto strides = inputs[1].toTensor().strides();
+  GivenLog().push_back(
+      {!inputs[3].isNone(),
+       std::find(strides.begin(), strides.end(), 0) != strides.end()});
+  return nullptr;
+}
+
+// Such keys gave wrong results with a mask (pytorch issue 191937); without one
+// they save their copies.
+TEST(MaskedAttentionTest, KeysUnderAMaskShareNoMemoryBetweenHeads) {
+  GivenLog().clear();
+  const auto handle = at::addThreadLocalCallback(
+      at::RecordFunctionCallback(Observe).needsInputs(true).scopes(
+          {at::RecordScope::FUNCTION}));
+  const auto attend = [](int64_t queries, bool causal) {
+    IntegerUpload upload;
+    const auto q = upload.Add({0, queries});
+    const auto k = upload.Add({0, 9});
+    upload.Send(Device());
+    AttendSequences(at::randn({queries, 4, 8}), at::randn({9, 2, 8}),
+                    at::randn({9, 2, 8}),
+                    {{queries},
+                     {9},
+                     upload.Get(q).to(at::kInt),
+                     upload.Get(k).to(at::kInt),
+                     causal});
+  };
+  attend(5, true);
+  attend(1, true);
+  attend(5, false);
+  at::removeCallback(handle);
+  ASSERT_EQ(GivenLog().size(), 3u);
+  EXPECT_TRUE(GivenLog()[0].mask);
+  EXPECT_FALSE(GivenLog()[0].shared);
+  for (const size_t unmasked : {1u, 2u}) {
+    EXPECT_FALSE(GivenLog()[unmasked].mask);
+    EXPECT_TRUE(GivenLog()[unmasked].shared);
+  }
+}
 
 TEST(WholeSequencesTest, EverySequenceSeesItself) {
   IntegerUpload upload;
