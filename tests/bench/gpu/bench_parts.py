@@ -13,9 +13,8 @@ import time
 
 # Seconds of each part at most, in the order of their worth.
 LIMITS = {"rates": 40, "decode": 120, "vae": 60, "flow": 100, "prefill": 45,
-          "memory": 90, "products": 40, "attention": 60, "deterministic": 60,
-          "server": 90,
-          "oom": 60, "load": 150}
+          "memory": 90, "deterministic": 60, "products": 40, "attention": 60,
+          "server": 90, "oom": 60, "load": 150}
 
 
 def last_line(log):

@@ -9,8 +9,8 @@ import subprocess
 import pytest
 
 BENCH = pathlib.Path(os.environ["COOPER_BIN"]) / "gpu_bench"
-PARTS = ["rates", "decode", "vae", "flow", "prefill", "memory", "products",
-         "attention", "deterministic", "server", "oom", "load"]
+PARTS = ["rates", "decode", "vae", "flow", "prefill", "memory",
+         "deterministic", "products", "attention", "server", "oom", "load"]
 # What may be nothing, or (the host's memory) less than before.
 MAY_BE_ZERO = ("growth of the host's", "largest error", "cancelled map")
 
