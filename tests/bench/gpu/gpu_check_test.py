@@ -12,6 +12,7 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 sys.path.insert(0, str(HERE))
+import bench_parts  # noqa: E402
 import gpu_table  # noqa: E402
 
 ROW = {"part": "decode", "name": "a step", "conditions": "28 layers",
@@ -121,7 +122,7 @@ def test_all_parts_pass(archive, tmp_path):
     assert results["gpu"] == "Imaginary 1"
     assert results["torch"] == "2.11.1+cu130"
     assert set(states(out).values()) == {"passed"}
-    assert len(results["parts"]) == 3 + 11
+    assert len(results["parts"]) == 3 + len(bench_parts.LIMITS)
     names = [row["name"] for row in results["rows"]]
     assert len(names) == len(set(names))
     table = (out / "table.txt").read_text()
