@@ -120,7 +120,7 @@ int Main() {
   const auto model = torch_model::TorchModel::Load(options);
   if (!model.ok()) {
     std::fprintf(stderr, "golden_check: %s\n",
-                 model.status().ToString().c_str());
+                 std::string(model.status().message()).c_str());
     return model::IsDeviceUnusable(model.status()) ? 4 : 2;
   }
   const absl::Time start = absl::Now();
