@@ -250,11 +250,22 @@ void EngineLoop::ChargeClients() {
   }
 }
 
+// Once more where memory runs out, as batches are (WaveRunner).
+absl::Status EngineLoop::StartFlow(Job* job) {
+  absl::Status status = job->execution->StartFlow();
+  if (!absl::IsResourceExhausted(status)) return status;
+  metrics_->RetriedAlone(metrics::Wave::kFlow);
+  status = job->execution->StartFlow();
+  if (!absl::IsResourceExhausted(status)) return status;
+  job->execution->Fail(GpuMemoryStatus());
+  return absl::OkStatus();
+}
+
 absl::Status EngineLoop::Settle(Job* job) {
   while (true) {
     switch (job->execution->state()) {
       case Execution::State::kFlowStart:
-        COOPER_RETURN_IF_ERROR(job->execution->StartFlow());
+        COOPER_RETURN_IF_ERROR(StartFlow(job));
         break;
       case Execution::State::kRender:
         Render(job);

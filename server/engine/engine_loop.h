@@ -75,6 +75,7 @@ class EngineLoop {
                      std::vector<Job*>* done);
   void ChargeClients();
   // Moves a job on until it needs a wave or a pool, or is at its end.
+  absl::Status StartFlow(Job* job);
   absl::Status Settle(Job* job);
   void Prepare(Job* job);
   void Render(Job* job);

@@ -1,7 +1,6 @@
 #include "server/engine/execution.h"
 
 #include "server/base/check.h"
-#include "server/engine/end_status.h"
 #include "server/engine/error.h"
 
 namespace cooper::engine {
@@ -196,18 +195,16 @@ absl::Status Execution::StartFlow() {
   spec.cond = context(Slot::kCond).get();
   spec.no_text = context(Slot::kNoText).get();
   spec.no_image = context(Slot::kNoImage).get();
-  spec.noise = spec_.noise.get();
+  if (!flow_noise_.has_value()) flow_noise_.emplace(spec_.noise.get());
+  flow_noise_->Rewind();
+  spec.noise = &*flow_noise_;
   absl::StatusOr<std::unique_ptr<model::Flow>> flow = model_->StartFlow(spec);
   if (!flow.ok()) {
-    if (absl::IsResourceExhausted(flow.status())) {
-      Fail(GpuMemoryStatus());
-    } else if (absl::IsInvalidArgument(flow.status())) {
-      Fail(ItemError(flow.status()));
-    } else {
-      return flow.status();
-    }
+    if (!absl::IsInvalidArgument(flow.status())) return flow.status();
+    Fail(ItemError(flow.status()));
     return absl::OkStatus();
   }
+  flow_noise_.reset();
   flow_ = *std::move(flow);
   context(Slot::kNoText).reset();  // the flow holds a fork
   observer_->OnMapStarted({flow_work_.map_id, flow_work_.kind, flow_work_.size,

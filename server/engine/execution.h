@@ -171,9 +171,10 @@ class Execution {
   model::DecodeItem TakeDecode();
   void OnDecoded(const model::DecodeItem& item);
 
-  // kFlowStart. Calls the model. Not OK only where the device failed; what
-  // concerns this request alone, also that memory runs out, makes the state
-  // kFailed.
+  // kFlowStart. Calls the model. Not OK only where the device failed, or with
+  // RESOURCE_EXHAUSTED where its memory ran out: the state is as it was, and
+  // another call draws the same noise. What concerns this request alone makes
+  // the state kFailed.
   absl::Status StartFlow();
 
   // kFlowStep. Rows of the next step: latent tokens times branches.
@@ -313,6 +314,7 @@ class Execution {
   Appending appending_;
   Decoding decoding_;
   FlowWork flow_work_;
+  std::optional<model::ReplayedNoise> flow_noise_;  // of a start that failed
   std::unique_ptr<model::Flow> flow_;
   bool preview_ = false;  // kLatents is for a preview
   image::FloatRgbImage decoded_;
