@@ -66,8 +66,6 @@ TEST(ExecutionEndTest, ItemFaultsFailTheRequestInTheirPhase) {
        ErrorReason::kNumeric},
       {Call::kDecode, absl::StatusCode::kInternal, State::kDecode,
        ErrorReason::kNumeric},
-      {Call::kStartFlow, absl::StatusCode::kResourceExhausted,
-       State::kFlowStart, ErrorReason::kGpuMemory},
       {Call::kStartFlow, absl::StatusCode::kInvalidArgument, State::kFlowStart,
        ErrorReason::kInvalidArgument},
       {Call::kLatents, absl::StatusCode::kInternal, State::kLatents,
@@ -84,6 +82,24 @@ TEST(ExecutionEndTest, ItemFaultsFailTheRequestInTheirPhase) {
     EXPECT_EQ(execution.state(), State::kFailed);
     EXPECT_EQ(execution.last_phase(), c.phase);
   }
+}
+
+// Its caller decides how often.
+TEST(ExecutionEndTest, AMapThatFindsNoMemoryCanBeStartedAgain) {
+  fake::FakeScript script = SmallScript();
+  fake::FakeFault fault;
+  fault.call = Call::kStartFlow;
+  fault.effect = fake::FakeFault::Effect::kOutOfMemory;
+  fault.last = 1;
+  script.faults = {fault};
+  FakeModel model(script);
+  LogObserver observer;
+  Execution execution(&model, Spec(Reasoning(), model), &observer);
+  EXPECT_EQ(RunAlone(&model, &execution).code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(execution.state(), State::kFlowStart);
+  EXPECT_OK(RunAlone(&model, &execution));
+  EXPECT_EQ(execution.state(), State::kFinished);
 }
 
 }  // namespace
