@@ -6,9 +6,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "model/torch/device.h"
-#include "model/torch/upload.h"
-
 // Attention by libtorch's operators, for sequences of different lengths that
 // lie one behind the other.
 

@@ -9,11 +9,12 @@ namespace cooper::torch_model {
 // Call before the network's first operator.
 //
 // - float32 is float32: no TensorFloat-32 in products or convolutions.
-//   libtorch allows it in convolutions, which moves the autoencoder's results
-//   by 5e-4 to 2e-3 of their RMS.
-// - Attention never goes to cuDNN by itself: cuDNN builds a plan for each new
-//   length (23 to 40 ms on the host) and keeps it for ever, and pytorch issue
-//   193893 reports silently wrong text with heads of this shape.
+//   libtorch allows it in convolutions, whose 10 bits of mantissa are too few
+//   for the autoencoder's tolerance of 1e-4.
+// - libtorch never chooses cuDNN for attention: cuDNN builds a plan for each
+// new
+//   length on the host and never frees it, and pytorch issue 193893 reports
+//   silently wrong text with 28 query and 4 key/value heads of size 128.
 // - Deterministic: sums of 16-bit products are kept in float32, and cuDNN takes
 //   convolutions that give the same bits in every run.
 void ApplyDeviceSettings(const Device& device);

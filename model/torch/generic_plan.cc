@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "model/torch/upload.h"
+
 namespace cooper::torch_model {
 namespace {
 
@@ -31,10 +33,11 @@ HostWrites WritesOf(const std::vector<Segment>& segments, bool gen) {
   return writes;
 }
 
-// Decoded tokens, texts, and all that sees itself whole go in calls of their
-// own: the kernel for one query a sequence is another one. In a deterministic
-// pass a decoded token goes alone, since the number of parts into which that
-// kernel cuts the keys follows from the number of sequences.
+// Decoded tokens, texts, and segments whose rows all see each other go in
+// separate calls: for sequences of one query the library has a kernel of its
+// own. That kernel cuts the keys into a number of parts that follows from the
+// number of sequences, so in a deterministic pass each decoded token goes
+// alone.
 std::vector<AttentionCall> CallsOf(const std::vector<Segment>& segments,
                                    const Device& device) {
   std::vector<AttentionCall> singles;

@@ -16,8 +16,8 @@ namespace cooper::torch_model {
 //
 // On a CPU in float32 the weights keep the bytes they have in the checkpoint
 // (see packed_gemm.h): one token costs little more than reading them once. On a
-// card, and in bfloat16, or with generic kernels, it is a matrix of the
-// device's dtype.
+// GPU, in bfloat16, and with generic kernels they are a matrix of the device's
+// dtype.
 //
 // Deterministic (Device::deterministic): a library's product of a row may
 // depend on how many rows go with it, so rows go through in blocks of one fixed
@@ -45,7 +45,7 @@ class Linear {
   at::Tensor operator()(const at::Tensor& x) const;
 
   int64_t weight_bytes() const { return weight_bytes_; }
-  // The packed weights; null on a card.
+  // The packed weights; null on a GPU.
   const PackedWeight* packed() const { return packed_.get(); }
   const at::Tensor& bias() const { return bias_; }
   // [out, in]; undefined where they are packed.

@@ -12,7 +12,9 @@ namespace cooper::bench {
 
 LetterModel::LetterModel(std::unique_ptr<model::UnifiedModel> model,
                          absl::Duration period)
-    : model_(std::move(model)), period_(absl::ToChronoNanoseconds(period)) {
+    : ForwardingModel(model.get()),
+      owned_(std::move(model)),
+      period_(absl::ToChronoNanoseconds(period)) {
   for (int i = 0; i < WaveStamps::kLetters; ++i) {
     const std::vector<model::TokenId> ids = text_codec().Encode(
         std::string(1, WaveStamps::Letter(i)), model::ControlText::kPlain);
@@ -22,7 +24,7 @@ LetterModel::LetterModel(std::unique_ptr<model::UnifiedModel> model,
 }
 
 absl::Status LetterModel::Decode(absl::Span<model::DecodeItem> items) {
-  COOPER_RETURN_IF_ERROR(model_->Decode(items));
+  COOPER_RETURN_IF_ERROR(model()->Decode(items));
   if (period_.count() > 0) {
     due_ = std::max(due_ + period_, std::chrono::steady_clock::now());
     std::this_thread::sleep_until(due_);

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "model/torch/upload.h"
 #include "tests/testing/status_matchers.h"
 
 namespace cooper::torch_model {

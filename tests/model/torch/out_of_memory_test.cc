@@ -52,6 +52,20 @@ class OutOfMemoryTest : public ::testing::Test {
     }
   }
 
+  // Drops `what` from the step while there is no memory: the step then says so,
+  // once it is to go on.
+  template <typename Step, typename What>
+  void DropWithoutMemory(Step* step, const What* what) {
+    {
+      FailingAllocator allocator;
+      allocator.FailAfter(0);
+      step->Drop(what);
+      allocator.FailAfter(-1);
+    }
+    EXPECT_EQ(step->RunSlice(absl::InfiniteDuration()).status().code(),
+              absl::StatusCode::kResourceExhausted);
+  }
+
   std::unique_ptr<model::Context> ContextOf(int tokens) {
     std::unique_ptr<model::Context> context = model_.NewContext();
     AppendAll(model_, context.get(), {SomeText(tokens, 3)});
@@ -187,14 +201,7 @@ TEST_F(OutOfMemoryFlowTest, AFlowThatLeavesWithoutMemoryEndsTheStepOnly) {
   auto step = model_.BeginFlowStep(flows);
   ASSERT_OK(step);
   ASSERT_OK((*step)->RunSlice(absl::ZeroDuration()));
-  {
-    FailingAllocator allocator;
-    allocator.FailAfter(0);
-    (*step)->Drop(first.get());
-    allocator.FailAfter(-1);
-  }
-  EXPECT_EQ((*step)->RunSlice(absl::InfiniteDuration()).status().code(),
-            absl::StatusCode::kResourceExhausted);
+  DropWithoutMemory(step->get(), first.get());
   step->reset();
   EXPECT_EQ(second->steps_done(), 0);
   EXPECT_OK(Step({second.get()}));
@@ -213,14 +220,7 @@ TEST_F(OutOfMemoryTest, AContextThatLeavesWithoutMemoryEndsTheStepOnly) {
   auto step = begin(&items);
   ASSERT_OK(step);
   ASSERT_OK((*step)->RunSlice(absl::ZeroDuration()));
-  {
-    FailingAllocator allocator;
-    allocator.FailAfter(0);
-    (*step)->Drop(first.get());
-    allocator.FailAfter(-1);
-  }
-  EXPECT_EQ((*step)->RunSlice(absl::InfiniteDuration()).status().code(),
-            absl::StatusCode::kResourceExhausted);
+  DropWithoutMemory(step->get(), first.get());
   step->reset();
   EXPECT_EQ(second->cache_length(), 0);
   AppendAll(model_, second.get(), {text});

@@ -6,28 +6,20 @@
 #include <random>
 #include <utility>
 
-#include "model/unified_model.h"
+#include "tests/testing/forwarding_model.h"
 
 namespace cooper::engine {
 
 // A model that runs out of memory at random in calls for several requests, in
 // the middle of the work. It learns how many items the calls for one request
 // have: until the first call that decodes several tokens, they all are.
-class ShortOfMemory final : public model::UnifiedModel {
+class ShortOfMemory final : public testing::ForwardingModel {
  public:
-  explicit ShortOfMemory(model::UnifiedModel* model) : model_(model) {}
+  explicit ShortOfMemory(model::UnifiedModel* model) : ForwardingModel(model) {}
 
-  const model::ModelInfo& info() const override { return model_->info(); }
-  const model::TextCodec& text_codec() const override {
-    return model_->text_codec();
-  }
-  model::KvUsage kv_usage() const override { return model_->kv_usage(); }
-  std::unique_ptr<model::Context> NewContext() override {
-    return model_->NewContext();
-  }
   absl::StatusOr<std::unique_ptr<model::AppendStep>> BeginAppend(
       absl::Span<model::AppendItem> items) override {
-    auto step = model_->BeginAppend(items);
+    auto step = model()->BeginAppend(items);
     if (!step.ok()) return step;
     if (!several_) largest_alone_ = std::max(largest_alone_, items.size());
     return std::make_unique<Append>(this, *std::move(step),
@@ -36,23 +28,14 @@ class ShortOfMemory final : public model::UnifiedModel {
   absl::Status Decode(absl::Span<model::DecodeItem> items) override {
     several_ = several_ || items.size() > 1;
     if (items.size() > 1 && random_() % 4 == 0) return Fail();
-    return model_->Decode(items);
-  }
-  absl::StatusOr<std::unique_ptr<model::Flow>> StartFlow(
-      const model::FlowSpec& spec) override {
-    return model_->StartFlow(spec);
+    return model()->Decode(items);
   }
   absl::StatusOr<std::unique_ptr<model::FlowStep>> BeginFlowStep(
       absl::Span<model::Flow* const> flows) override {
-    auto step = model_->BeginFlowStep(flows);
+    auto step = model()->BeginFlowStep(flows);
     if (!step.ok()) return step;
     return std::make_unique<Denoise>(this, *std::move(step), flows.size() > 1);
   }
-  absl::StatusOr<std::unique_ptr<model::Step>> BeginDecodeLatents(
-      absl::Span<model::DecodeLatentsItem> items) override {
-    return model_->BeginDecodeLatents(items);
-  }
-  absl::Status WarmUp() override { return model_->WarmUp(); }
 
   // Calls that ran out of memory: prefill, decode and denoising.
   int failures() const { return failures_; }
@@ -91,7 +74,6 @@ class ShortOfMemory final : public model::UnifiedModel {
   }
   int NextSlices() { return static_cast<int>(random_() % kSlices); }
 
-  model::UnifiedModel* const model_;
   std::mt19937 random_{7};
   size_t largest_alone_ = 0;
   bool several_ = false;

@@ -1,0 +1,58 @@
+#ifndef COOPER_TESTS_TESTING_FORWARDING_MODEL_H_
+#define COOPER_TESTS_TESTING_FORWARDING_MODEL_H_
+
+#include <memory>
+#include <optional>
+
+#include "model/unified_model.h"
+
+namespace cooper::testing {
+
+// Passes every call on to another model, which must outlive it. Tests and
+// benchmarks derive from it and override the calls that they change.
+class ForwardingModel : public model::UnifiedModel {
+ public:
+  explicit ForwardingModel(model::UnifiedModel* model) : model_(model) {}
+
+  const model::ModelInfo& info() const override { return model_->info(); }
+  const model::TextCodec& text_codec() const override {
+    return model_->text_codec();
+  }
+  model::KvUsage kv_usage() const override { return model_->kv_usage(); }
+  std::optional<model::GpuMemory> gpu_memory() const override {
+    return model_->gpu_memory();
+  }
+  std::unique_ptr<model::Context> NewContext() override {
+    return model_->NewContext();
+  }
+  absl::StatusOr<std::unique_ptr<model::AppendStep>> BeginAppend(
+      absl::Span<model::AppendItem> items) override {
+    return model_->BeginAppend(items);
+  }
+  absl::Status Decode(absl::Span<model::DecodeItem> items) override {
+    return model_->Decode(items);
+  }
+  absl::StatusOr<std::unique_ptr<model::Flow>> StartFlow(
+      const model::FlowSpec& spec) override {
+    return model_->StartFlow(spec);
+  }
+  absl::StatusOr<std::unique_ptr<model::FlowStep>> BeginFlowStep(
+      absl::Span<model::Flow* const> flows) override {
+    return model_->BeginFlowStep(flows);
+  }
+  absl::StatusOr<std::unique_ptr<model::Step>> BeginDecodeLatents(
+      absl::Span<model::DecodeLatentsItem> items) override {
+    return model_->BeginDecodeLatents(items);
+  }
+  absl::Status WarmUp() override { return model_->WarmUp(); }
+
+ protected:
+  model::UnifiedModel* model() const { return model_; }
+
+ private:
+  model::UnifiedModel* const model_;
+};
+
+}  // namespace cooper::testing
+
+#endif  // COOPER_TESTS_TESTING_FORWARDING_MODEL_H_
