@@ -28,17 +28,15 @@
 // neighbours in the batch, up to float rounding.
 //
 // Errors: an item that cannot be served (context pool full, not-finite values)
-// carries its own status and leaves its context as it was. The function's own
-// status (of a Step, RunSlice's) is
-// - RESOURCE_EXHAUSTED where the device's memory ran out in BeginAppend,
-// Decode,
-//   StartFlow, BeginFlowStep, BeginDecodeLatents or RunSlice. Every context and
-//   flow of the call is as it was (noise may have been drawn); a step that
-//   returned it can only be destroyed. The model may be used further, for the
-//   same with fewer items.
-// - INVALID_ARGUMENT from StartFlow.
-// - anything else for a device that failed, after which the model must not be
-//   used.
+// carries its own status and leaves its context as it was. The status that
+// BeginAppend, Decode, StartFlow, BeginFlowStep, BeginDecodeLatents and
+// RunSlice return is about the whole call:
+// - RESOURCE_EXHAUSTED: the device's memory ran out. Every context and flow of
+//   the call is as it was, though noise may have been drawn; a step that
+//   returned it can only be destroyed. The model may still be used, for example
+//   with fewer items in a call.
+// - INVALID_ARGUMENT: from StartFlow only.
+// - Any other error: the device failed, and the model must not be used again.
 
 namespace cooper::model {
 

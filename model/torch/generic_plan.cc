@@ -13,23 +13,36 @@
 namespace cooper::torch_model {
 namespace {
 
-// What CacheWrites becomes, still on the host.
-struct HostWrites {
-  std::vector<int64_t> rows, slots;
+using Part = IntegerUpload::Part;
+
+struct WriteParts {
+  Part rows, slots;
 };
 
-HostWrites WritesOf(const std::vector<Segment>& segments, bool gen) {
-  HostWrites writes;
+WriteParts AddWrites(const std::vector<Segment>& segments, bool gen,
+                     IntegerUpload* upload) {
+  std::vector<int64_t> rows;
+  std::vector<int64_t> slots;
   for (const Segment& segment : segments) {
     if (!segment.write) continue;
     const int64_t begin = gen ? segment.gen_begin : segment.und_begin;
     const int64_t count = gen ? segment.gen_count : segment.und_count;
     for (int64_t row = 0; row < count; ++row) {
       const int64_t token = gen ? segment.GenToken(row) : segment.UndToken(row);
-      writes.rows.push_back(begin + row);
-      writes.slots.push_back(segment.context->Slot(segment.kv_before + token));
+      rows.push_back(begin + row);
+      slots.push_back(segment.context->Slot(segment.kv_before + token));
     }
   }
+  return {upload->Add(rows), upload->Add(slots)};
+}
+
+// Of a kind that has `rows` rows.
+CacheWrites WritesFrom(const IntegerUpload& upload, const WriteParts& parts,
+                       int64_t rows) {
+  CacheWrites writes;
+  writes.all = rows > 0 && parts.rows.count == rows;
+  writes.rows = upload.Get(parts.rows);
+  writes.slots = upload.Get(parts.slots);
   return writes;
 }
 
@@ -91,6 +104,45 @@ std::vector<int64_t> LayOut(const std::vector<Segment>& segments,
   return slots;
 }
 
+struct CallParts {
+  Part slots, queries, keys;  // of the latter two: offsets
+};
+
+// Lays the calls out. The offsets of all calls lie one behind the other.
+std::vector<CallParts> AddCalls(const std::vector<Segment>& segments,
+                                std::vector<AttentionCall>* calls,
+                                IntegerUpload* upload) {
+  std::vector<CallParts> parts(calls->size());
+  for (size_t i = 0; i < parts.size(); ++i) {
+    parts[i].slots = upload->Add(LayOut(segments, &(*calls)[i]));
+  }
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const SequenceLengths& lengths = (*calls)[i].lengths;
+    parts[i].queries = upload->Add(Offsets(lengths.queries));
+    parts[i].keys = upload->Add(Offsets(lengths.keys));
+  }
+  return parts;
+}
+
+void FillCalls(const IntegerUpload& upload, const std::vector<CallParts>& parts,
+               std::vector<AttentionCall>* calls) {
+  if (parts.empty()) return;
+  const int64_t first = parts.front().queries.begin;
+  const Part& last = parts.back().keys;
+  // In one kernel for all calls.
+  const at::Tensor offsets =
+      upload.Get({first, last.begin + last.count - first}).to(at::kInt);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const auto of = [&](const Part& part) {
+      return offsets.narrow(0, part.begin - first, part.count);
+    };
+    AttentionCall& call = (*calls)[i];
+    call.slots = upload.Get(parts[i].slots);
+    call.lengths.query_offsets = of(parts[i].queries);
+    call.lengths.key_offsets = of(parts[i].keys);
+  }
+}
+
 // 1 for each understanding row in generation mode.
 std::vector<int64_t> GenerationRows(const PassLayout& layout) {
   std::vector<int64_t> rows(layout.und_positions.size());
@@ -121,46 +173,27 @@ RowAngles AnglesOf(const at::Tensor& positions,
 std::unique_ptr<GenericPlan> GenericPlan::Make(
     PassLayout layout, const at::Tensor& inverse_frequency,
     const Device& device) {
-  using Part = IntegerUpload::Part;
   const std::vector<Segment>& segments = layout.segments;
   const auto und_rows = static_cast<int64_t>(layout.und_positions.size());
   const auto gen_rows = static_cast<int64_t>(layout.gen_positions.size());
+  const std::vector<int64_t> generation = GenerationRows(layout);
+  const auto in_generation =
+      std::count(generation.begin(), generation.end(), 1);
+  // Whether modes differ between rows, and that matters.
+  const bool mixed = in_generation > 0 && in_generation < und_rows &&
+                     device.dtype != at::kFloat;
+  const bool with_ids = !layout.und_ids.empty();
+  std::vector<AttentionCall> calls = CallsOf(segments, device);
 
   IntegerUpload upload;
   const Part positions{upload.Add(layout.und_positions).begin,
                        und_rows + gen_rows};
   upload.Add(layout.gen_positions);
-  const bool with_ids = !layout.und_ids.empty();
   const Part ids = upload.Add(layout.und_ids);
-
-  const std::vector<int64_t> generation = GenerationRows(layout);
-  const auto in_generation =
-      std::count(generation.begin(), generation.end(), 1);
-  const bool mixed = in_generation > 0 && in_generation < und_rows &&
-                     device.dtype != at::kFloat;
-  const Part generation_rows =
-      upload.Add(mixed ? generation : std::vector<int64_t>());
-
-  const auto add_writes = [&](bool gen) {
-    const HostWrites writes = WritesOf(segments, gen);
-    return std::pair{upload.Add(writes.rows), upload.Add(writes.slots)};
-  };
-  const auto und_writes = add_writes(false);
-  const auto gen_writes = add_writes(true);
-
-  std::vector<AttentionCall> calls = CallsOf(segments, device);
-  std::vector<Part> slots;
-  slots.reserve(calls.size());
-  std::vector<std::pair<Part, Part>> offsets;
-  for (AttentionCall& call : calls) {
-    slots.push_back(upload.Add(LayOut(segments, &call)));
-  }
-  const Part first_offset = upload.Add({});
-  for (const AttentionCall& call : calls) {
-    const Part queries = upload.Add(Offsets(call.lengths.queries));
-    offsets.emplace_back(queries, upload.Add(Offsets(call.lengths.keys)));
-  }
-  const Part end = upload.Add({});
+  const Part modes = upload.Add(mixed ? generation : std::vector<int64_t>());
+  const WriteParts und_writes = AddWrites(segments, /*gen=*/false, &upload);
+  const WriteParts gen_writes = AddWrites(segments, /*gen=*/true, &upload);
+  const std::vector<CallParts> call_parts = AddCalls(segments, &calls, &upload);
   upload.Send(device);
 
   const RowAngles angles =
@@ -170,34 +203,15 @@ std::unique_ptr<GenericPlan> GenericPlan::Make(
   gen.all_generation = true;
   und.all_generation = und_rows > 0 && in_generation == und_rows;
   if (mixed) {
-    und.generation =
-        upload.Get(generation_rows).to(at::kBool).view({und_rows, 1, 1});
+    und.generation = upload.Get(modes).to(at::kBool).view({und_rows, 1, 1});
   }
-
-  const at::Tensor all_offsets =
-      upload.Get({first_offset.begin, end.begin - first_offset.begin})
-          .to(at::kInt);
-  for (size_t i = 0; i < calls.size(); ++i) {
-    const auto part = [&](const Part& of) {
-      return all_offsets.narrow(0, of.begin - first_offset.begin, of.count);
-    };
-    calls[i].slots = upload.Get(slots[i]);
-    calls[i].lengths.query_offsets = part(offsets[i].first);
-    calls[i].lengths.key_offsets = part(offsets[i].second);
-  }
+  FillCalls(upload, call_parts, &calls);
 
   std::unique_ptr<GenericPlan> plan(
       new GenericPlan(std::move(layout), std::move(und), std::move(gen),
                       with_ids ? upload.Get(ids) : at::Tensor()));
-  const auto writes = [&](const std::pair<Part, Part>& of, int64_t rows) {
-    CacheWrites result;
-    result.all = rows > 0 && of.first.count == rows;
-    result.rows = upload.Get(of.first);
-    result.slots = upload.Get(of.second);
-    return result;
-  };
-  plan->und_writes_ = writes(und_writes, und_rows);
-  plan->gen_writes_ = writes(gen_writes, gen_rows);
+  plan->und_writes_ = WritesFrom(upload, und_writes, und_rows);
+  plan->gen_writes_ = WritesFrom(upload, gen_writes, gen_rows);
   plan->calls_ = std::move(calls);
   return plan;
 }

@@ -113,27 +113,20 @@ at::Tensor VisionEncoder::Connect(const at::Tensor& x) const {
 VisionEncoder::Stages VisionEncoder::RunStages(
     const image::RgbImage& image) const {
   Stages stages;
+  Run run = Start({&image});
   stages.patches = Patches(image);
-  stages.positions = Positions(image.size);
-  IntegerUpload upload;
-  const std::vector<int64_t> lengths = {stages.patches.size(0)};
-  const IntegerUpload::Part positions = upload.Add(stages.positions);
-  const IntegerUpload::Part offsets = upload.Add(Offsets(lengths));
-  upload.Send(device_);
-  const at::Tensor ids = upload.Get(positions);
-  const SequenceLengths one = WholeSequences(lengths, upload.Get(offsets));
-  const at::Tensor patches = stages.patches.to(device_.device, device_.dtype);
-  at::Tensor x =
-      patch_embedding_(patches) + position_embedding_.index_select(0, ids);
-  stages.embeddings = x;
+  stages.positions = run.positions_;
+  run.RunPart();
+  stages.embeddings = run.x_;
   for (size_t i = 0; i < layers_.size(); ++i) {
-    x = RunLayer(layers_[i], x, one);
-    if (i == 0) stages.layer_first = x;
+    run.RunPart();
+    if (i == 0) stages.layer_first = run.x_;
   }
-  stages.layer_last = x;
-  stages.post_layernorm = Norm(x, post_weight_, post_bias_);
+  stages.layer_last = run.x_;
+  stages.post_layernorm = Norm(run.x_, post_weight_, post_bias_);
   stages.connector = Connect(stages.post_layernorm);
-  stages.features = stages.connector + pos_embed_.index_select(0, ids);
+  run.RunPart();
+  stages.features = run.x_;
   return stages;
 }
 
