@@ -73,6 +73,7 @@ class GenericPlanTest : public ::testing::Test {
   // The pool's slots of a context's first tokens.
   std::vector<int64_t> Slots(int context, int64_t count) {
     std::vector<int64_t> slots;
+    slots.reserve(count);
     for (int64_t i = 0; i < count; ++i) {
       slots.push_back(contexts_[context]->Slot(i));
     }
