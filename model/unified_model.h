@@ -147,7 +147,9 @@ struct DecodeItem {
   Context* context = nullptr;
   TokenId token = 0;
   SamplingOptions sampling;
-  NoiseSource* noise = nullptr;  // used where sampling.do_sample
+  // Used where sampling.do_sample; each item's its own, since tokens may be
+  // chosen on several threads.
+  NoiseSource* noise = nullptr;
   TokenId next = 0;              // out
   absl::Status status;           // out
 };

@@ -3,16 +3,19 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv2d.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/exp.h>
-#include <ATen/ops/group_norm.h>
+#include <ATen/ops/mm.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
-#include <ATen/ops/silu.h>
 #include <ATen/ops/upsample_nearest2d.h>
 
+#include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/torch/group_norm.h"
 #include "model/torch/upload.h"
 
 namespace cooper::torch_model {
@@ -21,16 +24,33 @@ namespace {
 constexpr int64_t kGroups = 32;
 constexpr double kNormEps = 1e-6;
 
-at::Tensor NormOf(const at::Tensor& x, const at::Tensor& weight,
-                  const at::Tensor& bias) {
-  return at::group_norm(x, kGroups, weight, bias, kNormEps);
-}
-
 at::Tensor ConvOf(const at::Tensor& x, const at::Tensor& weight,
                   const at::Tensor& bias, int64_t stride = 1) {
   // 3x3 kernels keep the size; those with a stride bring their own padding.
   const int64_t padding = stride == 1 ? weight.size(2) / 2 : 0;
   return at::conv2d(x, weight, bias, stride, padding);
+}
+
+// Attention of one head of `channels`, [pixels, channels] each. On a GPU in
+// bfloat16 such a head is too wide for the fused kernels, and libtorch computes
+// all of it in float32; here the scores are, and the products are not.
+at::Tensor AttendPixels(const at::Tensor& query, const at::Tensor& keys,
+                        const at::Tensor& values) {
+  constexpr int64_t kRows = 4096;  // bounds the memory of the scores
+  if (!query.is_cuda() || query.scalar_type() != at::kBFloat16) {
+    const auto head = [](const at::Tensor& x) { return x.view({1, 1, x.size(0), x.size(1)}); };
+    return at::scaled_dot_product_attention(head(query), head(keys), head(values));
+  }
+  const double scale = 1.0 / std::sqrt(static_cast<double>(query.size(1)));
+  at::Tensor out = at::empty_like(query);
+  for (int64_t begin = 0; begin < query.size(0); begin += kRows) {
+    const int64_t count = std::min(kRows, query.size(0) - begin);
+    const at::Tensor scores =
+        at::mm(query.narrow(0, begin, count), keys.t(), at::kFloat).mul_(scale);
+    out.narrow(0, begin, count)
+        .copy_(at::mm(scores.softmax(-1).to(query.scalar_type()), values));
+  }
+  return out;
 }
 
 }  // namespace
@@ -62,8 +82,8 @@ Autoencoder::Conv Autoencoder::ReadConv(const std::string& name, int64_t out,
   return conv;
 }
 
-Autoencoder::GroupNorm Autoencoder::ReadNorm(const std::string& name,
-                                             int64_t channels) {
+Autoencoder::GroupNormWeights Autoencoder::ReadNorm(const std::string& name,
+                                                    int64_t channels) {
   return {weights_->Take(name + ".weight", {channels}),
           weights_->Take(name + ".bias", {channels})};
 }
@@ -140,15 +160,14 @@ void Autoencoder::ReadDecoder(const checkpoint::CooperConfig& config) {
 }
 
 void Autoencoder::AddBlock(const ResBlock& block, std::vector<Part>* parts) {
-  parts->push_back([&block](State* state) {
-    state->h = NormOf(state->x, block.norm1.weight, block.norm1.bias);
-    state->h =
-        ConvOf(at::silu_(state->h), block.conv1.weight, block.conv1.bias);
+  parts->push_back([this, &block](State* state) {
+    state->h = ConvOf(NormOf(block.norm1, state->x, /*silu=*/true),
+                      block.conv1.weight, block.conv1.bias);
   });
-  parts->push_back([&block](State* state) {
-    at::Tensor h = NormOf(std::exchange(state->h, at::Tensor()),
-                          block.norm2.weight, block.norm2.bias);
-    h = ConvOf(at::silu_(h), block.conv2.weight, block.conv2.bias);
+  parts->push_back([this, &block](State* state) {
+    at::Tensor h = NormOf(block.norm2, std::exchange(state->h, at::Tensor()),
+                          /*silu=*/true);
+    h = ConvOf(h, block.conv2.weight, block.conv2.bias);
     state->x = h.add_(
         block.shortcut.weight.defined()
             ? ConvOf(state->x, block.shortcut.weight, block.shortcut.bias)
@@ -156,19 +175,23 @@ void Autoencoder::AddBlock(const ResBlock& block, std::vector<Part>* parts) {
   });
 }
 
+at::Tensor Autoencoder::NormOf(const GroupNormWeights& norm,
+                               const at::Tensor& x, bool silu) const {
+  return GroupNorm(device_, x, kGroups, norm.weight, norm.bias, kNormEps, silu);
+}
+
 at::Tensor Autoencoder::Attend(const AttentionBlock& block,
-                               const at::Tensor& x) {
+                               const at::Tensor& x) const {
   const int64_t channels = x.size(1);
   const int64_t height = x.size(2);
   const int64_t width = x.size(3);
-  const at::Tensor h = NormOf(x, block.norm.weight, block.norm.bias);
-  const auto rows = [&](const Conv& conv) {  // [1, 1, H * W, C]
+  const at::Tensor h = NormOf(block.norm, x, /*silu=*/false);
+  const auto rows = [&](const Conv& conv) {
     return ConvOf(h, conv.weight, conv.bias)
         .permute({0, 2, 3, 1})
-        .reshape({1, 1, height * width, channels});
+        .reshape({height * width, channels});
   };
-  const at::Tensor attended = at::scaled_dot_product_attention(
-                                  rows(block.q), rows(block.k), rows(block.v))
+  const at::Tensor attended = AttendPixels(rows(block.q), rows(block.k), rows(block.v))
                                   .view({1, height, width, channels})
                                   .permute({0, 3, 1, 2});
   return x + ConvOf(attended, block.out.weight, block.out.bias);
@@ -176,16 +199,16 @@ at::Tensor Autoencoder::Attend(const AttentionBlock& block,
 
 void Autoencoder::AddMiddle(const Middle& middle, std::vector<Part>* parts) {
   AddBlock(middle.block1, parts);
-  parts->push_back([&middle](State* state) {
+  parts->push_back([this, &middle](State* state) {
     state->x = Attend(middle.attention, state->x);
   });
   AddBlock(middle.block2, parts);
 }
 
 void Autoencoder::AddEnd(const Half& half, std::vector<Part>* parts) {
-  parts->push_back([&half](State* state) {
-    at::Tensor h = NormOf(state->x, half.norm_out.weight, half.norm_out.bias);
-    state->x = ConvOf(at::silu_(h), half.out.weight, half.out.bias)
+  parts->push_back([this, &half](State* state) {
+    const at::Tensor h = NormOf(half.norm_out, state->x, /*silu=*/true);
+    state->x = ConvOf(h, half.out.weight, half.out.bias)
                    .squeeze(0)
                    .contiguous();
   });

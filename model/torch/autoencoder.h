@@ -79,16 +79,16 @@ class Autoencoder {
   struct Conv {
     at::Tensor weight, bias;
   };
-  struct GroupNorm {
+  struct GroupNormWeights {
     at::Tensor weight, bias;
   };
   struct ResBlock {
-    GroupNorm norm1, norm2;
+    GroupNormWeights norm1, norm2;
     Conv conv1, conv2;
     Conv shortcut;  // undefined where the channels stay
   };
   struct AttentionBlock {
-    GroupNorm norm;
+    GroupNormWeights norm;
     Conv q, k, v, out;
   };
   struct Middle {
@@ -103,24 +103,26 @@ class Autoencoder {
     Conv in, out;
     std::vector<Level> levels;  // in running order
     Middle middle;
-    GroupNorm norm_out;
+    GroupNormWeights norm_out;
   };
 
   Conv ReadConv(const std::string& name, int64_t out, int64_t in,
                 int64_t kernel);
-  GroupNorm ReadNorm(const std::string& name, int64_t channels);
+  GroupNormWeights ReadNorm(const std::string& name, int64_t channels);
   ResBlock ReadBlock(const std::string& name, int64_t in, int64_t out);
   Middle ReadMiddle(const std::string& name, int64_t channels);
   void ReadEncoder(const checkpoint::CooperConfig& config);
   void ReadDecoder(const checkpoint::CooperConfig& config);
 
   // The parts of a half, in running order; they point into it.
-  static void AddBlock(const ResBlock& block, std::vector<Part>* parts);
-  static void AddMiddle(const Middle& middle, std::vector<Part>* parts);
-  static void AddEnd(const Half& half, std::vector<Part>* parts);
-  static std::vector<Part> EncoderParts(const Half& half);
-  static std::vector<Part> DecoderParts(const Half& half);
-  static at::Tensor Attend(const AttentionBlock& block, const at::Tensor& x);
+  void AddBlock(const ResBlock& block, std::vector<Part>* parts);
+  void AddMiddle(const Middle& middle, std::vector<Part>* parts);
+  void AddEnd(const Half& half, std::vector<Part>* parts);
+  std::vector<Part> EncoderParts(const Half& half);
+  std::vector<Part> DecoderParts(const Half& half);
+  at::Tensor NormOf(const GroupNormWeights& norm, const at::Tensor& x,
+                    bool silu) const;
+  at::Tensor Attend(const AttentionBlock& block, const at::Tensor& x) const;
   static at::Tensor RunAll(Run run);
 
   WeightReader* weights_;  // during construction only

@@ -133,6 +133,7 @@ absl::StatusOr<Device> SelectDevice(const std::string& device,
   if (gpu.has_value()) {
     result.gpu = *gpu;
     result.layer = layer;
+    result.launcher = layer->launcher();
     if (layer->holds_tensors()) {
       result.device =
           c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(*gpu));

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "model/cuda/kernels.h"
 #include "model/torch/device_layer.h"
 
 namespace cooper::torch_model {
@@ -23,13 +24,16 @@ struct Device {
 
   // Results do not depend on the batch (see LoadOptions::deterministic).
   bool deterministic = false;
-  // The generic kernels (what a GPU runs) although fused ones exist.
+  // The generic kernels although fused ones exist.
   bool generic_kernels = false;
+  // Our own kernels for a GPU; null: the generic ones.
+  const cuda::Launcher* launcher = nullptr;
 
   bool is_cpu() const { return gpu < 0; }
   // Whether the fused float32 kernels and packed weights for CPUs are used.
   bool fused_cpu() const {
-    return is_cpu() && dtype == at::kFloat && !generic_kernels;
+    return is_cpu() && dtype == at::kFloat && !generic_kernels &&
+           launcher == nullptr;
   }
   std::string name() const;        // "cpu", "cuda:0"
   std::string dtype_name() const;  // "float32", "bfloat16"

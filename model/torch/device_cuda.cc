@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "model/cuda/kernels.h"
 #include "model/torch/device_layer.h"
 #include "server/base/status_macros.h"
 
@@ -114,6 +115,10 @@ class CudaLayer final : public DeviceLayer {
   absl::Status MakeCurrent(int index) override {
     return StatusOf(c10::cuda::SetDevice(static_cast<c10::DeviceIndex>(index)),
                     index, "cudaSetDevice");
+  }
+
+  const cuda::Launcher* launcher() const override {
+    return &cuda::GpuLauncher();
   }
 
   absl::Status Synchronize(int index) override {

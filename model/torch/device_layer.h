@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "model/cuda/kernels.h"
 
 namespace cooper::torch_model {
 
@@ -59,6 +60,9 @@ class DeviceLayer {
   // Whether tensors of "cuda:N" lie in the GPU's memory; a fake keeps them in
   // the host's.
   virtual bool holds_tensors() const { return true; }
+
+  // Our own kernels; null: there are none, and libtorch's operators do.
+  virtual const cuda::Launcher* launcher() const { return nullptr; }
 
   // The one of this build; lives as long as the process.
   static DeviceLayer* OfBuild();

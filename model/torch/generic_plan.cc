@@ -6,6 +6,7 @@
 #include <ATen/ops/sin.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "model/torch/upload.h"
@@ -46,20 +47,29 @@ CacheWrites WritesFrom(const IntegerUpload& upload, const WriteParts& parts,
   return writes;
 }
 
+// Whether the paged kernel takes a segment.
+bool IsPaged(const Segment& segment, const Device& device) {
+  return device.launcher != nullptr && segment.tokens() == 1 &&
+         segment.und_count == 1 && segment.write;
+}
+
 // Decoded tokens, texts, and segments whose rows all see each other go in
 // separate calls: for sequences of one query the library has a kernel of its
 // own. That kernel cuts the keys into a number of parts that follows from the
 // number of sequences, so in a deterministic pass each decoded token goes
-// alone.
+// alone. Our own kernel for them has neither need.
 std::vector<AttentionCall> CallsOf(const std::vector<Segment>& segments,
                                    const Device& device) {
+  AttentionCall paged;
   std::vector<AttentionCall> singles;
   AttentionCall texts;
   AttentionCall wholes;
   texts.lengths.causal = true;
   for (size_t i = 0; i < segments.size(); ++i) {
     const Segment& segment = segments[i];
-    if (segment.tokens() == 1) {
+    if (IsPaged(segment, device)) {
+      paged.segments.push_back(i);
+    } else if (segment.tokens() == 1) {
       if (singles.empty() || device.deterministic) singles.emplace_back();
       singles.back().segments.push_back(i);
     } else {
@@ -67,7 +77,7 @@ std::vector<AttentionCall> CallsOf(const std::vector<Segment>& segments,
     }
   }
   std::vector<AttentionCall> calls = std::move(singles);
-  for (AttentionCall* call : {&texts, &wholes}) {
+  for (AttentionCall* call : {&paged, &texts, &wholes}) {
     if (!call->segments.empty()) calls.push_back(std::move(*call));
   }
   return calls;
@@ -85,9 +95,48 @@ void AddRun(bool gen, int64_t begin, int64_t count, int64_t* place,
   *place += count;
 }
 
+// Page table of the calls' contexts, one row each, filled up with page 0.
+std::vector<int64_t> PageTable(const std::vector<Segment>& segments,
+                               const AttentionCall& call) {
+  size_t most = 0;
+  std::vector<size_t> counts;
+  for (const size_t index : call.segments) {
+    counts.push_back(static_cast<size_t>(
+        (segments[index].cached() + KvPool::kPageTokens - 1) /
+        KvPool::kPageTokens));
+    most = std::max(most, counts.back());
+  }
+  std::vector<int64_t> table;
+  table.reserve(most * counts.size());
+  for (size_t i = 0; i < counts.size(); ++i) {
+    const std::vector<int32_t>& pages =
+        segments[call.segments[i]].context->pages();
+    const auto count = static_cast<std::ptrdiff_t>(counts[i]);
+    table.insert(table.end(), pages.begin(), pages.begin() + count);
+    table.resize((i + 1) * most, 0);
+  }
+  return table;
+}
+
+struct PagedParts {
+  Part rows, pages, lengths;
+};
+
+PagedParts AddPaged(const std::vector<Segment>& segments,
+                    const AttentionCall& call, IntegerUpload* upload) {
+  std::vector<int64_t> rows;
+  std::vector<int64_t> lengths;
+  for (const size_t index : call.segments) {
+    rows.push_back(segments[index].und_begin);
+    lengths.push_back(segments[index].cached());
+  }
+  return {upload->Add(rows), upload->Add(PageTable(segments, call)),
+          upload->Add(lengths)};
+}
+
 // Fills in what follows from the call's segments; returns the cached slots.
 std::vector<int64_t> LayOut(const std::vector<Segment>& segments,
-                            AttentionCall* call) {
+                            bool paged, AttentionCall* call) {
   std::vector<int64_t> slots;
   int64_t place = 0;
   for (const size_t index : call->segments) {
@@ -97,7 +146,7 @@ std::vector<int64_t> LayOut(const std::vector<Segment>& segments,
     call->lengths.queries.push_back(segment.tokens());
     call->lengths.keys.push_back(segment.kv_before + segment.tokens());
     call->own_keys = call->own_keys || !segment.write;
-    for (int64_t token = 0; token < segment.cached(); ++token) {
+    for (int64_t token = 0; !paged && token < segment.cached(); ++token) {
       slots.push_back(segment.context->Slot(token));
     }
   }
@@ -105,16 +154,21 @@ std::vector<int64_t> LayOut(const std::vector<Segment>& segments,
 }
 
 struct CallParts {
+  PagedParts paged;           // no rows: it is not paged
   Part slots, queries, keys;  // of the latter two: offsets
 };
 
 // Lays the calls out. The offsets of all calls lie one behind the other.
 std::vector<CallParts> AddCalls(const std::vector<Segment>& segments,
+                                const Device& device,
                                 std::vector<AttentionCall>* calls,
                                 IntegerUpload* upload) {
   std::vector<CallParts> parts(calls->size());
   for (size_t i = 0; i < parts.size(); ++i) {
-    parts[i].slots = upload->Add(LayOut(segments, &(*calls)[i]));
+    AttentionCall& call = (*calls)[i];
+    const bool paged = IsPaged(segments[call.segments[0]], device);
+    if (paged) parts[i].paged = AddPaged(segments, call, upload);
+    parts[i].slots = upload->Add(LayOut(segments, paged, &call));
   }
   for (size_t i = 0; i < parts.size(); ++i) {
     const SequenceLengths& lengths = (*calls)[i].lengths;
@@ -138,6 +192,14 @@ void FillCalls(const IntegerUpload& upload, const std::vector<CallParts>& parts,
     };
     AttentionCall& call = (*calls)[i];
     call.slots = upload.Get(parts[i].slots);
+    const PagedParts& paged = parts[i].paged;
+    if (paged.rows.count > 0) {
+      call.paged = {
+          upload.Get(paged.rows),
+          upload.Get(paged.pages)
+              .view({paged.rows.count, paged.pages.count / paged.rows.count}),
+          upload.Get(paged.lengths)};
+    }
     call.lengths.query_offsets = of(parts[i].queries);
     call.lengths.key_offsets = of(parts[i].keys);
   }
@@ -193,7 +255,7 @@ std::unique_ptr<GenericPlan> GenericPlan::Make(
   const Part modes = upload.Add(mixed ? generation : std::vector<int64_t>());
   const WriteParts und_writes = AddWrites(segments, /*gen=*/false, &upload);
   const WriteParts gen_writes = AddWrites(segments, /*gen=*/true, &upload);
-  const std::vector<CallParts> call_parts = AddCalls(segments, &calls, &upload);
+  const std::vector<CallParts> call_parts = AddCalls(segments, device, &calls, &upload);
   upload.Send(device);
 
   const RowAngles angles =

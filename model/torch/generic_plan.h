@@ -28,12 +28,22 @@ struct RowRun {
   int64_t place = 0;  // row of the call
 };
 
+// Single tokens, each the last of its context, as the paged kernel takes them:
+// int64 on the device.
+struct PagedTokens {
+  at::Tensor rows;     // [tokens] understanding rows
+  at::Tensor pages;    // [tokens, pages of the longest context]
+  at::Tensor lengths;  // [tokens] of the contexts, the token included
+};
+
 // Segments that attend in one call: the rows of each in turn, understanding
 // rows first; its keys are those in the cache, then those of its rows that do
 // not stay.
 struct AttentionCall {
   std::vector<size_t> segments;
   SequenceLengths lengths;
+  // Undefined tensors: the call takes `slots`.
+  PagedTokens paged;
   at::Tensor slots;  // of all cached keys, int64
   std::vector<RowRun> runs;
   bool own_keys =

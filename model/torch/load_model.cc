@@ -49,6 +49,8 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
         "--kernels: must be auto or generic, not \"", options.kernels, "\""));
   }
   device_.generic_kernels = options.kernels == "generic";
+  if (options.launcher != nullptr) device_.launcher = options.launcher;
+  if (device_.generic_kernels) device_.launcher = nullptr;
   device_.deterministic = options.deterministic;
   ApplyDeviceSettings(device_);
   if (options.threads > 0) at::set_num_threads(options.threads);

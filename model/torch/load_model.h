@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "model/cuda/kernels.h"
 #include "model/unified_model.h"
 
 // The network on libtorch. No torch header here: this is all that programs
@@ -26,9 +27,12 @@ struct LoadOptions {
   // "auto", "float32" or "bfloat16". auto on a GPU is bfloat16; on a CPU the
   // faster one by measurement, which is float32 on nearly all.
   std::string dtype = "auto";
-  // "auto" (the fastest for the device) or "generic": the kernels that a GPU
-  // runs, also on a CPU in float32, for checks.
+  // "auto" (the fastest for the device) or "generic": libtorch's operators
+  // alone, for checks.
   std::string kernels = "auto";
+  // Our own kernels for a GPU in place of the device's; tests give those of an
+  // emulator, which run on a CPU. Null: the device's.
+  const cuda::Launcher* launcher = nullptr;
   // Benchmarks and checks only: draws the weights on the device (weights.h).
   // The checkpoint then needs only its configuration and tokenizer files.
   bool random_weights = false;

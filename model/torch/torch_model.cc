@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/torch/guard.h"
 #include "model/torch/latents_step.h"
-#include "model/torch/sampler.h"
+#include "model/torch/token_choice.h"
 #include "model/torch/upload.h"
 #include "server/base/status_macros.h"
 
@@ -174,17 +174,10 @@ void TorchModel::RunDecode(absl::Span<model::DecodeItem> items) {
   AppendBatch batch;
   // Contexts grow once nothing can fail any more: here a fault of the device
   // shows, at the latest.
-  const at::Tensor logits = Download(RunForward(contexts, tokens, &batch));
+  const TokenChoice choice(
+      RunForward(contexts, tokens, &batch).narrow(1, 0, vocabulary_), served);
   batch.Commit();
-  const float* data = logits.const_data_ptr<float>();
-  const int64_t stride = logits.size(1);
-  for (size_t i = 0; i < served.size(); ++i) {
-    absl::StatusOr<model::TokenId> token =
-        SampleToken(absl::MakeSpan(data + i * stride, vocabulary_),
-                    served[i]->sampling, served[i]->noise);
-    served[i]->status = token.status();
-    if (token.ok()) served[i]->next = *token;
-  }
+  choice.Choose();
 }
 
 absl::StatusOr<std::unique_ptr<model::Flow>> TorchModel::StartFlow(

@@ -193,7 +193,8 @@ void CheckMaps(const GoldenData& goldens, const Json& golden,
     picture = image::ToBytes(drawn);
   }
   const char* shown = is_depth ? "colour_u8" : "map_u8";
-  out->Bytes(shown, ToTensor(picture), tensor(shown));
+  out->Bytes(shown, ToTensor(picture), tensor(shown),
+             is_depth ? &Tolerances::colours : &Tolerances::levels);
   // Tight from here on: the model looks at the golden image.
   const image::RgbImage seen =
       image::ApplyRule(goldens.Image(golden, shown), model.info().vit_rule);

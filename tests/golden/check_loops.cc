@@ -233,7 +233,9 @@ class Recorder final : public engine::ExecutionProbe {
     if (goldens_.Has(golden_, Map("image_u8"))) {
       if (tight) {
         out_->Bytes(Map("image_u8"), ToTensor(map->picture),
-                    goldens_.Tensor(golden_, Map("image_u8")));
+                    goldens_.Tensor(golden_, Map("image_u8")),
+                    goldens_.Has(golden_, Map("depth")) ? &Tolerances::colours
+                                                        : &Tolerances::levels);
       }
       if (feed_golden_) {
         map->picture = goldens_.Image(golden_, Map("image_u8"));

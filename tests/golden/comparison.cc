@@ -77,9 +77,9 @@ void Comparison::Close(absl::string_view what, const at::Tensor& got,
 }
 
 void Comparison::Bytes(absl::string_view what, const at::Tensor& got,
-                       const at::Tensor& want) {
+                       const at::Tensor& want, Limit Tolerances::* levels) {
   if (!SameShape(what, got, want)) return;
-  Differ(absl::StrCat(what, " (levels)"), got, want, 1.0, tolerances_.levels);
+  Differ(absl::StrCat(what, " (levels)"), got, want, 1.0, tolerances_.*levels);
   Small(absl::StrCat(what, " (share)"),
         (got != want).to(at::kDouble).mean().item<double>(),
         &Tolerances::share);

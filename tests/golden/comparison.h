@@ -36,9 +36,10 @@ class Comparison {
   // Differences as they are.
   void CloseAbsolute(absl::string_view what, const at::Tensor& got,
                      const at::Tensor& want, Limit Tolerances::* limit);
-  // Bytes of images, by the tolerances of levels and of their share.
+  // Bytes of images, by the tolerances of `levels` and of their share.
   void Bytes(absl::string_view what, const at::Tensor& got,
-             const at::Tensor& want);
+             const at::Tensor& want,
+             Limit Tolerances::* levels = &Tolerances::levels);
   // One error that is given.
   void Small(absl::string_view what, double error, Limit Tolerances::* limit);
   void Equal(absl::string_view what, const at::Tensor& got,

@@ -16,6 +16,7 @@
 #include "model/device_status.h"
 #include "model/torch/guard.h"
 #include "model/torch/process.h"
+#include "tests/cuda/emulated_launcher.h"
 #include "tests/golden/checks.h"
 
 ABSL_FLAG(std::string, checkpoint, "",
@@ -28,8 +29,8 @@ ABSL_FLAG(std::string, dtype, "float32",
           "float32 or bfloat16: each has its own "
           "tolerances");
 ABSL_FLAG(std::string, kernels, "auto",
-          "auto, or generic: the kernels that a GPU runs, also on a CPU in "
-          "float32");
+          "auto, generic (libtorch's operators alone) or emulated (our kernels "
+          "for a GPU on an emulator, with --device=cpu)");
 ABSL_FLAG(int, threads, 0, "threads of one operator; 0: the machine's cores");
 
 namespace cooper::golden {
@@ -109,6 +110,10 @@ int Main() {
   options.device = absl::GetFlag(FLAGS_device);
   options.dtype = absl::GetFlag(FLAGS_dtype);
   options.kernels = absl::GetFlag(FLAGS_kernels);
+  if (options.kernels == "emulated") {
+    options.kernels = "auto";
+    options.launcher = &cuda::EmulatedLauncher();
+  }
   options.threads = absl::GetFlag(FLAGS_threads);
   options.kv_cache_mib = 0;
   const auto goldens = GoldenData::Open(absl::GetFlag(FLAGS_goldens));

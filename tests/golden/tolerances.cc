@@ -14,6 +14,9 @@ const Tolerances& Float32Tolerances() {
       .decoded = {"decoded", 2e-4},
       .depth = {"depth", 2e-5},
       .levels = {"levels", 2.0},
+      // A depth that lies on the border between two entries of the colour table
+      // takes either; neighbouring entries differ by up to 3 levels.
+      .colours = {"colours", 3.0},
       .share = {"share", 0.005},
       .norms = {"norms", 1e-5},
       .norms_after_map = {"norms_after_map", 5e-5},
@@ -60,6 +63,7 @@ const Tolerances& BFloat16Tolerances() {
       .decoded = {"decoded", 0.4, 0.06},
       .depth = {"depth", 0.08, 0.015},
       .levels = {"levels", 50.0, 6.0},
+      .colours = {"colours", 50.0, 6.0},
       .share = {"share"},  // most bytes differ by a level
       .norms = {"norms", 0.03, 0.008},
       .norms_after_map = {"norms_after_map", 0.03, 0.008},

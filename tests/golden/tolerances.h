@@ -31,6 +31,7 @@ struct Tolerances {
   Limit decoded;  // our own final latents, decoded
   Limit depth;    // absolute, of [0, 1]
   Limit levels;   // of bytes of images, absolute, of [0, 255]
+  Limit colours;  // the same, of coloured depth
   Limit share;    // of bytes that differ
   Limit norms;    // norms of K and V; no map was fed back
   Limit norms_after_map;        // the golden map was fed back

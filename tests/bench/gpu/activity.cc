@@ -3,6 +3,7 @@
 #include <torch/csrc/autograd/profiler_kineto.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -41,6 +42,18 @@ double Covered(std::vector<std::pair<uint64_t, uint64_t>> intervals) {
   return static_cast<double>(covered) / 1e9;
 }
 
+std::vector<KernelTime> LongestFirst(
+    const std::map<std::string, KernelTime>& by_name) {
+  std::vector<KernelTime> times;
+  times.reserve(by_name.size());
+  for (const auto& [name, time] : by_name) times.push_back(time);
+  std::sort(times.begin(), times.end(),
+            [](const KernelTime& a, const KernelTime& b) {
+              return a.seconds > b.seconds;
+            });
+  return times;
+}
+
 }  // namespace
 
 Activity Observe(const torch_model::Device& device,
@@ -56,6 +69,7 @@ Activity Observe(const torch_model::Device& device,
 
   Activity activity;
   std::vector<std::pair<uint64_t, uint64_t>> intervals;
+  std::map<std::string, KernelTime> by_name;
   for (const profiler::KinetoEvent& event : result->events()) {
     const std::string name = event.name();
     if (event.deviceType() == c10::DeviceType::CPU) {
@@ -66,7 +80,12 @@ Activity Observe(const torch_model::Device& device,
     if (IsWait(name)) continue;  // marks of the profiler, not work
     intervals.emplace_back(event.startNs(), event.endNs());
     (IsCopy(name) ? activity.copies : activity.kernels) += 1;
+    KernelTime& time = by_name[name];
+    time.name = name;
+    ++time.launches;
+    time.seconds += static_cast<double>(event.endNs() - event.startNs()) / 1e9;
   }
+  activity.kernel_times = LongestFirst(by_name);
   if (!intervals.empty()) {
     uint64_t begin = intervals.front().first;
     uint64_t end = 0;

@@ -3,10 +3,19 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "model/torch/device.h"
 
 namespace cooper::bench {
+
+// The launches of one kernel, copy or fill.
+struct KernelTime {
+  std::string name;  // demangled, with template arguments
+  int64_t launches = 0;
+  double seconds = 0.0;  // of all launches
+};
 
 // What a piece of work did, as libtorch's own profiler (Kineto, with CUPTI on a
 // GPU) saw it.
@@ -18,6 +27,7 @@ struct Activity {
   double busy_seconds = 0.0;  // in which at least one of them ran on the GPU
   double span_seconds =
       0.0;  // from the first one's begin to the last one's end
+  std::vector<KernelTime> kernel_times;  // the longest first
 
   // Without it, only `operators` is known: CUPTI was not to be had, or the
   // work ran on a CPU.

@@ -28,6 +28,7 @@ class CaseBench {
     Measure("flash, ragged", &Attention::Ragged);
     // A mask would be needed to align its rows with the last keys.
     if (!case_.causal) Measure("flash, equal lengths", &Attention::Equal);
+    if (!case_.causal) Measure("cuDNN, ragged", &Attention::CuDnnRagged);
     Measure("cuDNN", &Attention::CuDnn);
     Measure("ATen's choice without cuDNN", &Attention::Others);
   }

@@ -12,6 +12,8 @@
 #include <cmath>
 #include <tuple>
 
+#include "model/torch/attention.h"
+
 namespace cooper::bench {
 namespace {
 
@@ -68,19 +70,32 @@ at::Tensor Attention::Others() {
   return Composed();
 }
 
+void Attention::MakeOffsets() {
+  if (row_ends_.defined()) return;
+  const auto ends = [&](int64_t step) {
+    return at::arange(0, (case_.streams + 1) * step, step,
+                      options_.dtype(at::kInt));
+  };
+  row_ends_ = ends(case_.rows);
+  key_ends_ = ends(case_.keys);
+}
+
 at::Tensor Attention::Ragged() {
-  if (!row_ends_.defined()) {
-    const auto ends = [&](int64_t step) {
-      return at::arange(0, (case_.streams + 1) * step, step,
-                        options_.dtype(at::kInt));
-    };
-    row_ends_ = ends(case_.rows);
-    key_ends_ = ends(case_.keys);
-  }
+  MakeOffsets();
   const std::optional<double> scale_of = scale();
   return std::get<0>(at::_flash_attention_forward(
       q_, k_, v_, row_ends_, key_ends_, case_.rows, case_.keys, 0.0,
       case_.causal, false, scale_of));
+}
+
+at::Tensor Attention::CuDnnRagged() {
+  MakeOffsets();
+  torch_model::SequenceLengths lengths;
+  lengths.queries.assign(case_.streams, case_.rows);
+  lengths.keys.assign(case_.streams, case_.keys);
+  lengths.query_offsets = row_ends_;
+  lengths.key_offsets = key_ends_;
+  return torch_model::AttendSequencesByCudnn(q_, k_, v_, lengths);
 }
 
 at::Tensor Attention::Equal() {

@@ -29,6 +29,7 @@ class Attention {
 
   // Each gives [tokens, heads, dim].
   at::Tensor Ragged();
+  at::Tensor CuDnnRagged();
   at::Tensor Equal();
   at::Tensor CuDnn();
   at::Tensor Others();
@@ -42,6 +43,7 @@ class Attention {
   // its keys, which are repeated without a copy (never under a mask).
   at::Tensor Composed();
   at::Tensor Mask() const;
+  void MakeOffsets();
 
   const AttentionCase case_;
   int64_t heads_ = 0, kv_heads_ = 0, dim_ = 0;

@@ -137,7 +137,8 @@ void Bench::AddTime(const std::string& name, const std::string& conditions,
 
 void AddActivity(Bench& bench, const std::string& what,
                  const std::string& conditions, const Activity& activity,
-                 int steps, double step_seconds, double idle_goal) {
+                 int steps, double step_seconds,
+                 std::optional<double> idle_goal) {
   const auto add = [&](const char* name, int64_t count) {
     bench.AddValue(absl::StrCat(what, ": ", name, " of a step"), conditions,
                    static_cast<double>(count) / steps, "");
@@ -159,6 +160,11 @@ void AddActivity(Bench& bench, const std::string& what,
           "; time in kernels (profiled) against a step (not profiled)"),
       100.0 * (1.0 - activity.busy_seconds / steps / step_seconds), "%",
       idle_goal);
+  for (const KernelTime& time : activity.kernel_times) {
+    bench.report().Kernel(what, time.name,
+                          static_cast<double>(time.launches) / steps,
+                          time.seconds / steps * 1e6);
+  }
 }
 
 }  // namespace cooper::bench

@@ -108,7 +108,8 @@ class Bench {
 // GPU's idle share in them; a step that nothing observed takes `step_seconds`.
 void AddActivity(Bench& bench, const std::string& what,
                  const std::string& conditions, const Activity& activity,
-                 int steps, double step_seconds, double idle_goal);
+                 int steps, double step_seconds,
+                 std::optional<double> idle_goal = std::nullopt);
 
 // The parts, in the order of their worth where time is short. Each adds its
 // rows to the report; a failure ends the program with one line on stderr.

@@ -23,7 +23,7 @@ constexpr int kBatches[] = {1, 8, 32};
 class Streams {
  public:
   Streams(model::UnifiedModel& model, int count, int context)
-      : model_(model), items_(count) {
+      : model_(model), noises_(count, model::SeededNoise(1)), items_(count) {
     for (int i = 0; i < count; ++i) {
       contexts_.push_back(ContextOf(model, context + 7 * i));
       items_[i].context = contexts_.back().get();
@@ -32,9 +32,9 @@ class Streams {
   }
 
   void Step(const model::SamplingOptions& sampling) {
-    for (model::DecodeItem& item : items_) {
-      item.sampling = sampling;
-      item.noise = &noise_;
+    for (size_t i = 0; i < items_.size(); ++i) {
+      items_[i].sampling = sampling;
+      items_[i].noise = &noises_[i];
     }
     Require(model_.Decode(absl::MakeSpan(items_)));
     for (const model::DecodeItem& item : items_) Require(item.status);
@@ -50,7 +50,7 @@ class Streams {
 
  private:
   model::UnifiedModel& model_;
-  model::SeededNoise noise_{1};
+  std::vector<model::SeededNoise> noises_;
   std::vector<std::unique_ptr<model::Context>> contexts_;
   std::vector<model::DecodeItem> items_;
 };

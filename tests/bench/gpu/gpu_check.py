@@ -36,8 +36,10 @@ class Run:
         self.results = gpu_table.Results(options.out)
         # For the programs alone: the archive's libraries would reach python
         # and others too, and the host's own CUDA would shadow the wheel's.
+        # The host's folders come last: some hosts name the driver's there.
         folders = [archive / "lib", torch / "lib",
-                   *sorted(torch.parent.glob("nvidia/*/lib"))]
+                   *sorted(torch.parent.glob("nvidia/*/lib")),
+                   *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
         self.environment = {
             **os.environ, "KINETO_LOG_LEVEL": "5",
             "LD_LIBRARY_PATH": ":".join(str(folder) for folder in folders)}

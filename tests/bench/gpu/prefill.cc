@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <string>
+
 #include "absl/strings/str_cat.h"
 #include "tests/bench/gpu/bench.h"
 #include "tests/bench/gpu/scene.h"
@@ -12,16 +14,19 @@ void MeasurePrefill(Bench& bench) {
   constexpr int kRounds = 5;
   const Sizes& sizes = bench.sizes();
   const int side = sizes.map_side;
-  const double whole = bench.MedianSeconds(1, kRounds, [&] {
+  const auto prefill = [&] {
     const auto context = bench.model().NewContext();
     Prefill(bench, context.get(), side, sizes.vit_side, sizes.text);
-  });
-  bench.AddTime(
-      absl::StrCat("prefill, image for the VAE ", bench.latents(side) + 2,
-                   ", for the ViT ", bench.patches(sizes.vit_side) + 2,
-                   ", text ", sizes.text),
-      bench.Conditions("both encoders included"), whole,
-      PrefillFloor(bench, side, sizes.vit_side, sizes.text), 1.3);
+  };
+  const double whole = bench.MedianSeconds(1, kRounds, prefill);
+  const std::string name = absl::StrCat(
+      "prefill, image for the VAE ", bench.latents(side) + 2, ", for the ViT ",
+      bench.patches(sizes.vit_side) + 2, ", text ", sizes.text);
+  const std::string conditions = bench.Conditions("both encoders included");
+  bench.AddTime(name, conditions, whole,
+                PrefillFloor(bench, side, sizes.vit_side, sizes.text), 1.3);
+  AddActivity(bench, name, conditions, Observe(bench.device(), prefill), 1,
+              whole);
 
   const auto before = bench.model().NewContext();
   Prefill(bench, before.get(), side, sizes.vit_side, 0);

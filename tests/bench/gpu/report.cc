@@ -86,4 +86,14 @@ void Report::Skip(const std::string& name, const std::string& reason) {
   Write(Json{{"part", part_}, {"name", name}, {"skipped", reason}}.dump());
 }
 
+void Report::Kernel(const std::string& of, const std::string& kernel,
+                    double launches, double microseconds) {
+  Write(Json{{"part", part_},
+             {"profile", of},
+             {"kernel", kernel},
+             {"launches", launches},
+             {"us", microseconds}}
+            .dump());
+}
+
 }  // namespace cooper::bench

@@ -36,6 +36,7 @@ struct Measured {
 //   {"part": NAME, "name": ..., "conditions": ..., "value": ..., "unit": ...,
 //    "floor": ..., "ratio": ..., "goal": ..., "at_least": ..., "ok": ...}
 //   {"part": NAME, "name": ..., "skipped": REASON}
+//   {"part": NAME, "profile": OF, "kernel": NAME, "launches": N, "us": TIME}
 class Report {
  public:
   // Appends to `path`; empty: stdout only. INVARIANT: one part at a time.
@@ -53,6 +54,10 @@ class Report {
   void End(double seconds);
   void Add(const Measured& row);
   void Skip(const std::string& name, const std::string& reason);
+  // The time of one kernel in a step of what `of` names. It is no row of the
+  // table: a profile has many lines.
+  void Kernel(const std::string& of, const std::string& kernel, double launches,
+              double microseconds);
   int rows() const { return rows_; }
 
  private:

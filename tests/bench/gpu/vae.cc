@@ -19,6 +19,7 @@ void MeasureHalf(Bench& bench, const std::string& name, const Work& work,
   bench.AddValue(absl::StrCat(name, ": first call, of a warm one"),
                  "the process's first of this size, after the model's warm-up",
                  first / warm, "ratio");
+  AddActivity(bench, name, "one image", Observe(bench.device(), call), 1, warm);
 }
 
 }  // namespace
@@ -28,7 +29,7 @@ void MeasureVae(Bench& bench) {
   const torch_model::Autoencoder& autoencoder = bench.model().autoencoder();
   const auto options = at::TensorOptions(bench.device().device);
   for (const int side : {most, most / 2}) {
-    const at::Tensor pixels = at::randn({3, side, side}, options);
+    const at::Tensor pixels = at::randn({3, side, side});  // on the host
     MeasureHalf(bench, absl::StrCat("VAE encode ", side, "^2"),
                 bench.floors().VaeEncode(side),
                 [&] { autoencoder.Moments(pixels); });

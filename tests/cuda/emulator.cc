@@ -1,0 +1,200 @@
+#include "tests/cuda/emulator.h"
+
+#include <algorithm>
+#include <boost/context/fiber.hpp>
+#include <boost/context/fixedsize_stack.hpp>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "server/base/check.h"
+
+namespace cooper::cuda::emulator {
+
+thread_local Index thread_index, block_index, block_size, grid_size;
+
+namespace {
+
+constexpr size_t kStackBytes = size_t{128} << 10;
+constexpr unsigned kWarp = 32;
+constexpr unsigned kMostThreads = 1024;
+
+// Threads that wait for each other.
+struct Barrier {
+  unsigned live = 0;  // threads that have not ended
+  unsigned waiting = 0;
+  uint64_t passed = 0;
+
+  void OpenIfAllWait() {
+    if (waiting == 0 || waiting < live) return;
+    waiting = 0;
+    ++passed;
+  }
+};
+
+struct Warp {
+  Barrier barrier;
+  unsigned char given[kWarp][16] = {};
+};
+
+// Runs thread after thread until one of them waits.
+struct Fiber {
+  boost::context::fiber handle;  // while it does not run
+  boost::context::fiber main;    // while it does
+  unsigned thread = 0;
+  bool idle = true;
+};
+
+// The threads of one block at a time. Where a fiber waits, another goes on with
+// the threads that have not begun. Fibers are kept from block to block.
+class Block {
+ public:
+  void Run(unsigned threads, size_t shared_bytes,
+           const std::function<void()>& body) {
+    threads_ = threads;
+    body_ = &body;
+    shared_.resize((shared_bytes + sizeof(uint4) - 1) / sizeof(uint4));
+    std::memset(static_cast<void*>(shared_.data()), 0xff,
+                shared_.size() * sizeof(uint4));
+    next_ = 0;
+    block_ = {threads, 0, 0};
+    warps_.resize((threads + kWarp - 1) / kWarp);
+    for (unsigned i = 0; i < warps_.size(); ++i) {
+      warps_[i].barrier = {std::min(kWarp, threads - i * kWarp), 0, 0};
+    }
+    size_t used = 0;
+    while (next_ < threads_) {
+      if (used == fibers_.size()) AddFiber();
+      Resume(fibers_[used++].get());
+    }
+    for (bool any = true; any;) {
+      any = false;
+      for (size_t i = 0; i < used; ++i) {
+        if (fibers_[i]->idle) continue;
+        any = true;
+        Resume(fibers_[i].get());
+      }
+    }
+  }
+
+  bool runs() const { return running_ != nullptr; }
+  void* shared() { return shared_.data(); }
+  Barrier* block_barrier() { return &block_; }
+  Warp* warp() { return &warps_[thread_index.x / kWarp]; }
+
+  void Wait(Barrier* barrier) {
+    const uint64_t passed = barrier->passed;
+    ++barrier->waiting;
+    barrier->OpenIfAllWait();
+    while (barrier->passed == passed) {
+      Fiber* const fiber = running_;
+      fiber->main = std::move(fiber->main).resume();
+    }
+  }
+
+ private:
+  void AddFiber() {
+    fibers_.push_back(std::make_unique<Fiber>());
+    Fiber* const fiber = fibers_.back().get();
+    fiber->handle = boost::context::fiber(
+        std::allocator_arg, boost::context::fixedsize_stack(kStackBytes),
+        [this, fiber](boost::context::fiber&& main) {
+          fiber->main = std::move(main);
+          for (;;) {
+            RunThreads(fiber);
+            fiber->main = std::move(fiber->main).resume();
+          }
+          return boost::context::fiber();
+        });
+  }
+
+  void RunThreads(Fiber* fiber) {
+    fiber->idle = false;
+    while (next_ < threads_) {
+      fiber->thread = next_++;
+      thread_index.x = fiber->thread;
+      (*body_)();
+      for (Barrier* const barrier : {&block_, &warp()->barrier}) {
+        --barrier->live;
+        barrier->OpenIfAllWait();
+      }
+    }
+    fiber->idle = true;
+  }
+
+  void Resume(Fiber* fiber) {
+    running_ = fiber;
+    thread_index.x = fiber->thread;
+    fiber->handle = std::move(fiber->handle).resume();
+    running_ = nullptr;
+  }
+
+  unsigned threads_ = 0;
+  const std::function<void()>* body_ = nullptr;
+  std::vector<uint4> shared_;
+  std::vector<Warp> warps_;
+  Barrier block_;
+  std::vector<std::unique_ptr<Fiber>> fibers_;
+  Fiber* running_ = nullptr;
+  unsigned next_ = 0;  // thread that no fiber has begun
+};
+
+thread_local Block block;
+
+float FromBits(uint32_t bits) { return __uint_as_float(bits << 16); }
+
+}  // namespace
+
+void Launch(unsigned blocks_x, unsigned blocks_y, unsigned blocks_z,
+            unsigned threads, size_t shared_bytes,
+            const std::function<void()>& body) {
+  COOPER_CHECK(threads > 0 && threads <= kMostThreads && !block.runs());
+  block_size = {threads, 1, 1};
+  grid_size = {blocks_x, blocks_y, blocks_z};
+  for (unsigned z = 0; z < blocks_z; ++z) {
+    for (unsigned y = 0; y < blocks_y; ++y) {
+      for (unsigned x = 0; x < blocks_x; ++x) {
+        block_index = {x, y, z};
+        block.Run(threads, shared_bytes, body);
+      }
+    }
+  }
+}
+
+void* SharedMemory() { return block.shared(); }
+
+void SyncBlock() { block.Wait(block.block_barrier()); }
+
+void SyncWarp() { block.Wait(&block.warp()->barrier); }
+
+const unsigned char (*Give(const void* from, size_t bytes))[16] {
+  Warp* const warp = block.warp();
+  std::memcpy(warp->given[thread_index.x % kWarp], from, bytes);
+  SyncWarp();
+  return warp->given;
+}
+
+void MultiplyUpperHalf(float (&d)[2], uint32_t a0, uint32_t a2, uint32_t b0,
+                       uint32_t b1) {
+  const uint32_t own[4] = {a0, a2, b0, b1};
+  uint32_t all[kWarp][4];
+  std::memcpy(all, Give(own, sizeof(own)), sizeof(all));
+  const unsigned g = thread_index.x % kWarp / 4;
+  const unsigned t = thread_index.x % 4;
+  for (unsigned i = 0; i < 2; ++i) {
+    const unsigned column = 2 * t + i;
+    for (unsigned k = 0; k < 16; ++k) {
+      const unsigned pair = k % 8 / 2;  // of the lane that holds it
+      const unsigned word = k / 8;
+      const unsigned shift = k % 2 * 16;
+      const float a = FromBits((all[g * 4 + pair][word] >> shift) & 0xffff);
+      const float b =
+          FromBits((all[column * 4 + pair][2 + word] >> shift) & 0xffff);
+      d[i] += a * b;
+    }
+  }
+  SyncWarp();
+}
+
+}  // namespace cooper::cuda::emulator
