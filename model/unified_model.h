@@ -147,9 +147,7 @@ struct DecodeItem {
   Context* context = nullptr;
   TokenId token = 0;
   SamplingOptions sampling;
-  // Used where sampling.do_sample; each item's its own, since tokens may be
-  // chosen on several threads.
-  NoiseSource* noise = nullptr;
+  NoiseSource* noise = nullptr;  // used where sampling.do_sample
   TokenId next = 0;              // out
   absl::Status status;           // out
 };

@@ -5,6 +5,7 @@
 // tests/cuda: numbers, vectors of 16 bytes, sums over warps and blocks, and the
 // product of small matrices on tensor cores.
 
+#include <cfloat>
 #include <cstdint>
 
 // A program may hold the kernels for both: each is in a namespace of its own.
@@ -12,6 +13,9 @@
 #include <cuda_bf16.h>
 #define COOPER_CUDA_TARGET gpu
 #define COOPER_UNROLL _Pragma("unroll")
+#define COOPER_PRAGMA(text) _Pragma(#text)
+#define COOPER_UNROLL_BY(n) COOPER_PRAGMA(unroll n)
+#define COOPER_LAUNCH_BOUNDS(threads, blocks) __launch_bounds__(threads, blocks)
 #define COOPER_SHARED(type, name)            \
   extern __shared__ uint4 cooper_shared_[]; \
   type* const name = reinterpret_cast<type*>(cooper_shared_)
@@ -101,27 +105,39 @@ __device__ __forceinline__ uint32_t PackedPair(float low, float high) {
          (static_cast<uint32_t>(FromFloat<BFloat16>(high).bits) << 16);
 }
 
+// The left matrix of MultiplyAdd.
+struct MatrixA {
+  uint32_t words[4];
+};
+
 // d += a * b on a warp: a [16, 16] and b [16, 8] of bfloat16, d [16, 8] of
 // float32. With g = lane / 4 and t = lane % 4 a lane holds
 //   a[0]: row g, columns 2t and 2t + 1;  a[1]: row g + 8, the same columns
 //   a[2], a[3]: as a[0], a[1], eight columns further
 //   b[0]: rows 2t and 2t + 1 of column g;  b[1]: eight rows further
 //   d[0], d[1]: row g, columns 2t and 2t + 1;  d[2], d[3]: row g + 8
-// This one leaves out rows 8 to 15: a[1] and a[3] are zero, d[2] and d[3] are
-// not there.
-__device__ __forceinline__ void MultiplyUpperHalf(float (&d)[2], uint32_t a0,
-                                                  uint32_t a2, uint32_t b0,
-                                                  uint32_t b1) {
+__device__ __forceinline__ void MultiplyAdd(float (&d)[4], const MatrixA& a,
+                                            const uint32_t (&b)[2]) {
 #ifdef __CUDACC__
-  [[maybe_unused]] float unused0;
-  [[maybe_unused]] float unused1;
   asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
-      "{%0, %1, %2, %3}, {%4, %5, %6, %5}, {%7, %8}, {%9, %10, %11, %11};"
-      : "=f"(d[0]), "=f"(d[1]), "=f"(unused0), "=f"(unused1)
-      : "r"(a0), "r"(0u), "r"(a2), "r"(b0), "r"(b1), "f"(d[0]), "f"(d[1]),
-        "f"(0.0f));
+      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a.words[0]), "r"(a.words[1]), "r"(a.words[2]), "r"(a.words[3]),
+        "r"(b[0]), "r"(b[1]));
 #else
-  emulator::MultiplyUpperHalf(d, a0, a2, b0, b1);
+  emulator::MultiplyAdd(d, a.words, b);
+#endif
+}
+
+// A matrix [8, 8] of 16-bit numbers on a warp, transposed: a lane holds columns
+// 2t and 2t + 1 of row g.
+__device__ __forceinline__ uint32_t Transposed(uint32_t x) {
+#ifdef __CUDACC__
+  uint32_t result;
+  asm("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(result) : "r"(x));
+  return result;
+#else
+  return emulator::Transposed(x);
 #endif
 }
 

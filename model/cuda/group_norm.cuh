@@ -33,13 +33,27 @@ struct ChannelSums {
   float squares[Vector<T>::kSize];
 };
 
+// A vector of the image, with what is added to its channels.
+template <typename T>
+__device__ __forceinline__ Vector<T> LoadBiased(const T* x, const T* bias,
+                                                int channel) {
+  Vector<T> values = LoadVector(x);
+  if (bias == nullptr) return values;
+  const Vector<T> add = LoadVector(bias + channel);
+COOPER_UNROLL
+  for (int j = 0; j < Vector<T>::kSize; ++j) {
+    values.v[j] = FromFloat<T>(ToFloat(values.v[j]) + ToFloat(add.v[j]));
+  }
+  return values;
+}
+
 // Moments of the groups in a chunk of `chunk_pixels`: [chunks, groups] pairs of
 // mean and squares. Blocks of kGroupNormThreads, which channels / kSize
 // divides. Shared memory: ChannelSums of each thread, Moments of each channel.
 template <typename T>
-__global__ void ChunkMomentsKernel(const T* x, float* partial, int64_t pixels,
-                                   int64_t chunk_pixels, int channels,
-                                   int groups) {
+__global__ void ChunkMomentsKernel(const T* x, const T* x_bias, float* partial,
+                                   int64_t pixels, int64_t chunk_pixels,
+                                   int channels, int groups) {
   COOPER_SHARED(ChannelSums<T>, sums);
   auto* const moments = reinterpret_cast<Moments*>(sums + blockDim.x);
   constexpr int kSize = Vector<T>::kSize;
@@ -50,10 +64,11 @@ __global__ void ChunkMomentsKernel(const T* x, float* partial, int64_t pixels,
   const int64_t first = int64_t{blockIdx.x} * chunk_pixels;
   const int64_t end =
       first + chunk_pixels < pixels ? first + chunk_pixels : pixels;
-  const Vector<T> origin = LoadVector(x + first * channels + at);
+  const Vector<T> origin = LoadBiased(x + first * channels + at, x_bias, at);
   ChannelSums<T> own = {};
   for (int64_t pixel = first + thread / vectors; pixel < end; pixel += lanes) {
-    const Vector<T> values = LoadVector(x + pixel * channels + at);
+    const Vector<T> values =
+        LoadBiased(x + pixel * channels + at, x_bias, at);
 COOPER_UNROLL
     for (int j = 0; j < kSize; ++j) {
       const float value = ToFloat(values.v[j]) - ToFloat(origin.v[j]);
@@ -72,8 +87,11 @@ COOPER_UNROLL
       sum += part.sum[channel % kSize];
       squares += part.squares[channel % kSize];
     }
+    const int vector_at = channel / kSize * kSize;
+    const Vector<T> start =
+        LoadBiased(x + first * channels + vector_at, x_bias, vector_at);
     moments[channel] = {count,
-                        ToFloat(x[first * channels + channel]) + sum / count,
+                        ToFloat(start.v[channel % kSize]) + sum / count,
                         squares - sum * sum / count};
   }
   __syncthreads();
@@ -118,7 +136,8 @@ COOPER_UNROLL
 
 // A thread for each vector of the image. `moments` are those of the groups.
 template <typename T>
-__global__ void ApplyGroupNormKernel(const T* x, const T* weight, const T* bias,
+__global__ void ApplyGroupNormKernel(const T* x, const T* x_bias,
+                                     const T* weight, const T* bias,
                                      const float* moments, T* out,
                                      int64_t pixels, int channels, int groups,
                                      bool silu) {
@@ -127,7 +146,7 @@ __global__ void ApplyGroupNormKernel(const T* x, const T* weight, const T* bias,
   if (i * kSize >= pixels * channels) return;
   const int at = static_cast<int>(i * kSize % channels);
   const int size = channels / groups;
-  const Vector<T> values = LoadVector(x + i * kSize);
+  const Vector<T> values = LoadBiased(x + i * kSize, x_bias, at);
   const Vector<T> weights = LoadVector(weight + at);
   const Vector<T> biases = LoadVector(bias + at);
   Vector<T> result;
@@ -140,6 +159,25 @@ COOPER_UNROLL
     result.v[j] = FromFloat<T>(silu ? Silu(Rounded<T>(value)) : value);
   }
   StoreVector(out + i * kSize, result);
+}
+
+// See AddBiasArgs. A thread for each vector of the image.
+template <typename T>
+__global__ void AddBiasKernel(const T* x, const T* bias, const T* residual,
+                              T* out, int64_t pixels, int channels) {
+  constexpr int kSize = Vector<T>::kSize;
+  const int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (i * kSize >= pixels * channels) return;
+  const int at = static_cast<int>(i * kSize % channels);
+  Vector<T> values = LoadBiased(x + i * kSize, bias, at);
+  if (residual != nullptr) {
+    const Vector<T> add = LoadVector(residual + i * kSize);
+COOPER_UNROLL
+    for (int j = 0; j < kSize; ++j) {
+      values.v[j] = FromFloat<T>(ToFloat(values.v[j]) + ToFloat(add.v[j]));
+    }
+  }
+  StoreVector(out + i * kSize, values);
 }
 
 }  // namespace cooper::cuda::COOPER_CUDA_TARGET

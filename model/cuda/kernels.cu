@@ -1,11 +1,22 @@
 #include "model/cuda/kernels.h"
-
 #include "model/cuda/launchers.cuh"
+#include "model/cuda/long_attention.h"
 
 namespace cooper::cuda {
+namespace {
+
+class CudaLauncher final : public gpu::KernelLauncher {
+ public:
+  std::unique_ptr<LongAttention> MakeLongAttention(
+      std::string* error) const override {
+    return MakeCudnnAttention(error);
+  }
+};
+
+}  // namespace
 
 const Launcher& GpuLauncher() {
-  static const gpu::KernelLauncher kLauncher;
+  static const CudaLauncher kLauncher;
   return kLauncher;
 }
 

@@ -2,6 +2,8 @@
 #define COOPER_MODEL_CUDA_KERNELS_H_
 
 #include <cstdint>
+#include <memory>
+#include <string>
 
 // What a transformer layer does between its matrix products, as kernels of our
 // own for a GPU. Plain C++ over pointers: no libtorch, no CUDA header.
@@ -80,6 +82,7 @@ struct WriteCacheArgs {
 // Attention of single tokens, one of each context, over its pages.
 struct PagedDecodeArgs {
   static constexpr int kPageTokens = 64;
+  static constexpr int kMostChunks = 64;
 
   Type type = Type::kFloat32;
   const void* qkv = nullptr;      // [.., (heads + 2 * kv_heads) * dim]
@@ -107,7 +110,6 @@ struct PagedDecodeArgs {
   // follows from the length of the context alone.
   static constexpr int64_t ChunkPages(int64_t pages) {
     constexpr int64_t kLeast = 4;
-    constexpr int64_t kMostChunks = 64;
     const int64_t times =
         (pages + kLeast * kMostChunks - 1) / (kLeast * kMostChunks);
     return kLeast * (times > 1 ? times : 1);
@@ -123,11 +125,50 @@ struct PagedDecodeArgs {
   }
 };
 
+// How a row's token is chosen.
+struct SampleRow {
+  double temperature = 0.0;  // 0: the first of the largest logits
+  // Only the most probable tokens, up to and including the one with which their
+  // probability exceeds this; 1: all.
+  double top_p = 1.0;
+  double uniform = 0.0;  // in [0, 1), drawn by the caller
+};
+
+// The next token of each row of logits. Sampled tokens are those of softmax(
+// logits / temperature); with top_p < 1 the sum that passes `uniform` goes from
+// the most probable token down, else by rising token.
+struct SampleArgs {
+  static constexpr int32_t kNotFinite = -1;
+
+  const float* logits = nullptr;    // rows of `vocabulary`, `stride` apart
+  const SampleRow* rows = nullptr;  // [count], device memory
+  // [count, vocabulary]; what it holds before and after is of no meaning. May
+  // be null where no row is sampled.
+  unsigned long long* weights = nullptr;
+  int32_t* tokens = nullptr;  // [count]; kNotFinite: a logit is not finite
+  int64_t count = 0;
+  int64_t stride = 0;
+  int64_t vocabulary = 0;
+};
+
+// An image whose channels lie together: out = x + bias, then + residual, each
+// rounded.
+struct AddBiasArgs {
+  Type type = Type::kFloat32;
+  const void* x = nullptr;         // [pixels, channels]
+  const void* bias = nullptr;      // [channels]
+  const void* residual = nullptr;  // [pixels, channels], or null
+  void* out = nullptr;             // [pixels, channels]; may be x or residual
+  int64_t pixels = 0;
+  int channels = 0;  // a multiple of kWidthMultiple
+};
+
 // Group norm of an image whose channels lie together, then silu if asked for;
 // moments in float32, rounded after the norm and after silu.
 struct GroupNormArgs {
   Type type = Type::kFloat32;
   const void* x = nullptr;       // [pixels, channels]
+  const void* x_bias = nullptr;  // [channels], added to x and rounded; or null
   const void* weight = nullptr;  // [channels]
   const void* bias = nullptr;
   void* out = nullptr;       // [pixels, channels]; may be x
@@ -153,6 +194,8 @@ struct Stream {
   void* handle = nullptr;
 };
 
+class LongAttention;  // long_attention.h
+
 // The kernels on a GPU, or something that computes the same for tests.
 // Thread-safe.
 class Launcher {
@@ -165,6 +208,12 @@ class Launcher {
   virtual int WriteCache(const WriteCacheArgs& args, Stream stream) const = 0;
   virtual int PagedDecode(const PagedDecodeArgs& args, Stream stream) const = 0;
   virtual int GroupNorm(const GroupNormArgs& args, Stream stream) const = 0;
+  virtual int AddBias(const AddBiasArgs& args, Stream stream) const = 0;
+  virtual int Sample(const SampleArgs& args, Stream stream) const = 0;
+
+  // A library's attention for long rows; null and `*error`: there is none.
+  virtual std::unique_ptr<LongAttention> MakeLongAttention(
+      std::string* error) const;
 };
 
 // The kernels on the GPU that is current; lives as long as the process.

@@ -7,6 +7,7 @@
 #include "model/cuda/norm.cuh"
 #include "model/cuda/paged_decode.cuh"
 #include "model/cuda/rope.cuh"
+#include "model/cuda/sample.cuh"
 
 // Launcher over the kernels: how many blocks and threads each takes. With nvcc
 // for a GPU, with another compiler for the emulator of tests/cuda.
@@ -124,7 +125,8 @@ inline int RunTensorCoreDecode(const PagedDecodeArgs& a, Stream stream) {
              sizeof(DecodeShared), stream, tensors);
   if (error != 0 || a.most_chunks() == 1) return error;
   return Launch(JoinChunksKernel<BFloat16>, {a.heads, a.contexts}, kDecodeDim,
-                0, stream, tensors);
+                PagedDecodeArgs::kMostChunks * int64_t{sizeof(float)}, stream,
+                tensors);
 }
 
 template <typename T>
@@ -136,8 +138,9 @@ int RunGroupNorm(const GroupNormArgs& a, Stream stream) {
       kGroupNormThreads * int64_t{sizeof(ChannelSums<T>)} +
       a.channels * int64_t{sizeof(Moments)};
   const auto* const x = static_cast<const T*>(a.x);
+  const auto* const x_bias = static_cast<const T*>(a.x_bias);
   int error = Launch(ChunkMomentsKernel<T>, {chunks}, kGroupNormThreads, shared,
-                     stream, x, a.partial, a.pixels, chunk, a.channels,
+                     stream, x, x_bias, a.partial, a.pixels, chunk, a.channels,
                      a.groups);
   if (error != 0) return error;
   error = Launch(JoinMomentsKernel<T>, {a.groups}, kWarp, 0, stream, a.partial,
@@ -145,10 +148,26 @@ int RunGroupNorm(const GroupNormArgs& a, Stream stream) {
   if (error != 0) return error;
   const int64_t vectors = a.pixels * a.channels / Vector<T>::kSize;
   return Launch(ApplyGroupNormKernel<T>, {BlocksOf(vectors, kThreads)},
-                kThreads, 0, stream, x, static_cast<const T*>(a.weight),
+                kThreads, 0, stream, x, x_bias, static_cast<const T*>(a.weight),
                 static_cast<const T*>(a.bias),
                 a.partial + chunks * a.groups * 2, static_cast<T*>(a.out),
                 a.pixels, a.channels, a.groups, a.silu);
+}
+
+template <typename T>
+int RunAddBias(const AddBiasArgs& a, Stream stream) {
+  const int64_t vectors = a.pixels * a.channels / Vector<T>::kSize;
+  return Launch(AddBiasKernel<T>, {BlocksOf(vectors, kThreads)}, kThreads, 0,
+                stream, static_cast<const T*>(a.x),
+                static_cast<const T*>(a.bias),
+                static_cast<const T*>(a.residual), static_cast<T*>(a.out),
+                a.pixels, a.channels);
+}
+
+inline int RunSample(const SampleArgs& a, Stream stream) {
+  return Launch(SampleKernel<float>, {a.count}, kSampleThreads,
+                sizeof(SampleShared), stream, a.logits, a.stride,
+                static_cast<int>(a.vocabulary), a.rows, a.weights, a.tokens);
 }
 
 // Calls a Run function of the right type.
@@ -157,7 +176,7 @@ int RunGroupNorm(const GroupNormArgs& a, Stream stream) {
        ? Run<BFloat16>((args), (stream))        \
        : Run<float>((args), (stream)))
 
-class KernelLauncher final : public Launcher {
+class KernelLauncher : public Launcher {
  public:
   int AddNorm(const AddNormArgs& args, Stream stream) const override {
     return COOPER_OF_TYPE(RunAddNorm, args, stream);
@@ -177,6 +196,12 @@ class KernelLauncher final : public Launcher {
   }
   int GroupNorm(const GroupNormArgs& args, Stream stream) const override {
     return COOPER_OF_TYPE(RunGroupNorm, args, stream);
+  }
+  int AddBias(const AddBiasArgs& args, Stream stream) const override {
+    return COOPER_OF_TYPE(RunAddBias, args, stream);
+  }
+  int Sample(const SampleArgs& args, Stream stream) const override {
+    return RunSample(args, stream);
   }
 };
 #undef COOPER_OF_TYPE

@@ -1,11 +1,9 @@
 #include "model/torch/attention.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/_cudnn_attention_forward.h>
 #include <ATen/ops/_flash_attention_forward.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 
 #include <algorithm>
@@ -68,16 +66,6 @@ at::Tensor AttendOne(const at::Tensor& query, const at::Tensor& keys,
       .reshape({n, heads, dim});
 }
 
-int64_t RoundedUp(int64_t tokens) {
-  constexpr int64_t kMultiple = 256;
-  return (tokens + kMultiple - 1) / kMultiple * kMultiple;
-}
-
-// With rows of zeros behind the last.
-at::Tensor Padded(const at::Tensor& x) {
-  return at::constant_pad_nd(x, {0, 0, 0, 0, 0, RoundedUp(x.size(0)) - x.size(0)});
-}
-
 }  // namespace
 
 std::vector<int64_t> Offsets(const std::vector<int64_t>& lengths) {
@@ -120,21 +108,6 @@ at::Tensor AttendSequences(const at::Tensor& query, const at::Tensor& keys,
     first_key += m;
   }
   return results.size() == 1 ? results[0] : at::cat(results);
-}
-
-at::Tensor AttendSequencesByCudnn(const at::Tensor& query,
-                                  const at::Tensor& keys,
-                                  const at::Tensor& values,
-                                  const SequenceLengths& lengths) {
-  return std::get<0>(at::_cudnn_attention_forward(
-                         Padded(query), Padded(keys), Padded(values),
-                         /*attn_bias=*/std::nullopt, lengths.query_offsets,
-                         lengths.key_offsets, RoundedUp(Longest(lengths.queries)),
-                         RoundedUp(Longest(lengths.keys)),
-                         /*compute_log_sumexp=*/true, /*dropout_p=*/0.0,
-                         /*is_causal=*/false, /*return_debug_mask=*/false,
-                         ScaleOf(query)))
-      .narrow(0, 0, query.size(0));
 }
 
 }  // namespace cooper::torch_model

@@ -44,16 +44,6 @@ at::Tensor AttendSequences(const at::Tensor& query, const at::Tensor& keys,
                            const at::Tensor& values,
                            const SequenceLengths& lengths);
 
-// The same on a GPU in a 16-bit dtype by cuDNN, whose kernel for long rows is
-// the faster one on compute capability 9.0. cuDNN builds a plan for each set of
-// sizes and keeps it; so sizes are rounded up to multiples of 256 tokens, which
-// bounds the plans, at the cost of a copy. Not for causal sequences. Throws
-// c10::Error where cuDNN does not take the shape.
-at::Tensor AttendSequencesByCudnn(const at::Tensor& query,
-                                  const at::Tensor& keys,
-                                  const at::Tensor& values,
-                                  const SequenceLengths& lengths);
-
 }  // namespace cooper::torch_model
 
 #endif  // COOPER_MODEL_TORCH_ATTENTION_H_

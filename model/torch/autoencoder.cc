@@ -24,9 +24,9 @@ namespace {
 constexpr int64_t kGroups = 32;
 constexpr double kNormEps = 1e-6;
 
+// 3x3 kernels keep the size; those with a stride bring their own padding.
 at::Tensor ConvOf(const at::Tensor& x, const at::Tensor& weight,
                   const at::Tensor& bias, int64_t stride = 1) {
-  // 3x3 kernels keep the size; those with a stride bring their own padding.
   const int64_t padding = stride == 1 ? weight.size(2) / 2 : 0;
   return at::conv2d(x, weight, bias, stride, padding);
 }
@@ -161,22 +161,33 @@ void Autoencoder::ReadDecoder(const checkpoint::CooperConfig& config) {
 
 void Autoencoder::AddBlock(const ResBlock& block, std::vector<Part>* parts) {
   parts->push_back([this, &block](State* state) {
-    state->h = ConvOf(NormOf(block.norm1, state->x, /*silu=*/true),
-                      block.conv1.weight, block.conv1.bias);
+    state->h = UnbiasedConv(
+        NormOf(block.norm1, {state->x, at::Tensor()}, /*silu=*/true),
+        block.conv1);
   });
   parts->push_back([this, &block](State* state) {
-    at::Tensor h = NormOf(block.norm2, std::exchange(state->h, at::Tensor()),
-                          /*silu=*/true);
-    h = ConvOf(h, block.conv2.weight, block.conv2.bias);
-    state->x = h.add_(
+    const Unbiased h = UnbiasedConv(
+        NormOf(block.norm2, std::exchange(state->h, Unbiased()), /*silu=*/true),
+        block.conv2);
+    state->x = AddBias(
+        device_, h,
         block.shortcut.weight.defined()
             ? ConvOf(state->x, block.shortcut.weight, block.shortcut.bias)
             : state->x);
   });
 }
 
-at::Tensor Autoencoder::NormOf(const GroupNormWeights& norm,
-                               const at::Tensor& x, bool silu) const {
+Unbiased Autoencoder::UnbiasedConv(const at::Tensor& x,
+                                   const Conv& conv) const {
+  // Elsewhere a convolution adds its bias at no cost.
+  if (device_.launcher == nullptr) {
+    return {ConvOf(x, conv.weight, conv.bias), at::Tensor()};
+  }
+  return {ConvOf(x, conv.weight, at::Tensor()), conv.bias};
+}
+
+at::Tensor Autoencoder::NormOf(const GroupNormWeights& norm, const Unbiased& x,
+                               bool silu) const {
   return GroupNorm(device_, x, kGroups, norm.weight, norm.bias, kNormEps, silu);
 }
 
@@ -185,7 +196,7 @@ at::Tensor Autoencoder::Attend(const AttentionBlock& block,
   const int64_t channels = x.size(1);
   const int64_t height = x.size(2);
   const int64_t width = x.size(3);
-  const at::Tensor h = NormOf(block.norm, x, /*silu=*/false);
+  const at::Tensor h = NormOf(block.norm, {x, at::Tensor()}, /*silu=*/false);
   const auto rows = [&](const Conv& conv) {
     return ConvOf(h, conv.weight, conv.bias)
         .permute({0, 2, 3, 1})
@@ -207,7 +218,7 @@ void Autoencoder::AddMiddle(const Middle& middle, std::vector<Part>* parts) {
 
 void Autoencoder::AddEnd(const Half& half, std::vector<Part>* parts) {
   parts->push_back([this, &half](State* state) {
-    const at::Tensor h = NormOf(half.norm_out, state->x, /*silu=*/true);
+    const at::Tensor h = NormOf(half.norm_out, {state->x, at::Tensor()}, /*silu=*/true);
     state->x = ConvOf(h, half.out.weight, half.out.bias)
                    .squeeze(0)
                    .contiguous();

@@ -12,6 +12,7 @@
 
 #include "model/checkpoint/config.h"
 #include "model/torch/device.h"
+#include "model/torch/group_norm.h"
 #include "model/torch/weights.h"
 
 namespace cooper::torch_model {
@@ -22,7 +23,7 @@ class Autoencoder {
   // What goes from one part of a half to the next.
   struct State {
     at::Tensor x;  // [1, channels, H, W]
-    at::Tensor h;  // within a block: what is added to x
+    Unbiased h;    // within a block: what is added to x
   };
   using Part = std::function<void(State*)>;
 
@@ -120,7 +121,8 @@ class Autoencoder {
   void AddEnd(const Half& half, std::vector<Part>* parts);
   std::vector<Part> EncoderParts(const Half& half);
   std::vector<Part> DecoderParts(const Half& half);
-  at::Tensor NormOf(const GroupNormWeights& norm, const at::Tensor& x,
+  Unbiased UnbiasedConv(const at::Tensor& x, const Conv& conv) const;
+  at::Tensor NormOf(const GroupNormWeights& norm, const Unbiased& x,
                     bool silu) const;
   at::Tensor Attend(const AttentionBlock& block, const at::Tensor& x) const;
   static at::Tensor RunAll(Run run);

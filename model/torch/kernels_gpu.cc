@@ -1,24 +1,15 @@
 #include "model/torch/kernels_gpu.h"
 
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/randn.h>
-#include <ATen/ops/tensor.h>
 #include <c10/util/Exception.h>
 
-#include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "model/torch/attention.h"
-#include "server/base/logging.h"
 
 namespace cooper::torch_model {
 namespace {
-
-// Rows from which on cuDNN's kernel is worth its copies.
-constexpr int64_t kLongRows = 1024;
 
 // All of the network runs on the default stream.
 constexpr cuda::Stream kStream;
@@ -48,7 +39,9 @@ void CheckLaunched(int error, const char* kernel) {
 }
 
 GpuKernels::GpuKernels(const Device& device)
-    : GenericKernels(device), launcher_(*device.launcher) {}
+    : GenericKernels(device),
+      launcher_(*device.launcher),
+      long_rows_(device) {}
 
 cuda::Type GpuKernels::type() const {
   return device().dtype == at::kBFloat16 ? cuda::Type::kBFloat16
@@ -193,63 +186,10 @@ at::Tensor GpuKernels::Attention(const at::Tensor& query,
                                  const at::Tensor& keys,
                                  const at::Tensor& values,
                                  const SequenceLengths& lengths) {
-  const bool is_long =
-      !lengths.causal &&
-      *std::max_element(lengths.queries.begin(), lengths.queries.end()) >=
-          kLongRows;
-  if (is_long && CudnnIsRight(query.size(1), keys.size(1), query.size(2))) {
-    return AttendSequencesByCudnn(query, keys, values, lengths);
+  if (long_rows_.Takes(query, keys, lengths)) {
+    return long_rows_.Attend(query, keys, values, lengths);
   }
   return AttendSequences(query, keys, values, lengths);
-}
-
-bool GpuKernels::CudnnIsRight(int64_t heads, int64_t kv_heads, int64_t dim) {
-  if (!cudnn_is_right_.has_value()) {
-    cudnn_is_right_ = TryCudnn(heads, kv_heads, dim);
-    base::Log(base::LogLevel::kInfo, "attention of long rows",
-              {{"by", *cudnn_is_right_ ? "cuDNN" : "FlashAttention"}});
-  }
-  return *cudnn_is_right_;
-}
-
-bool GpuKernels::TryCudnn(int64_t heads, int64_t kv_heads, int64_t dim) const {
-  constexpr int64_t kHopper = 9;  // compute capability
-  constexpr double kTolerance = 0.1;  // of the root mean square
-  if (!device().device.is_cuda() || device().dtype != at::kBFloat16) {
-    return false;
-  }
-  const auto properties = device().layer->Properties(device().gpu);
-  if (!properties.ok() || properties->major != kHopper) return false;
-  try {
-    const std::vector<int64_t> queries = {kLongRows, 200};
-    const std::vector<int64_t> keys = {kLongRows + 900, 1300};
-    const auto offsets = [&](const std::vector<int64_t>& lengths) {
-      return at::tensor(Offsets(lengths), at::kInt).to(device().device);
-    };
-    SequenceLengths lengths;
-    lengths.queries = queries;
-    lengths.keys = keys;
-    lengths.query_offsets = offsets(queries);
-    lengths.key_offsets = offsets(keys);
-    const auto random = [&](int64_t rows, int64_t count) {
-      return at::randn({rows, count, dim},
-                       at::TensorOptions(device().device).dtype(device().dtype));
-    };
-    const at::Tensor q = random(queries[0] + queries[1], heads);
-    const at::Tensor k = random(keys[0] + keys[1], kv_heads);
-    const at::Tensor v = random(keys[0] + keys[1], kv_heads);
-    const at::Tensor want = AttendSequences(q, k, v, lengths).to(at::kFloat);
-    const at::Tensor error =
-        (AttendSequencesByCudnn(q, k, v, lengths).to(at::kFloat) - want).abs();
-    return error.max().item<double>() <=
-           kTolerance * want.square().mean().sqrt().item<double>();
-  } catch (const c10::OutOfMemoryError&) {
-    throw;
-  } catch (const c10::Error& error) {
-    base::Log(base::LogLevel::kInfo, "cuDNN does not take the attention",
-              {{"reason", error.what_without_backtrace()}});
-    return false;
-  }
 }
 
 }  // namespace cooper::torch_model

@@ -1,9 +1,8 @@
 #ifndef COOPER_MODEL_TORCH_KERNELS_GPU_H_
 #define COOPER_MODEL_TORCH_KERNELS_GPU_H_
 
-#include <optional>
-
 #include "model/torch/kernels_generic.h"
+#include "model/torch/long_attention.h"
 
 namespace cooper::torch_model {
 
@@ -39,13 +38,9 @@ class GpuKernels final : public GenericKernels {
   at::Tensor RunNorm(const at::Tensor& x, const at::Tensor& delta,
                      const at::Tensor& weight, double eps);
   cuda::Type type() const;
-  // Whether cuDNN's attention gives what FlashAttention gives, by a trial at
-  // the first use (in warming up).
-  bool CudnnIsRight(int64_t heads, int64_t kv_heads, int64_t dim);
-  bool TryCudnn(int64_t heads, int64_t kv_heads, int64_t dim) const;
 
   const cuda::Launcher& launcher_;
-  std::optional<bool> cudnn_is_right_;
+  LongRows long_rows_;
 };
 
 // Throws c10::Error unless `error`, a function of cuda::Launcher's, is 0.

@@ -21,9 +21,13 @@ absl::Status PacedPass::Run(SliceBudget* slice) {
 absl::StatusOr<bool> PacedPass::RunPart(const SliceBudget& slice) {
   const absl::Duration left = slice.left();
   if (!transformer_->exact_by_row()) {
-    if (!slice.must() && left <= absl::ZeroDuration()) return false;
-    pass_.RunLayer();
-    COOPER_RETURN_IF_ERROR(Synchronize(device_));
+    if (!slice.must() && left <= layer_time_) return false;
+    absl::Status status;
+    layer_time_ = TimeOf([&] {
+      pass_.RunLayer();
+      status = Synchronize(device_);
+    });
+    COOPER_RETURN_IF_ERROR(status);
     return true;
   }
   static_assert(SlicePacer::kStages == Pass::kStages);

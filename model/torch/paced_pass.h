@@ -35,6 +35,7 @@ class PacedPass {
   const Device device_;
   Pass pass_;
   SlicePacer pacer_;
+  absl::Duration layer_time_ = absl::ZeroDuration();  // of the last layer
 };
 
 }  // namespace cooper::torch_model

@@ -13,8 +13,6 @@
 namespace cooper::torch_model {
 namespace {
 
-constexpr double kLowestTemperature = 1e-6;
-
 // Token ids by falling weight, equal weights by rising id, up to and including
 // the one with which the sum of the weights exceeds a limit.
 //

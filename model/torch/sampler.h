@@ -9,6 +9,9 @@
 
 namespace cooper::torch_model {
 
+// Lower temperatures are taken for this one.
+inline constexpr double kLowestTemperature = 1e-6;
+
 // The next token from the logits of the restricted vocabulary. Greedy: the
 // first of the largest. Sampling: softmax(logits / temperature), cut to the
 // most probable tokens up to and including the one that passes top_p, one draw

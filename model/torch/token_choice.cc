@@ -1,94 +1,102 @@
 #include "model/torch/token_choice.h"
 
-#include <ATen/Parallel.h>
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/amin.h>
-#include <ATen/ops/max.h>
-#include <ATen/ops/stack.h>
-#include <ATen/ops/tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 
-#include <cmath>
+#include <algorithm>
 #include <cstdint>
 
 #include "absl/types/span.h"
+#include "model/torch/kernels_gpu.h"
 #include "model/torch/sampler.h"
 #include "model/torch/upload.h"
 
 namespace cooper::torch_model {
 namespace {
 
-// Rows of `logits`, all or those of `rows`, on the host.
-at::Tensor HostRows(const at::Tensor& logits, const std::vector<int64_t>& rows,
-                    int64_t items) {
-  const bool all = static_cast<int64_t>(rows.size()) == items;
-  if (all) return Download(logits);
-  return Download(logits.index_select(
-      0, at::tensor(rows, at::kLong).to(logits.device())));
+// How each item's token is chosen; draws the numbers that it takes.
+std::vector<cuda::SampleRow> RowsOf(
+    const std::vector<model::DecodeItem*>& items) {
+  std::vector<cuda::SampleRow> rows;
+  for (const model::DecodeItem* const item : items) {
+    cuda::SampleRow row;
+    if (item->sampling.do_sample) {
+      row.temperature =
+          std::max(item->sampling.temperature, kLowestTemperature);
+      row.top_p = item->sampling.top_p;
+      row.uniform = item->noise->Uniform();
+    }
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+at::Tensor ChooseOnDevice(const Device& device, const at::Tensor& logits,
+                          const std::vector<model::DecodeItem*>& items) {
+  std::vector<cuda::SampleRow> rows = RowsOf(items);
+  const auto count = static_cast<int64_t>(rows.size());
+  const at::Tensor device_rows = Upload(
+      at::from_blob(rows.data(),
+                    {count, static_cast<int64_t>(sizeof(cuda::SampleRow))},
+                    at::kByte),
+      device);
+  const bool sampled = std::any_of(
+      rows.begin(), rows.end(),
+      [](const cuda::SampleRow& row) { return row.temperature > 0.0; });
+  const at::Tensor weights = at::empty(
+      {sampled ? logits.numel() : 0}, logits.options().dtype(at::kLong));
+  at::Tensor tokens = at::empty({count}, logits.options().dtype(at::kInt));
+  cuda::SampleArgs args;
+  args.logits = logits.const_data_ptr<float>();
+  args.rows =
+      reinterpret_cast<const cuda::SampleRow*>(device_rows.const_data_ptr());
+  args.weights =
+      reinterpret_cast<unsigned long long*>(weights.data_ptr());
+  args.tokens = tokens.data_ptr<int32_t>();
+  args.count = count;
+  args.stride = logits.stride(0);
+  args.vocabulary = logits.size(1);
+  CheckLaunched(device.launcher->Sample(args, cuda::Stream()), "Sample");
+  return Download(tokens);
 }
 
 }  // namespace
 
-TokenChoice::TokenChoice(const at::Tensor& logits,
+TokenChoice::TokenChoice(const Device& device, const at::Tensor& logits,
                          const std::vector<model::DecodeItem*>& items)
-    : on_gpu_(!logits.is_cpu()) {
-  const auto count = static_cast<int64_t>(items.size());
-  std::vector<int64_t> sampled_rows;
-  std::vector<int64_t> greedy_rows;
-  for (int64_t i = 0; i < count; ++i) {
-    // A host's own logits need no travel.
-    const bool greedy = !items[i]->sampling.do_sample && on_gpu_;
-    std::vector<int64_t>& rows = greedy ? greedy_rows : sampled_rows;
-    (greedy ? greedy_ : sampled_)
-        .push_back({items[i], greedy ? i : static_cast<int64_t>(rows.size())});
-    rows.push_back(i);
+    : items_(items) {
+  if (device.launcher != nullptr) {
+    tokens_ = ChooseOnDevice(device, logits, items);
+  } else {
+    logits_ = Download(logits);
   }
-  if (!greedy_.empty()) {
-    // Of all rows: the others cost nothing beside an index. Of equal logits the
-    // first is the largest. Token ids are exact in float32.
-    const auto [largest, tokens] = at::max(logits, 1);
-    extremes_ = Download(
-        at::stack({largest, tokens.to(at::kFloat), at::amin(logits, 1)}));
-  }
-  if (!sampled_.empty()) logits_ = HostRows(logits, sampled_rows, count);
 }
 
 void TokenChoice::Choose() const {
-  ChooseGreedy();
-  ChooseSampled();
-}
-
-void TokenChoice::ChooseGreedy() const {
-  for (const auto& [item, row] : greedy_) {
-    const auto of = [&](int64_t what) {
-      return extremes_.const_data_ptr<float>()[what * extremes_.size(1) + row];
-    };
-    // The largest is NaN if any logit is.
-    if (!std::isfinite(of(0)) || !std::isfinite(of(2))) {
-      item->status = absl::InternalError("a logit is not finite");
-      continue;
-    }
-    item->status = absl::OkStatus();
-    item->next = static_cast<model::TokenId>(of(1));
+  if (!tokens_.defined()) {
+    ChooseOnHost();
+    return;
+  }
+  const auto* const tokens = tokens_.const_data_ptr<int32_t>();
+  for (size_t i = 0; i < items_.size(); ++i) {
+    const bool finite = tokens[i] != cuda::SampleArgs::kNotFinite;
+    items_[i]->status =
+        finite ? absl::OkStatus()
+               : absl::InternalError("a logit is not finite");
+    if (finite) items_[i]->next = tokens[i];
   }
 }
 
-void TokenChoice::ChooseSampled() const {
-  const auto rows = static_cast<int64_t>(sampled_.size());
-  if (rows == 0) return;
+void TokenChoice::ChooseOnHost() const {
   const auto* const data = logits_.const_data_ptr<float>();
   const int64_t width = logits_.size(1);
-  // On a CPU the network's own threads are not free for more.
-  const int64_t grain = on_gpu_ ? 1 : rows;
-  at::parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const auto& [item, row] = sampled_[i];
-      const absl::StatusOr<model::TokenId> token = SampleToken(
-          absl::MakeSpan(data + row * width, width), item->sampling,
-          item->noise);
-      item->status = token.status();
-      if (token.ok()) item->next = *token;
-    }
-  });
+  for (size_t i = 0; i < items_.size(); ++i) {
+    const absl::StatusOr<model::TokenId> token = SampleToken(
+        absl::MakeSpan(data + static_cast<int64_t>(i) * width, width),
+        items_[i]->sampling, items_[i]->noise);
+    items_[i]->status = token.status();
+    if (token.ok()) items_[i]->next = *token;
+  }
 }
 
 }  // namespace cooper::torch_model

@@ -175,7 +175,8 @@ void TorchModel::RunDecode(absl::Span<model::DecodeItem> items) {
   // Contexts grow once nothing can fail any more: here a fault of the device
   // shows, at the latest.
   const TokenChoice choice(
-      RunForward(contexts, tokens, &batch).narrow(1, 0, vocabulary_), served);
+      device_, RunForward(contexts, tokens, &batch).narrow(1, 0, vocabulary_),
+      served);
   batch.Commit();
   choice.Choose();
 }

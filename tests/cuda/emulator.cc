@@ -35,7 +35,7 @@ struct Barrier {
 
 struct Warp {
   Barrier barrier;
-  unsigned char given[kWarp][16] = {};
+  unsigned char given[kWarp][kGivenBytes] = {};
 };
 
 // Runs thread after thread until one of them waits.
@@ -168,33 +168,52 @@ void SyncBlock() { block.Wait(block.block_barrier()); }
 
 void SyncWarp() { block.Wait(&block.warp()->barrier); }
 
-const unsigned char (*Give(const void* from, size_t bytes))[16] {
+const unsigned char (*Give(const void* from, size_t bytes))[kGivenBytes] {
   Warp* const warp = block.warp();
   std::memcpy(warp->given[thread_index.x % kWarp], from, bytes);
   SyncWarp();
   return warp->given;
 }
 
-void MultiplyUpperHalf(float (&d)[2], uint32_t a0, uint32_t a2, uint32_t b0,
-                       uint32_t b1) {
-  const uint32_t own[4] = {a0, a2, b0, b1};
-  uint32_t all[kWarp][4];
-  std::memcpy(all, Give(own, sizeof(own)), sizeof(all));
+void MultiplyAdd(float (&d)[4], const uint32_t (&a)[4],
+                 const uint32_t (&b)[2]) {
+  struct Words {
+    uint32_t a[4], b[2];
+  };
+  const Words own = {{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
+  static_assert(sizeof(own) == kGivenBytes);
+  Words all[kWarp];
+  std::memcpy(all, Give(&own, sizeof(own)), sizeof(all));
   const unsigned g = thread_index.x % kWarp / 4;
   const unsigned t = thread_index.x % 4;
-  for (unsigned i = 0; i < 2; ++i) {
-    const unsigned column = 2 * t + i;
+  for (unsigned i = 0; i < 4; ++i) {
+    const unsigned column = 2 * t + i % 2;
     for (unsigned k = 0; k < 16; ++k) {
       const unsigned pair = k % 8 / 2;  // of the lane that holds it
-      const unsigned word = k / 8;
       const unsigned shift = k % 2 * 16;
-      const float a = FromBits((all[g * 4 + pair][word] >> shift) & 0xffff);
-      const float b =
-          FromBits((all[column * 4 + pair][2 + word] >> shift) & 0xffff);
-      d[i] += a * b;
+      const uint32_t left = all[g * 4 + pair].a[i / 2 + k / 8 * 2];
+      const uint32_t right = all[column * 4 + pair].b[k / 8];
+      d[i] += FromBits((left >> shift) & 0xffff) *
+              FromBits((right >> shift) & 0xffff);
     }
   }
   SyncWarp();
+}
+
+uint32_t Transposed(uint32_t x) {
+  uint32_t all[kWarp];
+  const auto* const given = Give(&x, sizeof(x));
+  for (unsigned i = 0; i < kWarp; ++i) {
+    std::memcpy(&all[i], given[i], sizeof(x));
+  }
+  const unsigned g = thread_index.x % kWarp / 4;
+  const unsigned t = thread_index.x % 4;
+  const auto at = [&](unsigned row, unsigned column) {
+    return (all[row * 4 + column / 2] >> (column % 2 * 16)) & 0xffff;
+  };
+  const uint32_t result = at(2 * t, g) | (at(2 * t + 1, g) << 16);
+  SyncWarp();
+  return result;
 }
 
 }  // namespace cooper::cuda::emulator

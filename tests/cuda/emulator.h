@@ -1,6 +1,7 @@
 #ifndef COOPER_TESTS_CUDA_EMULATOR_H_
 #define COOPER_TESTS_CUDA_EMULATOR_H_
 
+#include <cfloat>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -34,9 +35,10 @@ void* SharedMemory();
 void SyncBlock();
 void SyncWarp();
 
-// Every thread of a warp gives `bytes` (at most 16) from `from`, and gets at
-// what all of them gave: [32][16] bytes, which are valid until it gives again.
-const unsigned char (*Give(const void* from, size_t bytes))[16];
+// Every thread of a warp gives `bytes` (at most kGivenBytes) from `from`, and
+// gets at what all of them gave, which is valid until it gives again.
+inline constexpr size_t kGivenBytes = 24;
+const unsigned char (*Give(const void* from, size_t bytes))[kGivenBytes];
 
 template <typename T>
 T ShuffleXor(T value, int mask) {
@@ -49,12 +51,14 @@ T ShuffleXor(T value, int mask) {
 }
 
 // See device.cuh.
-void MultiplyUpperHalf(float (&d)[2], uint32_t a0, uint32_t a2, uint32_t b0,
-                       uint32_t b1);
+void MultiplyAdd(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]);
+uint32_t Transposed(uint32_t x);
 
 }  // namespace cooper::cuda::emulator
 
 #define COOPER_UNROLL
+#define COOPER_UNROLL_BY(n)
+#define COOPER_LAUNCH_BOUNDS(threads, blocks)
 #define __global__
 #define __host__
 #define __device__
@@ -75,6 +79,23 @@ inline void __syncthreads() { cooper::cuda::emulator::SyncBlock(); }
 template <typename T>
 T __shfl_xor_sync(unsigned /*lanes*/, T value, int mask) {
   return cooper::cuda::emulator::ShuffleXor(value, mask);
+}
+template <typename T>
+T __shfl_sync(unsigned /*lanes*/, T value, int lane) {
+  return cooper::cuda::emulator::ShuffleXor(
+      value, static_cast<int>(threadIdx.x % 32) ^ lane);
+}
+template <typename T>
+T __shfl_up_sync(unsigned /*lanes*/, T value, int by) {
+  const int lane = static_cast<int>(threadIdx.x % 32);
+  const int from = lane >= by ? lane - by : lane;
+  return cooper::cuda::emulator::ShuffleXor(value, lane ^ from);
+}
+template <typename T>
+T atomicAdd(T* to, T value) {
+  const T before = *to;
+  *to += value;
+  return before;
 }
 inline float __uint_as_float(uint32_t bits) {
   float value;

@@ -8,11 +8,10 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
+#include <c10/util/Exception.h>
 
 #include <cmath>
 #include <tuple>
-
-#include "model/torch/attention.h"
 
 namespace cooper::bench {
 namespace {
@@ -44,7 +43,8 @@ class Backends {
 
 }  // namespace
 
-Attention::Attention(const Bench& bench, const AttentionCase& c) : case_(c) {
+Attention::Attention(const Bench& bench, const AttentionCase& c)
+    : case_(c), device_(bench.device()) {
   const checkpoint::LlmConfig& llm = bench.shape().llm;
   heads_ = llm.num_attention_heads;
   kv_heads_ = llm.num_key_value_heads;
@@ -89,13 +89,18 @@ at::Tensor Attention::Ragged() {
 }
 
 at::Tensor Attention::CuDnnRagged() {
+  if (long_rows_ == nullptr) {
+    long_rows_ = std::make_unique<torch_model::LongRows>(device_);
+  }
   MakeOffsets();
   torch_model::SequenceLengths lengths;
   lengths.queries.assign(case_.streams, case_.rows);
   lengths.keys.assign(case_.streams, case_.keys);
   lengths.query_offsets = row_ends_;
   lengths.key_offsets = key_ends_;
-  return torch_model::AttendSequencesByCudnn(q_, k_, v_, lengths);
+  TORCH_CHECK(long_rows_->Takes(q_, k_, lengths),
+              "short rows, or not on this device");
+  return long_rows_->Attend(q_, k_, v_, lengths);
 }
 
 at::Tensor Attention::Equal() {

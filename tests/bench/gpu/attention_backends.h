@@ -4,9 +4,11 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "model/torch/long_attention.h"
 #include "tests/bench/gpu/bench.h"
 
 namespace cooper::bench {
@@ -46,12 +48,14 @@ class Attention {
   void MakeOffsets();
 
   const AttentionCase case_;
+  const torch_model::Device device_;
   int64_t heads_ = 0, kv_heads_ = 0, dim_ = 0;
   at::TensorOptions options_;
   at::Tensor q_, k_, v_;            // [tokens, heads, dim]
   at::Tensor row_ends_, key_ends_;  // [streams + 1] int32
   at::Tensor composed_q_, composed_k_, composed_v_;
   std::optional<at::Tensor> mask_;
+  std::unique_ptr<torch_model::LongRows> long_rows_;
 };
 
 }  // namespace cooper::bench
