@@ -12,6 +12,7 @@
 #include "model/device_status.h"
 #include "model/torch/device_settings.h"
 #include "model/torch/guard.h"
+#include "model/torch/instruction_set.h"
 #include "model/torch/torch_model.h"
 #include "model/torch/warm_up.h"
 #include "server/base/check.h"
@@ -27,7 +28,6 @@ constexpr int64_t kMinPoolPages = 16;
 // Below this many bytes of weights a token, waking a second thread for each
 // operator costs more than it brings.
 constexpr int64_t kSingleThreadBytes = int64_t{16} << 20;
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TorchModel>> TorchModel::Load(
@@ -58,10 +58,17 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
           options.checkpoint_dirs,
           options.random_weights ? checkpoint::Checkpoint::Weights::kNone
                                  : checkpoint::Checkpoint::Weights::kOpen));
-  COOPER_ASSIGN_OR_RETURN(
-      tokenizer_, tokenizer::Tokenizer::Load(checkpoint->tokenizer_dir()));
   llm_ = checkpoint->llm();
   cooper_ = checkpoint->cooper();
+  tokenizer::Tokenizer::Options of_tokenizer;
+  of_tokenizer.vocabulary_size = llm_.vocab_size;
+  of_tokenizer.special = cooper_.special_tokens;
+  COOPER_ASSIGN_OR_RETURN(
+      tokenizer_,
+      tokenizer::Tokenizer::Load(checkpoint->directories(), of_tokenizer));
+  COOPER_RETURN_IF_ERROR(CheckEndOfText());
+  // Before anything is allocated whose size the configuration gives.
+  COOPER_RETURN_IF_ERROR(checkpoint->fit());
   memory_ =
       PlanMemory(llm_, checkpoint->vit(), cooper_, options, device_.dtype);
   append_rows_ = options.append_rows;
@@ -91,6 +98,8 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
   parameters += weights->parameters();
   weights.reset();
   const int vit_patch = checkpoint->vit().patch_size;
+  info_.files = checkpoint->report().files;
+  info_.notes = checkpoint->report().Notes();
   // The weights are held in our own form from here on: the open files, and
   // what reading them left on the heap, go back to the system.
   checkpoint.reset();
@@ -102,19 +111,20 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
   }
 
   const model::SpecialTokens& special = tokenizer_->special();
-  for (const model::TokenId id :
-       {special.bos, special.eos, special.soi, special.eoi}) {
-    if (id >= llm_.vocab_size) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "the tokenizer's control token ", id,
-          " lies outside of llm_config.json's vocab_size ", llm_.vocab_size));
-    }
-  }
   delimiters_ = transformer_->Embed({special.soi, special.eoi});
-  vocabulary_ = std::min(cooper_.text_vocab_size, llm_.vocab_size);
+  vocabulary_ = cooper_.text_vocab_size;
   COOPER_RETURN_IF_ERROR(MakeFirstPool(options));
   FillInfo(vit_patch, parameters);
   return absl::OkStatus();
+}
+
+absl::Status TorchModel::CheckEndOfText() const {
+  const model::TokenId eos = tokenizer_->special().eos;
+  if (eos < cooper_.text_vocab_size) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the token that ends a text, ", eos,
+                   ", is not below text_vocab_size of cooper_config.json (",
+                   cooper_.text_vocab_size, "), so no text would ever end"));
 }
 
 absl::StatusOr<int64_t> TorchModel::HostPoolBytes(int64_t asked_bytes) const {
@@ -162,6 +172,8 @@ void TorchModel::FillInfo(int vit_patch, int64_t parameters) {
   info_.device = device_.name();
   info_.dtype = device_.dtype_name();
   info_.parameters = parameters;
+  info_.threads = at::get_num_threads();
+  info_.instruction_set = InstructionSetName();
   info_.weight_bytes = transformer_->weight_bytes() + vision_->weight_bytes() +
                        autoencoder_->weight_bytes();
   info_.vae_rule = cooper_.vae_rule;

@@ -65,6 +65,7 @@ class TorchModel final : public model::UnifiedModel {
  private:
   TorchModel() = default;
   absl::Status Build(const LoadOptions& options);
+  absl::Status CheckEndOfText() const;
   absl::StatusOr<int64_t> HostPoolBytes(int64_t asked_bytes) const;
   absl::Status MakeFirstPool(const LoadOptions& options);
   void MakePool(int64_t bytes);
