@@ -24,6 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kMaxLinks = 40;  // as Linux follows
+constexpr size_t kMaxPathBytes = 4096;
 
 bool IsDirectory(const fs::path& path) {
   std::error_code ignored;
@@ -42,10 +43,10 @@ fs::path EndOfLinks(fs::path path) {
 }
 
 absl::Status Dangling(const std::string& path) {
-  return absl::NotFoundError(
-      absl::StrCat(base::Printable(path, 500), ": a symbolic link to ",
-                   base::Printable(EndOfLinks(path).string(), 500),
-                   ", which does not exist"));
+  return absl::NotFoundError(absl::StrCat(
+      base::Printable(path, kMaxPathBytes), ": a symbolic link to ",
+      base::Printable(EndOfLinks(path).string(), kMaxPathBytes),
+      ", which does not exist"));
 }
 
 // "OWNER/NAME", as repositories on the hub are called.
@@ -88,7 +89,8 @@ std::string RevisionIn(const fs::path& cache) {
     const std::vector<std::string> revisions = NamesIn(cache / "snapshots");
     revision = revisions.size() == 1 ? revisions.front() : "REVISION";
   }
-  return base::Printable((cache / "snapshots" / revision).string(), 500);
+  return base::Printable((cache / "snapshots" / revision).string(),
+                         kMaxPathBytes);
 }
 
 }  // namespace
@@ -103,7 +105,7 @@ absl::string_view FileName(absl::string_view path) {
 }
 
 absl::Status CheckDirectory(const std::string& path) {
-  const std::string shown = base::Printable(path, 500);
+  const std::string shown = base::Printable(path, kMaxPathBytes);
   struct stat info;
   if (::stat(path.c_str(), &info) == 0) {
     if (!S_ISDIR(info.st_mode)) {
@@ -129,11 +131,12 @@ absl::StatusOr<bool> FileIsThere(const std::string& path) {
   struct stat info;
   if (::stat(path.c_str(), &info) == 0) {
     if (!S_ISDIR(info.st_mode)) return true;
-    return absl::InvalidArgumentError(absl::StrCat(
-        base::Printable(path, 500), ": a directory, where a file is expected"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(base::Printable(path, kMaxPathBytes),
+                     ": a directory, where a file is expected"));
   }
   if (errno != ENOENT) {
-    return absl::ErrnoToStatus(errno, base::Printable(path, 500));
+    return absl::ErrnoToStatus(errno, base::Printable(path, kMaxPathBytes));
   }
   if (::lstat(path.c_str(), &info) == 0) return Dangling(path);
   return false;

@@ -122,6 +122,7 @@ absl::Status SafetensorsFile::Parse() {
   start.resize(kLengthBytes + header_bytes);
   COOPER_RETURN_IF_ERROR(ReadAt(fd_, 0, start.size(), start.data()));
   COOPER_ASSIGN_OR_RETURN(tensors_, ParseSafetensors(start, file_bytes));
+  file_bytes_ = file_bytes;
   return absl::OkStatus();
 }
 
@@ -132,6 +133,12 @@ absl::Status SafetensorsFile::Read(const StoredTensor& tensor, size_t begin,
       ReadAt(fd_, tensor.offset_bytes + begin, bytes, destination,
              tensor.bytes - begin - bytes),
       absl::StrCat(path_, ": tensor \"", base::Printable(tensor.name), "\""));
+}
+
+absl::Status SafetensorsFile::ReadRaw(size_t begin, size_t bytes,
+                                      void* destination) const {
+  COOPER_CHECK(begin <= file_bytes_ && bytes <= file_bytes_ - begin);
+  return base::Annotate(ReadAt(fd_, begin, bytes, destination), path_);
 }
 
 const StoredTensor* SafetensorsFile::Find(const std::string& name) const {

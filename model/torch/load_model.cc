@@ -9,11 +9,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint/checkpoint.h"
+#include "model/checkpoint/weight_check.h"
 #include "model/device_status.h"
 #include "model/torch/device_settings.h"
 #include "model/torch/guard.h"
 #include "model/torch/instruction_set.h"
 #include "model/torch/torch_model.h"
+#include "model/torch/torch_warnings.h"
 #include "model/torch/warm_up.h"
 #include "server/base/check.h"
 #include "server/base/status_macros.h"
@@ -32,6 +34,7 @@ constexpr int64_t kSingleThreadBytes = int64_t{16} << 20;
 
 absl::StatusOr<std::unique_ptr<TorchModel>> TorchModel::Load(
     const LoadOptions& options) {
+  LogTorchWarnings();
   std::unique_ptr<TorchModel> model(new TorchModel());
   COOPER_ASSIGN_OR_RETURN(
       model->device_,
@@ -78,26 +81,9 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
     COOPER_RETURN_IF_ERROR(memory_.CheckFree(memory));
   }
 
-  const auto weights_of = [&](WeightReader::Part part) {
-    return options.random_weights ? MakeRandomWeights(part, device_)
-                                  : MakeFileWeights(*checkpoint, part, device_);
-  };
-  std::unique_ptr<WeightReader> weights =
-      weights_of(WeightReader::Part::kNetwork);
-  transformer_ =
-      std::make_unique<Transformer>(*weights, llm_, cooper_, device_);
-  vision_ = std::make_unique<VisionEncoder>(*weights, checkpoint->vit(),
-                                            cooper_, llm_.hidden_size, device_);
-  latents_ = std::make_unique<LatentEmbedder>(*weights, cooper_,
-                                              llm_.hidden_size, device_);
-  COOPER_RETURN_IF_ERROR(weights->status());
-  int64_t parameters = weights->parameters();
-  weights = weights_of(WeightReader::Part::kAutoencoder);
-  autoencoder_ = std::make_unique<Autoencoder>(*weights, cooper_, device_);
-  COOPER_RETURN_IF_ERROR(weights->status());
-  parameters += weights->parameters();
-  weights.reset();
   const int vit_patch = checkpoint->vit().patch_size;
+  COOPER_ASSIGN_OR_RETURN(const int64_t parameters,
+                          ReadWeights(*checkpoint, options));
   info_.files = checkpoint->report().files;
   info_.notes = checkpoint->report().Notes();
   // The weights are held in our own form from here on: the open files, and
@@ -116,6 +102,45 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
   COOPER_RETURN_IF_ERROR(MakeFirstPool(options));
   FillInfo(vit_patch, parameters);
   return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> TorchModel::ReadWeights(
+    const checkpoint::Checkpoint& checkpoint, const LoadOptions& options) {
+  std::unique_ptr<checkpoint::WeightCheck> check;
+  if (options.check_weights && !options.random_weights) {
+    COOPER_ASSIGN_OR_RETURN(
+        check, checkpoint::WeightCheck::Start(checkpoint.weight_files()));
+  }
+  if (options.progress != nullptr) {
+    options.progress->Begin(model::LoadStage::kReading,
+                            checkpoint.report().bytes);
+  }
+  const auto weights_of = [&](WeightReader::Part part) {
+    return options.random_weights
+               ? MakeRandomWeights(part, device_)
+               : MakeFileWeights(checkpoint, part, device_, options.progress);
+  };
+  std::unique_ptr<WeightReader> weights =
+      weights_of(WeightReader::Part::kNetwork);
+  transformer_ =
+      std::make_unique<Transformer>(*weights, llm_, cooper_, device_);
+  vision_ = std::make_unique<VisionEncoder>(*weights, checkpoint.vit(), cooper_,
+                                            llm_.hidden_size, device_);
+  latents_ = std::make_unique<LatentEmbedder>(*weights, cooper_,
+                                              llm_.hidden_size, device_);
+  const absl::Status network = weights->status();
+  int64_t parameters = weights->parameters();
+  weights = weights_of(WeightReader::Part::kAutoencoder);
+  autoencoder_ = std::make_unique<Autoencoder>(*weights, cooper_, device_);
+  const absl::Status autoencoder = weights->status();
+  parameters += weights->parameters();
+  // A file that is not what it should be explains all other faults.
+  if (check != nullptr) {
+    COOPER_RETURN_IF_ERROR(check->Wait(options.progress));
+  }
+  COOPER_RETURN_IF_ERROR(network);
+  COOPER_RETURN_IF_ERROR(autoencoder);
+  return parameters;
 }
 
 absl::Status TorchModel::CheckEndOfText() const {
