@@ -96,7 +96,7 @@ std::string RevisionIn(const fs::path& cache) {
 }  // namespace
 
 std::string JoinPath(absl::string_view directory, absl::string_view name) {
-  return absl::StrCat(directory, "/", name);
+  return absl::StrCat(absl::StripSuffix(directory, "/"), "/", name);
 }
 
 absl::string_view FileName(absl::string_view path) {

@@ -80,9 +80,10 @@ std::optional<std::string> NamingFault(const std::vector<std::string>& unknown,
   }
   return absl::StrCat(
       most->second.count, " of its ", total, " tensor names ",
-      base::Printable(most->first), ", as in \"",
+      base::Printable(most->first), ", as \"",
       base::Printable(most->second.example),
-      "\", and the network's do not: rename them, or save the bare model");
+      "\" does, unlike the network's: rename the tensors, or save the bare "
+      "model");
 }
 
 std::string FirstOf(const std::vector<std::string>& items, size_t most) {

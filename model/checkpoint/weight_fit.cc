@@ -160,10 +160,10 @@ class Fit {
   absl::Status CountFiles(WeightReport* report) const {
     std::map<const SafetensorsFile*, int64_t> counts;
     for (const TensorSpec& spec : specs_) {
-      const SafetensorsFile* file = tensors_.FileOf(spec.name);
-      if (file == nullptr) continue;
-      ++counts[file];
-      report->bytes += static_cast<int64_t>(file->Find(spec.name)->bytes);
+      const StoredTensor* stored = tensors_.Find(spec.name);
+      if (stored == nullptr) continue;
+      ++counts[tensors_.FileOf(spec.name)];
+      report->bytes += static_cast<int64_t>(stored->bytes);
     }
     const WeightFiles& files = tensors_.files();
     const auto directory = [](const std::string& path) {

@@ -21,7 +21,7 @@ struct UnusedTensors {
 // What is read of the weight files.
 struct WeightReport {
   std::vector<model::WeightFile> files;  // those that give tensors
-  int64_t bytes = 0;                     // of those tensors
+  int64_t bytes = 0;  // of all tensors, the computed ones too
   std::vector<UnusedTensors> unused;
   // What was chosen or computed and why, for the log; one line each.
   std::vector<std::string> notes;

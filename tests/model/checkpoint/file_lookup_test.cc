@@ -117,6 +117,7 @@ TEST(FindFile, TakesTheLastDirectorysAndFollowsLinksOfLinks) {
   EXPECT_THAT(*FindFile(both, "a"), Optional(tune.File("a")));
   EXPECT_THAT(*FindFile(both, "b"), Optional(base.File("b")));
   EXPECT_EQ(*FindFile(both, "c"), std::nullopt);
+  EXPECT_THAT(*FindFile({base.path() + "/"}, "a"), Optional(base.File("a")));
 }
 
 TEST(FindFile, WhatIsThereButCannotBeReadIsNotAbsent) {

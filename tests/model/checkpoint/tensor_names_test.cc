@@ -37,7 +37,7 @@ TEST(NamingFault, NamesThePrefix) {
             "contain names of wrappers"},
         Row{{"model.connector.fc1.weight",
              "model.language_model.lm_head.weight"},
-            "begin with \"model.\", as in \"model.connector.fc1.weight\""},
+            "begin with \"model.\", as \"model.connector.fc1.weight\" does"},
         Row{{"language_model.language_model.lm_head.weight"},
             "begin with \"language_model.\""},
         Row{{"ema.state.connector.fc1.weight"}, "begin with \"ema.state.\""},
