@@ -229,12 +229,13 @@ class Process {
     fields.push_back(
         {"seconds", absl::ToDoubleSeconds(progress_.state().elapsed)});
     base::Log(base::LogLevel::kInfo, "ready", fields);
-    const std::string line =
-        base::CurrentLogFormat() == base::LogFormat::kJson
-            ? base::LogLine(base::LogLevel::kInfo, "ready", fields)
-            : absl::StrCat("cooper_server ready grpc=", grpc,
-                           " metrics=", metrics, " model=", info.name,
-                           " device=", info.device);
+    std::string line =
+        absl::StrCat("cooper_server ready grpc=", grpc, " metrics=", metrics,
+                     " model=", info.name, " device=", info.device);
+    if (base::CurrentLogFormat() == base::LogFormat::kJson) {
+      fields.push_back({"text", line});
+      line = base::LogLine(base::LogLevel::kInfo, "ready", fields);
+    }
     std::printf("%s\n", line.c_str());
     std::fflush(stdout);
   }

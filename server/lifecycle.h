@@ -45,7 +45,8 @@ struct LifecycleOptions {
 // signal while the model is being loaded.
 //
 // The line on stdout is "cooper_server ready grpc=HOST:PORT metrics=HOST:PORT
-// model=NAME device=DEVICE", or with base::LogFormat::kJson that of the log.
+// model=NAME device=DEVICE", or with base::LogFormat::kJson that of the log
+// with this in `text`.
 //
 // Blocks; call from main, after BlockSignals and before any thread. Prints one
 // line to stderr where it fails.

@@ -153,6 +153,10 @@ def test_all_output_is_json_where_asked():
                     if line["msg"] == "ready"]
         on_stdout = json.loads(server.ready_line)
         assert on_stdout.pop("ts") and ready.pop("ts")
+        assert on_stdout.pop("text") == (
+            f"cooper_server ready grpc={server.address} "
+            f"metrics={server.metrics_address} model={server.model} "
+            f"device={ready['device']}")
         assert on_stdout == ready
         assert ready["grpc"] == server.address
         assert ready["metrics"] == server.metrics_address
