@@ -96,8 +96,11 @@ std::optional<std::string> ForeignWeights(const std::string& directory) {
 
 class Opener {
  public:
-  Opener(const Directories& directories, Directories by_precedence)
-      : given_(directories), directories_(std::move(by_precedence)) {}
+  Opener(const Directories& directories, Directories by_precedence,
+         std::vector<std::string> notes)
+      : given_(directories), directories_(std::move(by_precedence)) {
+    weights_.notes = std::move(notes);
+  }
 
   absl::StatusOr<OpenedWeights> Open() {
     for (const std::string& directory : directories_) {
@@ -178,7 +181,14 @@ class Opener {
 
 absl::StatusOr<OpenedWeights> OpenWeights(const Directories& directories) {
   COOPER_ASSIGN_OR_RETURN(Directories by_precedence, ByPrecedence(directories));
-  return Opener(directories, std::move(by_precedence)).Open();
+  std::vector<std::string> notes;
+  if (by_precedence.front() != directories.back()) {
+    notes.push_back(absl::StrCat(
+        by_precedence.front(),
+        ": holds only weights, so it is taken for the fine-tune, though ",
+        directories.back(), " stands last"));
+  }
+  return Opener(directories, std::move(by_precedence), std::move(notes)).Open();
 }
 
 }  // namespace cooper::checkpoint

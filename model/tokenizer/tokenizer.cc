@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model/tokenizer/added_tokens.h"
@@ -44,9 +45,9 @@ struct Tokenizer::State {
 
 namespace {
 
-bool IsSpecialSpelling(const std::string& text) {
-  return std::find(std::begin(kSpecialSpellings), std::end(kSpecialSpellings),
-                   text) != std::end(kSpecialSpellings);
+// Spelt as Qwen2's control tokens are, which no merge makes.
+bool IsControlSpelling(absl::string_view text) {
+  return absl::StartsWith(text, "<|") && absl::EndsWith(text, "|>");
 }
 
 }  // namespace
@@ -98,7 +99,7 @@ absl::Status Tokenizer::State::AddMerges(const TokenizerFiles& files) {
   for (const auto& [spelling, id] : vocabulary) {
     const std::string text = *BytesOfSpelling(spelling);
     if (text.size() > 1 && made.count(id) == 0 &&
-        files.added.count(text) == 0 && !IsSpecialSpelling(text)) {
+        files.added.count(text) == 0 && !IsControlSpelling(text)) {
       ++left_out;
     }
   }

@@ -143,9 +143,9 @@ TEST(Checkpoint, OpensAVolumeOfKubernetes) {
   const TempDirectory volume;
   std::filesystem::create_directory(volume.File("..2026_01_01"));
   for (const std::string& name : kNanoFiles) {
-    std::filesystem::copy(kNano + "/" + name,
-                          volume.File("..2026_01_01/" + name));
-    volume.Link("..data/" + name, name);
+    std::filesystem::copy(JoinPath(kNano, name),
+                          volume.File(JoinPath("..2026_01_01", name)));
+    volume.Link(JoinPath("..data", name), name);
   }
   volume.Link("..2026_01_01", "..data");
   ASSERT_OK_AND_ASSIGN(const auto checkpoint,

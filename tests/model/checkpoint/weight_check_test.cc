@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "tests/model/checkpoint/weights_fixture.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/status_matchers.h"
@@ -39,7 +40,7 @@ TEST(Sha256Sums, NameTheLineThatIsWrong) {
        {std::string("x"), kA, kA + "  ", kA + " x", kA.substr(1) + "  x",
         std::string(64, 'g') + "  x", "SHA256 (x) " + kA,
         std::string("SHA1 (x) = ") + std::string(40, 'a')}) {
-    EXPECT_THAT(ParseSha256Sums(kA + "  good\n" + line + "\n"),
+    EXPECT_THAT(ParseSha256Sums(absl::StrCat(kA, "  good\n", line, "\n")),
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          HasSubstr("line 2: must be a SHA-256 and a name")))
         << line;

@@ -71,6 +71,9 @@ TEST_F(WeightFilesTest, ADirectoryOfNothingButWeightsGoesFirst) {
   WriteOneTensor(tune_.File("ema.safetensors"), "x");
   const auto opened = OpenWeights({tune_.path(), base_.path()});
   ASSERT_OK(opened);
+  EXPECT_THAT(opened->notes,
+              ElementsAre(HasSubstr(tune_.path() + ": holds only weights, so "
+                                                   "it is taken for the")));
   EXPECT_THAT(PathsOf(opened->network),
               ElementsAre(tune_.File("ema.safetensors"),
                           base_.File("ema.safetensors")));

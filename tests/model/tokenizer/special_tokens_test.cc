@@ -28,7 +28,7 @@ void ExpectSmallTokens(const Tokenizer& tokenizer) {
   EXPECT_EQ(tokenizer.special().bos, 258);
   EXPECT_EQ(tokenizer.special().soi, 259);
   EXPECT_EQ(tokenizer.special().eoi, 260);
-  EXPECT_EQ(tokenizer.size(), 261);
+  EXPECT_GE(tokenizer.size(), 261);
   EXPECT_EQ(tokenizer.TokenBytes(260), "<|vision_end|>");
   EXPECT_EQ(tokenizer.Encode("x a<|vision_end|>", ControlText::kParse),
             (std::vector<model::TokenId>{'x', 256, 260}));
@@ -95,6 +95,7 @@ TEST(SpecialTokens, ComeFromWhicheverFileHasThem) {
                [&](const TempDirectory& directory) {
                  json vocabulary = SmallVocabulary();
                  vocabulary.update(SmallAddedTokens());
+                 vocabulary["<|endoftext|>"] = 261;  // named nowhere
                  directory.Write("vocab.json", vocabulary.dump());
                  directory.Write(
                      "special_tokens_map.json",
