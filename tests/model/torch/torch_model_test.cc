@@ -122,7 +122,7 @@ TEST(TorchModelTest, MapsDoNotDependOnTheBatchNorOnNeighboursThatLeave) {
   const auto other = PromptContext(model, 2);
   const auto empty = model.NewContext();
   const auto alone =
-      StartFlow(model, *cond, *other, *empty, kLatent, 1, /*steps=*/4);
+      StartFlow(model, *cond, *other, *empty, kLatent, 1, /*num_timesteps=*/4);
   RunToEnd(model, {alone.get()});
 
   const auto mine = StartFlow(model, *cond, *other, *empty, kLatent, 1, 4);
