@@ -40,6 +40,12 @@
 
 namespace cooper::model {
 
+// A file that weights were read from.
+struct WeightFile {
+  std::string path;
+  int64_t tensors = 0;  // that came from it
+};
+
 // Facts of a loaded model; constant after the warm-up.
 struct ModelInfo {
   std::string name;
@@ -47,6 +53,11 @@ struct ModelInfo {
   std::string dtype;   // "float32", "bfloat16"
   int64_t parameters = 0;
   int64_t weight_bytes = 0;
+  std::vector<WeightFile> files;
+  // What was chosen, computed or left out while loading, for the log.
+  std::vector<std::string> notes;
+  int threads = 0;              // of one operator on the CPU; 0: unknown
+  std::string instruction_set;  // of the CPU's kernels; empty: unknown
   bool can_reason = true;
   bool can_generate_maps = true;
   ImageRule vae_rule;

@@ -9,9 +9,11 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "model/device_status.h"
 #include "server/base/clock.h"
@@ -32,6 +34,8 @@ namespace {
 
 // For the statuses and last events of ended requests to reach their readers.
 constexpr absl::Duration kFlushTime = absl::Seconds(5);
+// Between lines on the loading; at least one in ten seconds is promised.
+constexpr absl::Duration kProgressInterval = absl::Seconds(5);
 
 enum class Happening { kStopSignal, kLoaded, kEngineFailed, kDrained };
 
@@ -42,11 +46,18 @@ class Happenings {
     base::MutexLock lock(&mutex_);
     queue_.push_back(happening);
   }
-  Happening Wait() ABSL_LOCKS_EXCLUDED(mutex_) {
+  Happening Wait() { return *Wait(absl::InfiniteDuration()); }
+  // nullopt: nothing happened for so long.
+  std::optional<Happening> Wait(absl::Duration timeout)
+      ABSL_LOCKS_EXCLUDED(mutex_) {
     base::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(
-        +[](std::deque<Happening>* queue) { return !queue->empty(); },
-        &queue_));
+    if (!mutex_.AwaitWithTimeout(
+            absl::Condition(
+                +[](std::deque<Happening>* queue) { return !queue->empty(); },
+                &queue_),
+            timeout)) {
+      return std::nullopt;
+    }
     const Happening happening = queue_.front();
     queue_.pop_front();
     return happening;
@@ -66,10 +77,27 @@ class Happenings {
 
 // What libraries say may have several lines; the process says one.
 ExitCode StartFailed(const absl::Status& status) {
-  std::fprintf(stderr, "cooper_server: %s\n",
-               absl::StrReplaceAll(status.message(), {{"\n", " "}}).c_str());
+  base::LogFailure("cooper_server",
+                   absl::StrReplaceAll(status.message(), {{"\n", " "}}));
   return model::IsDeviceUnusable(status) ? ExitCode::kNoDevice
                                          : ExitCode::kStartFailed;
+}
+
+// What was loaded, for the log.
+std::vector<base::LogField> FactsOf(const model::ModelInfo& info) {
+  const std::string files = absl::StrJoin(
+      info.files, ",", [](std::string* out, const model::WeightFile& file) {
+        absl::StrAppend(out, "{\"path\":", base::JsonString(file.path),
+                        ",\"tensors\":", file.tensors, "}");
+      });
+  return {{"model", info.name},
+          {"device", info.device},
+          {"dtype", info.dtype},
+          {"parameters", info.parameters},
+          {"kv_cache_tokens", info.kv_capacity_tokens},
+          {"threads", info.threads},
+          {"instruction_set", info.instruction_set},
+          base::LogField::Json("files", absl::StrCat("[", files, "]"))};
 }
 
 // Runs `body`; what it throws becomes a status.
@@ -100,7 +128,7 @@ class Process {
     });
     // Nothing but a signal can come before kLoaded, and a load cannot be
     // interrupted.
-    if (happenings_.Wait() == Happening::kStopSignal) {
+    if (AwaitLoad() == Happening::kStopSignal) {
       server_->SetReady(false);
       server_->Shutdown(absl::ZeroDuration());
       StopAtOnce();
@@ -121,6 +149,7 @@ class Process {
                       {registry_, std::make_shared<metrics::LogCollector>(),
                        std::make_shared<metrics::ProcessCollector>()})));
     metrics_.SetBuildInfo(options_.rpc.version);
+    slot_.Follow(&progress_);
     rpc::ServerOptions rpc = options_.rpc;
     if (!options_.tracing.endpoint.empty()) {
       rpc.tracer = traces_
@@ -134,8 +163,24 @@ class Process {
         }));
     base::Log(base::LogLevel::kInfo, "listening",
               {{"grpc", server_->address().ToString()},
-               {"metrics", metrics_listener_->address().ToString()}});
+               {"metrics", metrics_listener_->address().ToString()},
+               {"version", options_.rpc.version}});
     return absl::OkStatus();
+  }
+
+  // Says now and then how far the loading is.
+  Happening AwaitLoad() {
+    while (true) {
+      const auto happening = happenings_.Wait(kProgressInterval);
+      if (happening) return *happening;
+      const model::LoadProgress::State state = progress_.state();
+      base::Log(base::LogLevel::kInfo, "loading",
+                {{"stage", model::NameOf(state.stage)},
+                 {"done_bytes", state.done_bytes},
+                 {"total_bytes", state.total_bytes},
+                 {"seconds", absl::ToDoubleSeconds(state.elapsed)},
+                 {"seconds_left", absl::ToDoubleSeconds(state.Remaining())}});
+    }
   }
 
   template <typename T>
@@ -147,9 +192,10 @@ class Process {
 
   absl::Status Load() {
     const absl::Time start = clock_->Now();
-    COOPER_ASSIGN_OR_RETURN(model_, options_.load());
+    COOPER_ASSIGN_OR_RETURN(model_, options_.load(&progress_));
     const absl::Time loaded = clock_->Now();
     metrics_.ModelLoaded(metrics::LoadStage::kLoad, loaded - start);
+    progress_.Begin(model::LoadStage::kWarmUp);
     COOPER_RETURN_IF_ERROR(model_->WarmUp());
     metrics_.ModelLoaded(metrics::LoadStage::kWarmUp, clock_->Now() - loaded);
     return absl::OkStatus();
@@ -165,10 +211,32 @@ class Process {
     slot_.Fill({engine_.get(), &info, options_.engine.max_running,
                 options_.engine.max_queue});
     server_->SetReady(true);
-    std::printf("cooper_server ready grpc=%s metrics=%s model=%s device=%s\n",
-                server_->address().ToString().c_str(),
-                metrics_listener_->address().ToString().c_str(),
-                info.name.c_str(), info.device.c_str());
+    SayReady(info);
+  }
+
+  // In the log all that was loaded, on stdout that the server is ready.
+  void SayReady(const model::ModelInfo& info) const {
+    for (const std::string& note : info.notes) {
+      base::Log(base::LogLevel::kInfo, "loaded", {{"note", note}});
+    }
+    const std::string grpc = server_->address().ToString();
+    const std::string metrics = metrics_listener_->address().ToString();
+    std::vector<base::LogField> fields = {{"grpc", grpc}, {"metrics", metrics}};
+    for (base::LogField& field : FactsOf(info)) {
+      fields.push_back(std::move(field));
+    }
+    fields.push_back({"version", options_.rpc.version});
+    fields.push_back(
+        {"seconds", absl::ToDoubleSeconds(progress_.state().elapsed)});
+    base::Log(base::LogLevel::kInfo, "ready", fields);
+    std::string line =
+        absl::StrCat("cooper_server ready grpc=", grpc, " metrics=", metrics,
+                     " model=", info.name, " device=", info.device);
+    if (base::CurrentLogFormat() == base::LogFormat::kJson) {
+      fields.push_back({"text", line});
+      line = base::LogLine(base::LogLevel::kInfo, "ready", fields);
+    }
+    std::printf("%s\n", line.c_str());
     std::fflush(stdout);
   }
 
@@ -217,6 +285,7 @@ class Process {
       std::make_shared<prometheus::Registry>();
   metrics::ServerMetrics metrics_{registry_.get()};
   std::optional<tracing::Export> traces_;
+  model::LoadProgress progress_{clock_};
   Happenings happenings_;
   SignalThread signals_{
       [this](int) { happenings_.Post(Happening::kStopSignal); }};

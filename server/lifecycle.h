@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "model/load_progress.h"
 #include "model/unified_model.h"
 #include "server/base/listen_address.h"
 #include "server/engine/engine.h"
@@ -30,15 +31,22 @@ struct LifecycleOptions {
   tracing::ExportOptions tracing;
   // Time for requests under way after the signal to stop. At least 0.
   absl::Duration drain_timeout = absl::Seconds(30);
-  // Makes the model; runs on the engine's thread while the server already
-  // answers health checks. A status that is marked as model::DeviceUnusable
-  // ends the process with kNoDevice.
-  std::function<absl::StatusOr<std::unique_ptr<model::UnifiedModel>>()> load;
+  // Makes the model, and tells the progress, which outlives it; runs on the
+  // engine's thread while the server already answers health checks. A status
+  // that is marked as model::DeviceUnusable ends the process with kNoDevice.
+  std::function<absl::StatusOr<std::unique_ptr<model::UnifiedModel>>(
+      model::LoadProgress* progress)>
+      load;
 };
 
-// The whole life of a server process: listen, load, warm up, say so on stdout,
-// serve, and on SIGTERM or SIGINT drain. A second signal ends the process at
-// once; so does a signal while the model is being loaded.
+// The whole life of a server process: listen, load, warm up (with a line in the
+// log every few seconds), say so on stdout and in the log, serve, and on
+// SIGTERM or SIGINT drain. A second signal ends the process at once; so does a
+// signal while the model is being loaded.
+//
+// The line on stdout is "cooper_server ready grpc=HOST:PORT metrics=HOST:PORT
+// model=NAME device=DEVICE", or with base::LogFormat::kJson that of the log
+// with this in `text`.
 //
 // Blocks; call from main, after BlockSignals and before any thread. Prints one
 // line to stderr where it fails.

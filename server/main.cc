@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,8 +24,13 @@
 #include "server/signals.h"
 
 ABSL_FLAG(std::string, checkpoint, "",
-          "Directory of the checkpoint, or two (base and fine-tune), "
-          "comma-separated; empty: the demo checkpoint.");
+          "Directory of the checkpoint, or two, comma-separated: a base and a "
+          "fine-tune, whose files win over the base's of the same name and "
+          "whose weights the base completes. Empty: the demo checkpoint.");
+ABSL_FLAG(bool, check_weights, false,
+          "Verify every weight file before serving, against SHA256SUMS in its "
+          "directory or against its name in the cache of the Hugging Face hub. "
+          "A file without either is an error.");
 ABSL_FLAG(
     std::string, device, "auto",
     "Device that the model runs on: auto (the first GPU, or the CPU where "
@@ -173,6 +179,7 @@ absl::Status ReadModelFlags(ModelSource* source) {
   source->dtype = absl::GetFlag(FLAGS_dtype);
   source->kv_cache_mib = absl::GetFlag(FLAGS_kv_cache_mib);
   source->deterministic = absl::GetFlag(FLAGS_deterministic);
+  source->check_weights = absl::GetFlag(FLAGS_check_weights);
   return source->Validate();
 }
 
@@ -204,7 +211,9 @@ absl::Status ReadFlags(LifecycleOptions* options) {
   COOPER_RETURN_IF_ERROR(ReadModelFlags(&source));
   source.append_rows = options->engine.append_tokens;
   source.flow_rows = options->engine.flow_tokens;
-  options->load = [source] { return LoadModel(source); };
+  options->load = [source](model::LoadProgress* progress) {
+    return LoadModel(source, progress);
+  };
   return absl::OkStatus();
 }
 
@@ -212,19 +221,40 @@ absl::Status ReadFlags(LifecycleOptions* options) {
 // ours is 2 (and 0 for --help).
 int g_exit_code_of_parsing = static_cast<int>(ExitCode::kUsage);
 bool g_parsing = true;
+// What it says meanwhile.
+std::ostringstream* g_said = nullptr;
+
+// A line of the log for each of its lines where the log is JSON.
+void SaySaid() {
+  const std::string said = g_said->str();
+  if (absl::GetFlag(FLAGS_log_format) != "json") {
+    std::fputs(said.c_str(), stderr);
+    return;
+  }
+  base::SetLogFormat(base::LogFormat::kJson);
+  for (const absl::string_view line :
+       absl::StrSplit(said, '\n', absl::SkipWhitespace())) {
+    base::LogFailure("cooper_server", line);
+  }
+}
 
 std::vector<char*> ParseFlags(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     if (std::strncmp(argv[i], "--help", 6) == 0) g_exit_code_of_parsing = 0;
   }
+  g_said = new std::ostringstream();
+  std::streambuf* const own = std::cerr.rdbuf(g_said->rdbuf());
   std::atexit([] {
     if (!g_parsing) return;
+    SaySaid();
     std::cout.flush();
     std::fflush(nullptr);
     std::_Exit(g_exit_code_of_parsing);
   });
   std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
   g_parsing = false;
+  std::cerr.rdbuf(own);
+  SaySaid();
   return rest;
 }
 
@@ -249,8 +279,7 @@ int Main(int argc, char** argv) {
         absl::StrCat("unexpected argument \"", base::Printable(rest[1]), "\""));
   }
   if (!flags.ok()) {
-    std::fprintf(stderr, "cooper_server: --%s\n",
-                 std::string(flags.message()).c_str());
+    base::LogFailure("cooper_server", absl::StrCat("--", flags.message()));
     return static_cast<int>(ExitCode::kUsage);
   }
   BlockSignals();

@@ -87,7 +87,7 @@ void PrepareProcess([[maybe_unused]] char** argv) {
 }
 
 absl::StatusOr<std::unique_ptr<model::UnifiedModel>> LoadModel(
-    const ModelSource& source) {
+    const ModelSource& source, [[maybe_unused]] model::LoadProgress* progress) {
   COOPER_RETURN_IF_ERROR(source.Validate());
   if (!source.fake_script.empty()) {
     return fake::LoadFakeModel(source.fake_script);
@@ -103,6 +103,8 @@ absl::StatusOr<std::unique_ptr<model::UnifiedModel>> LoadModel(
   options.dtype = source.dtype;
   options.kv_cache_mib = source.kv_cache_mib;
   options.deterministic = source.deterministic;
+  options.check_weights = source.check_weights;
+  options.progress = progress;
   if (source.append_rows > 0) options.append_rows = source.append_rows;
   if (source.flow_rows > 0) options.flow_rows = source.flow_rows;
   return torch_model::LoadModel(options);

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "model/load_progress.h"
 #include "model/unified_model.h"
 
 namespace cooper {
@@ -23,6 +24,9 @@ struct ModelSource {
   std::string dtype = "auto";   // "auto", "float32" or "bfloat16"
   int64_t kv_cache_mib = 0;     // [0, 1048576]; 0: chosen from what is free
   bool deterministic = false;
+  // Verifies every weight file against SHA256SUMS, or against the name that the
+  // hub gives it, while it is read.
+  bool check_weights = false;
   // Rows of the engine's largest batches; 0: the model's own idea of them.
   int64_t append_rows = 0;
   int64_t flow_rows = 0;
@@ -37,8 +41,9 @@ struct ModelSource {
 void PrepareProcess(char** argv);
 
 // Blocks for as long as reading takes. Errors name the file.
+// `progress`, if any, is told how far it is and must outlive the call.
 absl::StatusOr<std::unique_ptr<model::UnifiedModel>> LoadModel(
-    const ModelSource& source);
+    const ModelSource& source, model::LoadProgress* progress = nullptr);
 
 }  // namespace cooper
 

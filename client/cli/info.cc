@@ -46,6 +46,13 @@ void Print(const v1::GetModelResponse& model, Console* console) {
   row("model", model.name());
   row("parameters", HumanCount(static_cast<double>(model.parameters())));
   row("device", absl::StrCat(model.device(), ", ", model.dtype()));
+  if (!model.instruction_set().empty()) {
+    row("processor", absl::StrCat(model.instruction_set(), ", ",
+                                  model.threads(), " threads"));
+  }
+  for (const v1::WeightFile& file : model.files()) {
+    row("weights", absl::StrCat(file.path(), ", ", file.tensors(), " tensors"));
+  }
   row("server", model.server_version());
   row("modes", Names<v1::Mode>(model.modes()));
   row("maps", Names<v1::MapKind>(model.map_kinds()));

@@ -1,97 +1,48 @@
 #include "model/checkpoint/checkpoint.h"
 
-#include <algorithm>
-#include <iterator>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "model/checkpoint/json_fields.h"
 #include "model/checkpoint/json_file.h"
-#include "model/checkpoint/shard_index.h"
+#include "model/checkpoint/weight_files.h"
 #include "server/base/status_macros.h"
 
 namespace cooper::checkpoint {
 namespace {
 
-using Directories = std::vector<std::string>;
-using Files = std::vector<std::shared_ptr<const SafetensorsFile>>;
+// What a directory may give.
+constexpr const char* kFilesOfACheckpoint[] = {"llm_config.json",
+                                               "vit_config.json",
+                                               "cooper_config.json",
+                                               "vocab.json",
+                                               "merges.txt",
+                                               "tokenizer.json",
+                                               "tokenizer_config.json",
+                                               "added_tokens.json",
+                                               "model.safetensors",
+                                               "model.safetensors.index.json",
+                                               "ema.safetensors",
+                                               "ema.safetensors.index.json",
+                                               "ae.safetensors"};
 
-std::string Join(const std::string& directory, absl::string_view name) {
-  return absl::StrCat(directory, "/", name);
-}
-
-absl::Status NotFound(absl::string_view what, const Directories& directories) {
-  return absl::NotFoundError(
-      absl::StrCat(what, ": not found in ", absl::StrJoin(directories, ", ")));
-}
-
-// Path of the first `name` in the directories' order.
-std::optional<std::string> FindFile(const Directories& directories,
-                                    absl::string_view name) {
-  for (const std::string& directory : directories) {
-    std::string path = Join(directory, name);
-    if (FileExists(path)) return path;
-  }
-  return std::nullopt;
-}
-
+// Leaves `config` as it is if no directory has an optional file.
 template <typename Config>
 absl::Status LoadConfig(const Directories& directories, const char* name,
                         absl::StatusOr<Config> (*parse)(const std::string&,
                                                         const std::string&),
-                        Config* config) {
-  const std::optional<std::string> path = FindFile(directories, name);
-  if (!path) return NotFound(name, directories);
+                        Presence presence, Config* config) {
+  COOPER_ASSIGN_OR_RETURN(const std::optional<std::string> path,
+                          FindFile(directories, name));
+  if (!path) {
+    return presence == Presence::kOptional ? absl::OkStatus()
+                                           : NotFoundIn(name, directories);
+  }
   COOPER_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(*path));
   COOPER_ASSIGN_OR_RETURN(*config, parse(text, *path));
   return absl::OkStatus();
-}
-
-absl::StatusOr<std::string> FindTokenizer(const Directories& directories) {
-  for (const std::string& directory : directories) {
-    if ((FileExists(Join(directory, "vocab.json")) &&
-         FileExists(Join(directory, "merges.txt"))) ||
-        FileExists(Join(directory, "tokenizer.json"))) {
-      return directory;
-    }
-  }
-  return NotFound("vocab.json and merges.txt, or tokenizer.json", directories);
-}
-
-// A fine-tune's own directory holds none of the files that stay BAGEL's.
-bool OnlyWeights(const std::string& directory) {
-  return !FindFile({directory}, "llm_config.json") &&
-         !FindFile({directory}, "vit_config.json") &&
-         !FindFile({directory}, "ae.safetensors");
-}
-
-absl::StatusOr<Files> OpenNetwork(const Directories& directories) {
-  Directories by_preference;
-  for (const bool only_weights : {true, false}) {
-    std::copy_if(directories.begin(), directories.end(),
-                 std::back_inserter(by_preference),
-                 [&](const std::string& directory) {
-                   return OnlyWeights(directory) == only_weights;
-                 });
-  }
-  for (const std::string& directory : by_preference) {
-    for (const char* stem : {"model", "ema"}) {
-      const std::string single = absl::StrCat(stem, ".safetensors");
-      if (FileExists(Join(directory, single))) {
-        COOPER_ASSIGN_OR_RETURN(auto file,
-                                SafetensorsFile::Open(Join(directory, single)));
-        return Files{std::move(file)};
-      }
-      const std::string index = absl::StrCat(single, ".index.json");
-      if (FileExists(Join(directory, index))) {
-        return OpenShards(directory, index);
-      }
-    }
-  }
-  return NotFound(
-      "model.safetensors, ema.safetensors, or an index (*.index.json) of one",
-      directories);
 }
 
 absl::Status Contradiction(absl::string_view key, absl::string_view what) {
@@ -155,69 +106,71 @@ absl::Status CheckTogether(const LlmConfig& llm, const VitConfig& vit,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const Checkpoint>> Checkpoint::Open(
-    const std::vector<std::string>& directories, Weights weights) {
+    const Directories& directories, Weights weights) {
   if (directories.empty()) {
     return absl::InvalidArgumentError("checkpoint: no directory given");
   }
-  std::unique_ptr<Checkpoint> checkpoint(new Checkpoint());
-  COOPER_RETURN_IF_ERROR(LoadConfig(directories, "llm_config.json",
-                                    ParseLlmConfig, &checkpoint->llm_));
-  COOPER_RETURN_IF_ERROR(LoadConfig(directories, "vit_config.json",
-                                    ParseVitConfig, &checkpoint->vit_));
-  if (FindFile(directories, "cooper_config.json")) {
-    COOPER_RETURN_IF_ERROR(LoadConfig(directories, "cooper_config.json",
-                                      ParseCooperConfig, &checkpoint->cooper_));
+  for (const std::string& directory : directories) {
+    COOPER_RETURN_IF_ERROR(CheckDirectory(directory));
   }
-  COOPER_RETURN_IF_ERROR(base::Annotate(
-      CheckTogether(checkpoint->llm_, checkpoint->vit_, checkpoint->cooper_),
-      absl::StrJoin(directories, ", ")));
-  COOPER_ASSIGN_OR_RETURN(checkpoint->tokenizer_dir_,
-                          FindTokenizer(directories));
-  if (weights == Weights::kNone) return checkpoint;
-  COOPER_ASSIGN_OR_RETURN(checkpoint->network_, OpenNetwork(directories));
-  const auto autoencoder = FindFile(directories, "ae.safetensors");
-  if (!autoencoder) return NotFound("ae.safetensors", directories);
-  COOPER_ASSIGN_OR_RETURN(auto autoencoder_file,
-                          SafetensorsFile::Open(*autoencoder));
-  checkpoint->autoencoder_.push_back(std::move(autoencoder_file));
+  std::unique_ptr<Checkpoint> checkpoint(new Checkpoint());
+  checkpoint->directories_ = directories;
+  COOPER_RETURN_IF_ERROR(checkpoint->OpenConfigs());
+  if (weights == Weights::kOpen) {
+    COOPER_RETURN_IF_ERROR(checkpoint->OpenWeightFiles());
+  }
+  COOPER_RETURN_IF_ERROR(checkpoint->CheckEachCounts());
   return checkpoint;
 }
 
-const StoredTensor* Checkpoint::Find(const Files& files,
-                                     const std::string& name) {
-  for (const auto& file : files) {
-    if (const StoredTensor* tensor = file->Find(name)) return tensor;
-  }
-  return nullptr;
+absl::Status Checkpoint::OpenConfigs() {
+  COOPER_RETURN_IF_ERROR(LoadConfig(directories_, "llm_config.json",
+                                    ParseLlmConfig, Presence::kRequired,
+                                    &llm_));
+  COOPER_RETURN_IF_ERROR(LoadConfig(directories_, "vit_config.json",
+                                    ParseVitConfig, Presence::kRequired,
+                                    &vit_));
+  COOPER_RETURN_IF_ERROR(LoadConfig(directories_, "cooper_config.json",
+                                    ParseCooperConfig, Presence::kOptional,
+                                    &cooper_));
+  COOPER_RETURN_IF_ERROR(base::Annotate(CheckTogether(llm_, vit_, cooper_),
+                                        absl::StrJoin(directories_, ", ")));
+  COOPER_ASSIGN_OR_RETURN(tokenizer_dir_, FindVocabulary(directories_));
+  return absl::OkStatus();
 }
 
-absl::Status Checkpoint::Read(const Files& files, const std::string& name,
-                              size_t begin, size_t bytes, void* destination) {
-  for (const auto& file : files) {
-    if (const StoredTensor* tensor = file->Find(name)) {
-      return file->Read(*tensor, begin, bytes, destination);
+absl::Status Checkpoint::OpenWeightFiles() {
+  COOPER_ASSIGN_OR_RETURN(OpenedWeights opened, OpenWeights(directories_));
+  network_ = TensorSet(std::move(opened.network));
+  autoencoder_ = TensorSet(std::move(opened.autoencoder));
+  report_.notes = std::move(opened.notes);
+  fit_ = FitNetwork(llm_, vit_, cooper_, &network_, &report_);
+  if (fit_.ok()) fit_ = FitAutoencoder(cooper_, autoencoder_, &report_);
+  return absl::OkStatus();
+}
+
+absl::Status Checkpoint::CheckEachCounts() const {
+  if (directories_.size() == 1) return absl::OkStatus();
+  for (const std::string& directory : directories_) {
+    bool any = false;
+    for (const char* name : kFilesOfACheckpoint) {
+      COOPER_ASSIGN_OR_RETURN(const bool there,
+                              FileIsThere(JoinPath(directory, name)));
+      any |= there;
+    }
+    if (!any) {
+      return absl::NotFoundError(
+          absl::StrCat(directory, ": holds no file of a checkpoint"));
     }
   }
-  return absl::NotFoundError(absl::StrCat("no tensor \"", name, "\""));
+  return absl::OkStatus();
 }
 
-const StoredTensor* Checkpoint::FindNetwork(const std::string& name) const {
-  return Find(network_, name);
-}
-
-const StoredTensor* Checkpoint::FindAutoencoder(const std::string& name) const {
-  return Find(autoencoder_, name);
-}
-
-absl::Status Checkpoint::ReadNetwork(const std::string& name, size_t begin,
-                                     size_t bytes, void* destination) const {
-  return Read(network_, name, begin, bytes, destination);
-}
-
-absl::Status Checkpoint::ReadAutoencoder(const std::string& name, size_t begin,
-                                         size_t bytes,
-                                         void* destination) const {
-  return Read(autoencoder_, name, begin, bytes, destination);
+WeightFiles Checkpoint::weight_files() const {
+  WeightFiles files = network_.files();
+  files.insert(files.end(), autoencoder_.files().begin(),
+               autoencoder_.files().end());
+  return files;
 }
 
 }  // namespace cooper::checkpoint

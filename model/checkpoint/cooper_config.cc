@@ -93,6 +93,7 @@ void ReadSpecialTokens(JsonFields& fields, CooperConfig* config) {
   nested.Int("eos", Presence::kRequired, 0, kMaxId, &special.eos);
   nested.Int("soi", Presence::kRequired, 0, kMaxId, &special.soi);
   nested.Int("eoi", Presence::kRequired, 0, kMaxId, &special.eoi);
+  nested.RefuseUnknown();
   fields.Adopt(nested.status());
   config->special_tokens = special;
 }
@@ -140,6 +141,7 @@ void ReadGeneration(JsonFields& fields, model::GenerationDefaults* out) {
   nested.Bool("do_sample", &out->sampling.do_sample);
   nested.Double("text_temperature", -kAny, kAny, &out->sampling.temperature);
   nested.Double("top_p", -kAny, kAny, &out->sampling.top_p);
+  nested.RefuseUnknown();
   // The options know their own ranges.
   fields.Adopt(nested.status());
   absl::Status status = flow.Validate();
@@ -160,6 +162,7 @@ void ReadPrompts(JsonFields& fields, model::Prompts* prompts) {
   nested.String("depth_prompt", &prompts->depth_prompt);
   nested.String("segmentation_prompt", &prompts->segmentation_prompt);
   nested.String("reflection_prompt", &prompts->reflection_prompt);
+  nested.RefuseUnknown();
   fields.Adopt(nested.status());
 }
 
@@ -195,6 +198,8 @@ absl::StatusOr<CooperConfig> ParseCooperConfig(const std::string& json,
   ReadSpecialTokens(fields, &config);
   ReadGeneration(fields, &config.generation);
   ReadPrompts(fields, &config.prompts);
+  // Facts of the demo's training that scripts/evaluate reads.
+  fields.RefuseUnknown({"segmentation_palette"});
   COOPER_RETURN_IF_ERROR(fields.status());
   return config;
 }

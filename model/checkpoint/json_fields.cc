@@ -34,8 +34,18 @@ void JsonFields::Fail(absl::string_view key, absl::string_view what) {
       absl::InvalidArgumentError(absl::StrCat(where_, ": ", key, ": ", what));
 }
 
+void JsonFields::RefuseUnknown(std::initializer_list<const char*> ignored) {
+  if (!status_.ok()) return;
+  asked_.insert(ignored.begin(), ignored.end());
+  for (const auto& [key, value] : object_.items()) {
+    if (asked_.count(key) == 0)
+      return Fail(base::Printable(key), "unknown key");
+  }
+}
+
 const json* JsonFields::Find(const char* key, Presence presence) {
   if (!status_.ok()) return nullptr;
+  asked_.insert(key);
   const auto found = object_.find(key);
   if (found != object_.end() && !found->is_null()) return &*found;
   if (presence == Presence::kRequired) Fail(key, "missing");

@@ -2,9 +2,12 @@
 #define COOPER_MODEL_CHECKPOINT_JSON_FIELDS_H_
 
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -43,6 +46,9 @@ class JsonFields {
   // The object under `key`; null if absent (or not an object: an error).
   const nlohmann::json* Object(const char* key);
 
+  // An error for the first key that was never asked for and is not `ignored`.
+  void RefuseUnknown(std::initializer_list<const char*> ignored = {});
+
   // An error of the caller's about `key`, unless there is one already.
   void Fail(absl::string_view key, absl::string_view what);
   // Takes over an error of a nested object's reader.
@@ -59,6 +65,7 @@ class JsonFields {
 
   const nlohmann::json& object_;
   const std::string where_;
+  std::set<std::string> asked_;
   absl::Status status_;
 };
 

@@ -11,15 +11,17 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "model/checkpoint/file_lookup.h"
 #include "server/base/logging.h"
 
 namespace cooper::checkpoint {
+namespace {
 
-bool FileExists(const std::string& path) {
-  struct stat info;
-  return ::stat(path.c_str(), &info) == 0 && !S_ISDIR(info.st_mode);
-}
+constexpr absl::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+}  // namespace
 
 absl::StatusOr<std::string> ReadTextFile(const std::string& path,
                                          size_t max_bytes) {
@@ -48,6 +50,12 @@ absl::StatusOr<std::string> ReadTextFile(const std::string& path,
     done += got;
   }
   text.resize(done);
+  if (const auto foreign = ForeignContent(text)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", *foreign));
+  }
+  if (absl::StartsWith(text, kByteOrderMark)) {
+    text.erase(0, kByteOrderMark.size());
+  }
   return text;
 }
 

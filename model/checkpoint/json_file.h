@@ -17,11 +17,9 @@ namespace cooper::checkpoint {
 // path can make us read.
 constexpr size_t kMaxTextFileBytes = size_t{128} << 20;
 
-// Whether a file (or a link to one) is there.
-bool FileExists(const std::string& path);
-
-// The whole file. NOT_FOUND: no such file; INVALID_ARGUMENT: not a regular
-// file, or longer than `max_bytes`; otherwise the code that errno maps to.
+// The whole file, without a byte order mark. NOT_FOUND: no such file;
+// INVALID_ARGUMENT: not a regular file, longer than `max_bytes`, or something
+// else in its place (ForeignContent); otherwise the code that errno maps to.
 absl::StatusOr<std::string> ReadTextFile(const std::string& path,
                                          size_t max_bytes = kMaxTextFileBytes);
 

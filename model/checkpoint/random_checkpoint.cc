@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "model/checkpoint/position_table.h"
 #include "model/checkpoint/safetensors.h"
 #include "model/checkpoint/tensor_list.h"
 #include "server/base/status_macros.h"
@@ -15,8 +17,8 @@
 namespace cooper::checkpoint {
 namespace {
 
-// Bytes, then the control tokens a tokenizer must have, then the others of the
-// public one.
+// Bytes, results of merges, then the control tokens a tokenizer must have, then
+// the others of the public one.
 constexpr const char* kAddedTokens[] = {
     "<|endoftext|>",        "<|im_start|>",       "<|im_end|>",
     "<|object_ref_start|>", "<|object_ref_end|>", "<|box_start|>",
@@ -24,8 +26,11 @@ constexpr const char* kAddedTokens[] = {
     "<|vision_start|>",     "<|vision_end|>",     "<|vision_pad|>",
     "<|image_pad|>",        "<|video_pad|>"};
 constexpr int kByteTokens = 256;
+// What a few merges of two bytes give.
+constexpr const char* kMerges[] = {"t h", "i n", "e r", "a n"};
+constexpr int kPlainTokens = kByteTokens + static_cast<int>(std::size(kMerges));
 constexpr int kEntries =
-    kByteTokens + static_cast<int>(std::size(kAddedTokens));
+    kPlainTokens + static_cast<int>(std::size(kAddedTokens));
 constexpr size_t kBlock = 1 << 16;  // values written at once
 
 // SplitMix64: enough for weights that only have to look random.
@@ -57,26 +62,7 @@ uint16_t ToBFloat16(float value) {
   return static_cast<uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
 }
 
-// Element `index` of a sin-cos table: first half of the channels from the
-// column, second from the row; each half [sin | cos].
-float PositionValue(const TensorSpec& spec, int64_t index) {
-  const int64_t width = spec.shape[1];
-  const auto side = static_cast<int64_t>(std::lround(std::sqrt(spec.shape[0])));
-  const int64_t place = index / width;
-  const int64_t channel = index % width;
-  const int64_t quarter = width / 4;
-  const int64_t within = channel % (width / 2);
-  const double at =
-      static_cast<double>(channel < width / 2 ? place % side : place / side);
-  const double angle =
-      at * std::pow(10000.0, -static_cast<double>(within % quarter) /
-                                 static_cast<double>(quarter));
-  return static_cast<float>(within < quarter ? std::sin(angle)
-                                             : std::cos(angle));
-}
-
-float Value(const TensorSpec& spec, int64_t index, float deviation,
-            Random* random) {
+float Value(const TensorSpec& spec, float deviation, Random* random) {
   switch (spec.filling) {
     case Filling::kMatrix:
       return random->Bell() * deviation;
@@ -85,9 +71,22 @@ float Value(const TensorSpec& spec, int64_t index, float deviation,
     case Filling::kSmall:
       return 0.02f * random->Bell();
     case Filling::kPositions:
-      return PositionValue(spec, index);
+      break;  // WriteTable
   }
   return 0.0f;
+}
+
+absl::Status WriteTable(const TensorSpec& spec, SafetensorsWriter* writer) {
+  const auto side = static_cast<int64_t>(
+      std::lround(std::sqrt(static_cast<double>(spec.shape[0]))));
+  const PositionTable table(side, spec.shape[1]);
+  std::vector<float> row(spec.shape[1]);
+  const size_t row_bytes = row.size() * sizeof(float);
+  for (int64_t place = 0; place < spec.shape[0]; ++place) {
+    table.Read(place * row_bytes, row_bytes, row.data());
+    COOPER_RETURN_IF_ERROR(writer->Append(row.data(), row_bytes));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status WriteTensors(const std::vector<TensorSpec>& specs, DType matrices,
@@ -106,13 +105,17 @@ absl::Status WriteTensors(const std::vector<TensorSpec>& specs, DType matrices,
   std::vector<float> floats;
   std::vector<uint16_t> halves;
   for (const TensorSpec& spec : specs) {
+    if (spec.filling == Filling::kPositions) {
+      COOPER_RETURN_IF_ERROR(WriteTable(spec, writer.get()));
+      continue;
+    }
     const float deviation = 1.0f / std::sqrt(static_cast<float>(spec.fan_in()));
     const bool narrow = dtype_of(spec) == DType::kBFloat16;
     for (int64_t at = 0; at < spec.size();) {
       floats.clear();
       halves.clear();
       for (; at < spec.size() && floats.size() + halves.size() < kBlock; ++at) {
-        const float value = Value(spec, at, deviation, &random);
+        const float value = Value(spec, deviation, &random);
         if (narrow) {
           halves.push_back(ToBFloat16(value));
         } else {
@@ -155,13 +158,17 @@ std::string ByteSymbol(int byte) {
 absl::Status WriteTokenizer(const std::string& directory) {
   nlohmann::ordered_json vocab;
   for (int byte = 0; byte < kByteTokens; ++byte) vocab[ByteSymbol(byte)] = byte;
-  COOPER_RETURN_IF_ERROR(WriteJson(vocab, directory + "/vocab.json"));
   std::ofstream merges(directory + "/merges.txt");
   merges << "#version: 0.2\n";
+  for (const char* merge : kMerges) {
+    merges << merge << "\n";
+    vocab[absl::StrReplaceAll(merge, {{" ", ""}})] = vocab.size();
+  }
   merges.close();
+  COOPER_RETURN_IF_ERROR(WriteJson(vocab, directory + "/vocab.json"));
   nlohmann::ordered_json added;
-  for (int id = kByteTokens; id < kEntries; ++id) {
-    added[absl::StrCat(id)] = {{"content", kAddedTokens[id - kByteTokens]},
+  for (int id = kPlainTokens; id < kEntries; ++id) {
+    added[absl::StrCat(id)] = {{"content", kAddedTokens[id - kPlainTokens]},
                                {"special", true}};
   }
   return WriteJson(

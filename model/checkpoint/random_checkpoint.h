@@ -9,7 +9,7 @@
 #include "model/checkpoint/config.h"
 
 // Checkpoints of random weights and any shape, for tests and benchmarks: the
-// layout of a real one, with a byte-level tokenizer without merges.
+// layout of a real one, with a byte-level tokenizer of few merges.
 
 namespace cooper::checkpoint {
 

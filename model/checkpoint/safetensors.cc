@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
+#include "model/checkpoint/file_lookup.h"
 #include "model/checkpoint/safetensors_header.h"
 #include "server/base/check.h"
 #include "server/base/logging.h"
@@ -16,6 +17,8 @@
 namespace cooper::checkpoint {
 
 namespace {
+
+constexpr size_t kForeignBytes = 512;  // what ForeignContent looks at
 
 // DATA_LOSS where the file ends before; `missing_after` bytes that are not read
 // here would be missing then, too.
@@ -106,13 +109,20 @@ absl::Status SafetensorsFile::Parse() {
     return absl::DataLossError("not a regular file");
   }
   const auto file_bytes = static_cast<size_t>(info.st_size);
-  std::vector<uint8_t> start(std::min(file_bytes, kLengthBytes));
+  std::vector<uint8_t> start(std::min(file_bytes, kForeignBytes));
   COOPER_RETURN_IF_ERROR(ReadAt(fd_, 0, start.size(), start.data()));
+  if (start.size() <= kLengthBytes || start[kLengthBytes] != '{') {
+    const auto* const text = reinterpret_cast<const char*>(start.data());
+    if (const auto foreign = ForeignContent({text, start.size()})) {
+      return absl::DataLossError(*foreign);
+    }
+  }
   COOPER_ASSIGN_OR_RETURN(const size_t header_bytes,
                           HeaderBytes(start, file_bytes));
   start.resize(kLengthBytes + header_bytes);
   COOPER_RETURN_IF_ERROR(ReadAt(fd_, 0, start.size(), start.data()));
   COOPER_ASSIGN_OR_RETURN(tensors_, ParseSafetensors(start, file_bytes));
+  file_bytes_ = file_bytes;
   return absl::OkStatus();
 }
 
@@ -123,6 +133,12 @@ absl::Status SafetensorsFile::Read(const StoredTensor& tensor, size_t begin,
       ReadAt(fd_, tensor.offset_bytes + begin, bytes, destination,
              tensor.bytes - begin - bytes),
       absl::StrCat(path_, ": tensor \"", base::Printable(tensor.name), "\""));
+}
+
+absl::Status SafetensorsFile::ReadRaw(size_t begin, size_t bytes,
+                                      void* destination) const {
+  COOPER_CHECK(begin <= file_bytes_ && bytes <= file_bytes_ - begin);
+  return base::Annotate(ReadAt(fd_, begin, bytes, destination), path_);
 }
 
 const StoredTensor* SafetensorsFile::Find(const std::string& name) const {

@@ -69,6 +69,9 @@ class SafetensorsFile {
   absl::Status Read(const StoredTensor& tensor, void* destination) const {
     return Read(tensor, 0, tensor.bytes, destination);
   }
+  // The same of the whole file, header and all, for checksums.
+  absl::Status ReadRaw(size_t begin, size_t bytes, void* destination) const;
+  size_t file_bytes() const { return file_bytes_; }  // when it was opened
   const std::string& path() const { return path_; }
 
  private:
@@ -78,6 +81,7 @@ class SafetensorsFile {
 
   const std::string path_;
   const int fd_;  // owned
+  size_t file_bytes_ = 0;
   std::map<std::string, StoredTensor> tensors_;
 };
 

@@ -1,13 +1,14 @@
 #include "model/checkpoint/shard_index.h"
 
-#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <system_error>
+#include <set>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "model/checkpoint/file_lookup.h"
 #include "model/checkpoint/json_file.h"
 #include "server/base/logging.h"
 #include "server/base/status_macros.h"
@@ -15,13 +16,11 @@
 namespace cooper::checkpoint {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr size_t kMaxShards = 4096;
 
-// Tensor name -> shard name.
-absl::StatusOr<std::map<std::string, std::string>> ReadWeightMap(
-    const std::string& path) {
+using WeightMap = std::map<std::string, std::string>;  // tensor -> shard
+
+absl::StatusOr<WeightMap> ReadWeightMap(const std::string& path) {
   COOPER_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
   COOPER_ASSIGN_OR_RETURN(const nlohmann::json index,
                           ParseJsonObject(text, path));
@@ -30,7 +29,7 @@ absl::StatusOr<std::map<std::string, std::string>> ReadWeightMap(
     return absl::InvalidArgumentError(absl::StrCat(
         path, ": weight_map: must be an object from tensor to shard"));
   }
-  std::map<std::string, std::string> shards;
+  WeightMap shards;
   for (const auto& [tensor, shard] : found->items()) {
     if (!shard.is_string()) {
       return absl::InvalidArgumentError(absl::StrCat(path, ": weight_map: \"",
@@ -42,53 +41,54 @@ absl::StatusOr<std::map<std::string, std::string>> ReadWeightMap(
   return shards;
 }
 
-// An index comes with the weights, perhaps from a stranger: it must not make
-// us read a file elsewhere.
-absl::Status CheckShardName(const std::string& directory,
-                            const std::string& shard) {
-  const std::string shown =
-      absl::StrCat("shard \"", base::Printable(shard), "\"");
-  if (shard.find('/') != std::string::npos ||
-      shard.find('\0') != std::string::npos ||
-      !absl::EndsWith(shard, ".safetensors")) {
+absl::Status CheckShardName(const std::string& shard) {
+  if (shard.find('/') == std::string::npos &&
+      shard.find('\0') == std::string::npos &&
+      absl::EndsWith(shard, ".safetensors")) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("shard \"", base::Printable(shard),
+                   "\": must be the name of a .safetensors file in the same "
+                   "directory"));
+}
+
+// Shard names, checked.
+absl::StatusOr<std::set<std::string>> ShardNames(const WeightMap& weight_map) {
+  std::set<std::string> names;
+  for (const auto& [tensor, shard] : weight_map) names.insert(shard);
+  if (names.size() > kMaxShards) {
     return absl::InvalidArgumentError(
-        absl::StrCat(shown,
-                     ": must be the name of a .safetensors file in the same "
-                     "directory"));
+        absl::StrCat("weight_map: more than ", kMaxShards, " shards"));
   }
-  std::error_code error;
-  const fs::path real = fs::canonical(fs::path(directory) / shard, error);
-  if (error) {
-    return absl::ErrnoToStatus(error.value(),
-                               absl::StrCat(shown, " in ", directory));
+  for (const std::string& name : names) {
+    COOPER_RETURN_IF_ERROR(CheckShardName(name));
   }
-  const fs::path home = fs::canonical(directory, error);
-  if (error || real.parent_path() != home) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(shown, ": a symbolic link out of ", directory));
-  }
-  return absl::OkStatus();
+  return names;
+}
+
+absl::Status MissingShard(const std::string& directory,
+                          const std::string& shard) {
+  return absl::NotFoundError(absl::StrCat("shard \"", base::Printable(shard),
+                                          "\": not found in ", directory));
 }
 
 }  // namespace
 
 absl::StatusOr<std::vector<std::shared_ptr<const SafetensorsFile>>> OpenShards(
     const std::string& directory, const std::string& index_name) {
-  const std::string path = absl::StrCat(directory, "/", index_name);
-  using WeightMap = std::map<std::string, std::string>;
+  const std::string path = JoinPath(directory, index_name);
   COOPER_ASSIGN_OR_RETURN(const WeightMap weight_map, ReadWeightMap(path));
+  const absl::StatusOr<std::set<std::string>> names = ShardNames(weight_map);
+  if (!names.ok()) return base::Annotate(names.status(), path);
   std::map<std::string, std::shared_ptr<const SafetensorsFile>> shards;
-  for (const auto& [tensor, shard] : weight_map) shards[shard];
-  if (shards.size() > kMaxShards) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": weight_map: more than ", kMaxShards, " shards"));
-  }
   std::map<std::string, const std::string*> owner;  // tensor -> shard
-  for (auto& [shard, file] : shards) {
-    COOPER_RETURN_IF_ERROR(
-        base::Annotate(CheckShardName(directory, shard), path));
-    COOPER_ASSIGN_OR_RETURN(
-        file, SafetensorsFile::Open(absl::StrCat(directory, "/", shard)));
+  for (const std::string& shard : *names) {
+    const std::string shard_path = JoinPath(directory, shard);
+    COOPER_ASSIGN_OR_RETURN(const bool there, FileIsThere(shard_path));
+    if (!there) return base::Annotate(MissingShard(directory, shard), path);
+    COOPER_ASSIGN_OR_RETURN(auto file, SafetensorsFile::Open(shard_path));
+    shards[shard] = file;
     for (const auto& [tensor, view] : file->tensors()) {
       const auto [where, fresh] = owner.emplace(tensor, &shard);
       if (!fresh) {
@@ -109,6 +109,20 @@ absl::StatusOr<std::vector<std::shared_ptr<const SafetensorsFile>>> OpenShards(
   files.reserve(shards.size());
   for (auto& [shard, file] : shards) files.push_back(std::move(file));
   return files;
+}
+
+absl::Status CheckAnyShard(const std::string& directory,
+                           const std::string& index_name) {
+  const std::string path = JoinPath(directory, index_name);
+  COOPER_ASSIGN_OR_RETURN(const WeightMap weight_map, ReadWeightMap(path));
+  const absl::StatusOr<std::set<std::string>> names = ShardNames(weight_map);
+  if (!names.ok()) return base::Annotate(names.status(), path);
+  for (const std::string& shard : *names) {
+    if (shard == kAutoencoderFile) continue;  // is there for others
+    const auto there = FileIsThere(JoinPath(directory, shard));
+    if (!there.ok() || *there) return absl::OkStatus();
+  }
+  return base::Annotate(MissingShard(directory, *names->begin()), path);
 }
 
 }  // namespace cooper::checkpoint

@@ -12,10 +12,18 @@ namespace cooper::checkpoint {
 
 // Opens the shards that `directory`/`index_name` (*.safetensors.index.json)
 // names and checks that each tensor is where its weight_map says, and in no
-// other shard. Errors: NOT_FOUND: a shard is missing; INVALID_ARGUMENT: the
-// index, or a shard name that leaves the directory; DATA_LOSS: a shard.
+// other shard. An index comes with the weights, perhaps from a stranger: it may
+// only name files beside it, which may be symbolic links (those were made on
+// this machine). Errors: NOT_FOUND: a shard is missing; INVALID_ARGUMENT: the
+// index, or a shard's name that is a path or does not end in .safetensors;
+// DATA_LOSS: a shard.
 absl::StatusOr<std::vector<std::shared_ptr<const SafetensorsFile>>> OpenShards(
     const std::string& directory, const std::string& index_name);
+
+// Whether any of those shards is there, dangling links included. NOT_FOUND:
+// none is. Other errors are the index's.
+absl::Status CheckAnyShard(const std::string& directory,
+                           const std::string& index_name);
 
 }  // namespace cooper::checkpoint
 

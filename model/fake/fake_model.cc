@@ -239,7 +239,7 @@ absl::StatusOr<std::unique_ptr<model::Step>> FakeModel::BeginDecodeLatents(
 }
 
 absl::Status FakeModel::WarmUp() {
-  COOPER_RETURN_IF_ERROR(Enter({Call::kWarmUp, 1, 0}));
+  COOPER_RETURN_IF_ERROR(Enter({Call::kWarmUp, 1, 0}, script_.delays.warm_up));
   return model::DeviceUnusable(MemoryFault(
       Call::kWarmUp, 1, [](size_t) { return std::vector<TokenId>(); }));
 }

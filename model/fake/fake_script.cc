@@ -177,6 +177,7 @@ absl::StatusOr<FakeScript> FakeScript::FromJson(absl::string_view text) {
     f.Read("decode_item", &script.delays.decode_item);
     f.Read("flow_layer", &script.delays.flow_layer);
     f.Read("latents", &script.delays.latents);
+    f.Read("warm_up", &script.delays.warm_up);
   });
   fields.ReadObjects("scripts", [&](Fields& f) {
     FakeTexts texts;

@@ -26,6 +26,7 @@ struct FakeDelays {
   absl::Duration decode, decode_item;   // per call, per context
   absl::Duration flow_layer;            // per layer, whatever the batch
   absl::Duration latents;               // per map
+  absl::Duration warm_up;
 };
 
 // Something that goes wrong.
@@ -65,7 +66,8 @@ struct FakeFault {
 //    "can_reason": true, "can_generate_maps": true,
 //    "flow_layers": 4,
 //    "delays_us": {"append": 0, "append_token": 0, "decode": 0,
-//                  "decode_item": 0, "flow_layer": 0, "latents": 0},
+//                  "decode_item": 0, "flow_layer": 0, "latents": 0,
+//                  "warm_up": 0},
 //    "scripts": [{"match": "part of a question", "texts": ["turn 0", ...]}],
 //    "default": ["turn 0", ...],
 //    "faults": [{"call": "append|decode|start_flow|flow_slice|latents|warm_up",

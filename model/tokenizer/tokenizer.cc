@@ -1,9 +1,13 @@
 #include "model/tokenizer/tokenizer.h"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "model/tokenizer/added_tokens.h"
 #include "model/tokenizer/bpe.h"
 #include "model/tokenizer/byte_alphabet.h"
@@ -29,11 +33,24 @@ struct Tokenizer::State {
   absl::Status AddVocabulary(const TokenizerFiles& files);
   absl::Status AddMerges(const TokenizerFiles& files);
   absl::Status AddAddedTokens(const TokenizerFiles& files);
-  // The id of a special token; a new one if the files do not have it.
-  TokenId Special(const std::string& text, const TokenizerFiles& files);
+  // The id that the files give to a special token's usual spelling.
+  absl::StatusOr<TokenId> Special(const std::string& text,
+                                  const TokenizerFiles& files);
+  absl::Status FindSpecial(const TokenizerFiles& files);
+  absl::Status TakeSpecial(const model::SpecialTokens& ids,
+                           const TokenizerFiles& files);
   // False: the id has another token.
   bool Place(TokenId id, const std::string& bytes);
 };
+
+namespace {
+
+// Spelt as Qwen2's control tokens are, which no merge makes.
+bool IsControlSpelling(absl::string_view text) {
+  return absl::StartsWith(text, "<|") && absl::EndsWith(text, "|>");
+}
+
+}  // namespace
 
 bool Tokenizer::State::Place(TokenId id, const std::string& bytes) {
   if (static_cast<size_t>(id) >= bytes_of.size()) bytes_of.resize(id + 1);
@@ -62,6 +79,7 @@ absl::Status Tokenizer::State::AddVocabulary(const TokenizerFiles& files) {
 
 absl::Status Tokenizer::State::AddMerges(const TokenizerFiles& files) {
   const auto& vocabulary = files.vocabulary;
+  std::set<TokenId> made;
   for (const auto& [left, right] : files.merges) {
     const auto left_id = vocabulary.find(left);
     const auto right_id = vocabulary.find(right);
@@ -74,6 +92,22 @@ absl::Status Tokenizer::State::AddMerges(const TokenizerFiles& files) {
                        "\": a token of it is not in ", files.vocabulary_file));
     }
     bpe.AddMerge(left_id->second, right_id->second, result->second);
+    made.insert(result->second);
+  }
+  // Tokens that nothing can produce are a sign of a truncated file.
+  size_t left_out = 0;
+  for (const auto& [spelling, id] : vocabulary) {
+    const std::string text = *BytesOfSpelling(spelling);
+    if (text.size() > 1 && made.count(id) == 0 &&
+        files.added.count(text) == 0 && !IsControlSpelling(text)) {
+      ++left_out;
+    }
+  }
+  if (left_out > 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        files.merges_file, ": its ", files.merges.size(), " merges leave out ",
+        left_out, " of the ", vocabulary.size(), " tokens of ",
+        files.vocabulary_file, ": is it truncated?"));
   }
   return absl::OkStatus();
 }
@@ -90,36 +124,67 @@ absl::Status Tokenizer::State::AddAddedTokens(const TokenizerFiles& files) {
   return absl::OkStatus();
 }
 
-TokenId Tokenizer::State::Special(const std::string& text,
-                                  const TokenizerFiles& files) {
+absl::StatusOr<TokenId> Tokenizer::State::Special(const std::string& text,
+                                                  const TokenizerFiles& files) {
   if (const auto found = files.added.find(text); found != files.added.end()) {
     return found->second;
   }
-  TokenId id = static_cast<TokenId>(bytes_of.size());
   // Spelt in printable ASCII, which stands for itself in the byte alphabet.
   if (const auto found = files.vocabulary.find(text);
       found != files.vocabulary.end()) {
-    id = found->second;
-  } else {
-    Place(id, text);
+    added.Add(text, found->second);
+    return found->second;
   }
-  added.Add(text, id);
-  return id;
+  return absl::NotFoundError(absl::StrCat(
+      "special token \"", text, "\": no id in ",
+      absl::StrJoin(files.sources, ", "), " or ", files.vocabulary_file));
+}
+
+absl::Status Tokenizer::State::FindSpecial(const TokenizerFiles& files) {
+  TokenId* const ids[] = {&special.bos, &special.eos, &special.soi,
+                          &special.eoi};
+  for (size_t i = 0; i < std::size(ids); ++i) {
+    COOPER_ASSIGN_OR_RETURN(*ids[i], Special(kSpecialSpellings[i], files));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Tokenizer::State::TakeSpecial(const model::SpecialTokens& ids,
+                                           const TokenizerFiles& files) {
+  std::set<TokenId> of_added;
+  for (const auto& [text, id] : files.added) of_added.insert(id);
+  std::set<TokenId> seen;
+  for (const TokenId id : {ids.bos, ids.eos, ids.soi, ids.eoi}) {
+    if (of_added.count(id) == 0 || !seen.insert(id).second) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "special_tokens of cooper_config.json: ", id,
+          of_added.count(id) == 0 ? " is not an added token of "
+                                  : " stands there twice; the tokens are in ",
+          absl::StrJoin(files.sources, ", ")));
+    }
+  }
+  special = ids;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::Load(
-    const std::string& directory) {
-  COOPER_ASSIGN_OR_RETURN(const TokenizerFiles files,
-                          ReadTokenizerFiles(directory));
+    const checkpoint::Directories& directories, const Options& options) {
+  COOPER_ASSIGN_OR_RETURN(
+      const TokenizerFiles files,
+      ReadTokenizerFiles(directories, options.vocabulary_size));
   auto state = std::make_unique<State>();
   COOPER_RETURN_IF_ERROR(state->AddVocabulary(files));
   COOPER_RETURN_IF_ERROR(state->AddMerges(files));
   COOPER_RETURN_IF_ERROR(state->AddAddedTokens(files));
-  state->special.bos = state->Special("<|im_start|>", files);
-  state->special.eos = state->Special("<|im_end|>", files);
-  state->special.soi = state->Special("<|vision_start|>", files);
-  state->special.eoi = state->Special("<|vision_end|>", files);
+  COOPER_RETURN_IF_ERROR(options.special
+                             ? state->TakeSpecial(*options.special, files)
+                             : state->FindSpecial(files));
   return std::unique_ptr<const Tokenizer>(new Tokenizer(std::move(state)));
+}
+
+absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::Load(
+    const std::string& directory) {
+  return Load(checkpoint::Directories{directory}, Options());
 }
 
 Tokenizer::Tokenizer(std::unique_ptr<const State> state)

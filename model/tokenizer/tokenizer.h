@@ -1,12 +1,15 @@
 #ifndef COOPER_MODEL_TOKENIZER_TOKENIZER_H_
 #define COOPER_MODEL_TOKENIZER_TOKENIZER_H_
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "model/text_codec.h"
+#include "model/tokenizer/tokenizer_files.h"
 
 namespace cooper::tokenizer {
 
@@ -14,10 +17,17 @@ namespace cooper::tokenizer {
 // thread-safe.
 class Tokenizer final : public model::TextCodec {
  public:
-  // Reads vocab.json, merges.txt and tokenizer_config.json, or tokenizer.json.
-  // The four special tokens are taken from there; those that are absent get
-  // the next free ids, as upstream adds them. NOT_FOUND or INVALID_ARGUMENT
-  // name file and entry.
+  struct Options {
+    // The model's; ids are below it. At most kMaxVocabulary.
+    int64_t vocabulary_size = kMaxVocabulary;
+    // Ids of added tokens to take in place of those of the usual spellings.
+    std::optional<model::SpecialTokens> special;
+  };
+  // As ReadTokenizerFiles. NOT_FOUND: no file gives one of the special tokens
+  // an id; INVALID_ARGUMENT: the merges leave out tokens of the vocabulary, or
+  // `options.special` is not four added tokens.
+  static absl::StatusOr<std::unique_ptr<const Tokenizer>> Load(
+      const checkpoint::Directories& directories, const Options& options);
   static absl::StatusOr<std::unique_ptr<const Tokenizer>> Load(
       const std::string& directory);
   ~Tokenizer() override;

@@ -28,10 +28,11 @@ std::optional<at::ScalarType> FloatType(checkpoint::DType dtype) {
 class FileWeights final : public WeightReader {
  public:
   FileWeights(const checkpoint::Checkpoint& checkpoint, Part part,
-              const Device& device)
+              const Device& device, model::LoadProgress* progress)
       : WeightReader(device),
         checkpoint_(checkpoint),
         part_(part),
+        progress_(progress),
         upload_(device) {}
 
   absl::Status status() override;
@@ -44,6 +45,7 @@ class FileWeights final : public WeightReader {
 
   const checkpoint::Checkpoint& checkpoint_;
   const Part part_;
+  model::LoadProgress* const progress_;
   WeightUpload upload_;
   absl::Status read_status_;  // the first failure
   std::vector<std::string> differences_;
@@ -83,6 +85,7 @@ void FileWeights::Fill(const std::string& name, const at::Tensor& destination) {
   read_status_ = upload_.Fill(
       name, *FloatType(Find(name)->dtype),
       [&](size_t begin, size_t bytes, void* to) {
+        if (progress_ != nullptr) progress_->Add(static_cast<int64_t>(bytes));
         return part_ == Part::kNetwork
                    ? checkpoint_.ReadNetwork(name, begin, bytes, to)
                    : checkpoint_.ReadAutoencoder(name, begin, bytes, to);
@@ -115,8 +118,8 @@ absl::Status FileWeights::status() {
 
 std::unique_ptr<WeightReader> MakeFileWeights(
     const checkpoint::Checkpoint& checkpoint, WeightReader::Part part,
-    const Device& device) {
-  return std::make_unique<FileWeights>(checkpoint, part, device);
+    const Device& device, model::LoadProgress* progress) {
+  return std::make_unique<FileWeights>(checkpoint, part, device, progress);
 }
 
 }  // namespace cooper::torch_model

@@ -19,4 +19,9 @@ bool RunsAvx512() { return false; }
 
 #endif
 
+const char* InstructionSetName() {
+  return Widest(RunsAvx512() ? "avx512" : nullptr,
+                RunsAvx2() ? "avx2" : nullptr, "baseline");
+}
+
 }  // namespace cooper::torch_model

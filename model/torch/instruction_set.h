@@ -9,6 +9,9 @@ namespace cooper::torch_model {
 bool RunsAvx2();    // with FMA
 bool RunsAvx512();  // AVX-512F, with FMA
 
+// "avx512", "avx2" or "baseline": of the builds that this processor runs.
+const char* InstructionSetName();
+
 // The widest that is not null; `baseline` never is.
 template <typename T>
 T* Widest(T* avx512, T* avx2, T* baseline) {

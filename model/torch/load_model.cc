@@ -9,10 +9,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint/checkpoint.h"
+#include "model/checkpoint/weight_check.h"
 #include "model/device_status.h"
 #include "model/torch/device_settings.h"
 #include "model/torch/guard.h"
+#include "model/torch/instruction_set.h"
 #include "model/torch/torch_model.h"
+#include "model/torch/torch_warnings.h"
 #include "model/torch/warm_up.h"
 #include "server/base/check.h"
 #include "server/base/status_macros.h"
@@ -27,11 +30,11 @@ constexpr int64_t kMinPoolPages = 16;
 // Below this many bytes of weights a token, waking a second thread for each
 // operator costs more than it brings.
 constexpr int64_t kSingleThreadBytes = int64_t{16} << 20;
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TorchModel>> TorchModel::Load(
     const LoadOptions& options) {
+  LogTorchWarnings();
   std::unique_ptr<TorchModel> model(new TorchModel());
   COOPER_ASSIGN_OR_RETURN(
       model->device_,
@@ -60,10 +63,17 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
           options.checkpoint_dirs,
           options.random_weights ? checkpoint::Checkpoint::Weights::kNone
                                  : checkpoint::Checkpoint::Weights::kOpen));
-  COOPER_ASSIGN_OR_RETURN(
-      tokenizer_, tokenizer::Tokenizer::Load(checkpoint->tokenizer_dir()));
   llm_ = checkpoint->llm();
   cooper_ = checkpoint->cooper();
+  tokenizer::Tokenizer::Options of_tokenizer;
+  of_tokenizer.vocabulary_size = llm_.vocab_size;
+  of_tokenizer.special = cooper_.special_tokens;
+  COOPER_ASSIGN_OR_RETURN(
+      tokenizer_,
+      tokenizer::Tokenizer::Load(checkpoint->directories(), of_tokenizer));
+  COOPER_RETURN_IF_ERROR(CheckEndOfText());
+  // Before anything is allocated whose size the configuration gives.
+  COOPER_RETURN_IF_ERROR(checkpoint->fit());
   memory_ =
       PlanMemory(llm_, checkpoint->vit(), cooper_, options, device_.dtype);
   append_rows_ = options.append_rows;
@@ -73,26 +83,11 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
     COOPER_RETURN_IF_ERROR(memory_.CheckFree(memory));
   }
 
-  const auto weights_of = [&](WeightReader::Part part) {
-    return options.random_weights ? MakeRandomWeights(part, device_)
-                                  : MakeFileWeights(*checkpoint, part, device_);
-  };
-  std::unique_ptr<WeightReader> weights =
-      weights_of(WeightReader::Part::kNetwork);
-  transformer_ =
-      std::make_unique<Transformer>(*weights, llm_, cooper_, device_);
-  vision_ = std::make_unique<VisionEncoder>(*weights, checkpoint->vit(),
-                                            cooper_, llm_.hidden_size, device_);
-  latents_ = std::make_unique<LatentEmbedder>(*weights, cooper_,
-                                              llm_.hidden_size, device_);
-  COOPER_RETURN_IF_ERROR(weights->status());
-  int64_t parameters = weights->parameters();
-  weights = weights_of(WeightReader::Part::kAutoencoder);
-  autoencoder_ = std::make_unique<Autoencoder>(*weights, cooper_, device_);
-  COOPER_RETURN_IF_ERROR(weights->status());
-  parameters += weights->parameters();
-  weights.reset();
   const int vit_patch = checkpoint->vit().patch_size;
+  COOPER_ASSIGN_OR_RETURN(const int64_t parameters,
+                          ReadWeights(*checkpoint, options));
+  info_.files = checkpoint->report().files;
+  info_.notes = checkpoint->report().Notes();
   // The weights are held in our own form from here on: the open files, and
   // what reading them left on the heap, go back to the system.
   checkpoint.reset();
@@ -104,19 +99,59 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
   }
 
   const model::SpecialTokens& special = tokenizer_->special();
-  for (const model::TokenId id :
-       {special.bos, special.eos, special.soi, special.eoi}) {
-    if (id >= llm_.vocab_size) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "the tokenizer's control token ", id,
-          " lies outside of llm_config.json's vocab_size ", llm_.vocab_size));
-    }
-  }
   delimiters_ = transformer_->Embed({special.soi, special.eoi});
-  vocabulary_ = std::min(cooper_.text_vocab_size, llm_.vocab_size);
+  vocabulary_ = cooper_.text_vocab_size;
   COOPER_RETURN_IF_ERROR(MakeFirstPool(options));
   FillInfo(vit_patch, parameters);
   return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> TorchModel::ReadWeights(
+    const checkpoint::Checkpoint& checkpoint, const LoadOptions& options) {
+  std::unique_ptr<checkpoint::WeightCheck> check;
+  if (options.check_weights && !options.random_weights) {
+    COOPER_ASSIGN_OR_RETURN(
+        check, checkpoint::WeightCheck::Start(checkpoint.weight_files()));
+  }
+  if (options.progress != nullptr) {
+    options.progress->Begin(model::LoadStage::kReading,
+                            checkpoint.report().bytes);
+  }
+  const auto weights_of = [&](WeightReader::Part part) {
+    return options.random_weights
+               ? MakeRandomWeights(part, device_)
+               : MakeFileWeights(checkpoint, part, device_, options.progress);
+  };
+  std::unique_ptr<WeightReader> weights =
+      weights_of(WeightReader::Part::kNetwork);
+  transformer_ =
+      std::make_unique<Transformer>(*weights, llm_, cooper_, device_);
+  vision_ = std::make_unique<VisionEncoder>(*weights, checkpoint.vit(), cooper_,
+                                            llm_.hidden_size, device_);
+  latents_ = std::make_unique<LatentEmbedder>(*weights, cooper_,
+                                              llm_.hidden_size, device_);
+  const absl::Status network = weights->status();
+  int64_t parameters = weights->parameters();
+  weights = weights_of(WeightReader::Part::kAutoencoder);
+  autoencoder_ = std::make_unique<Autoencoder>(*weights, cooper_, device_);
+  const absl::Status autoencoder = weights->status();
+  parameters += weights->parameters();
+  // A file that is not what it should be explains all other faults.
+  if (check != nullptr) {
+    COOPER_RETURN_IF_ERROR(check->Wait(options.progress));
+  }
+  COOPER_RETURN_IF_ERROR(network);
+  COOPER_RETURN_IF_ERROR(autoencoder);
+  return parameters;
+}
+
+absl::Status TorchModel::CheckEndOfText() const {
+  const model::TokenId eos = tokenizer_->special().eos;
+  if (eos < cooper_.text_vocab_size) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the token that ends a text, ", eos,
+                   ", is not below text_vocab_size of cooper_config.json (",
+                   cooper_.text_vocab_size, "), so no text would ever end"));
 }
 
 absl::StatusOr<int64_t> TorchModel::HostPoolBytes(int64_t asked_bytes) const {
@@ -164,6 +199,8 @@ void TorchModel::FillInfo(int vit_patch, int64_t parameters) {
   info_.device = device_.name();
   info_.dtype = device_.dtype_name();
   info_.parameters = parameters;
+  info_.threads = at::get_num_threads();
+  info_.instruction_set = InstructionSetName();
   info_.weight_bytes = transformer_->weight_bytes() + vision_->weight_bytes() +
                        autoencoder_->weight_bytes();
   info_.vae_rule = cooper_.vae_rule;

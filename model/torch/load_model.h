@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/cuda/kernels.h"
+#include "model/load_progress.h"
 #include "model/unified_model.h"
 
 // The network on libtorch. No torch header here: this is all that programs
@@ -18,8 +19,8 @@ namespace cooper::torch_model {
 class DeviceLayer;  // device_layer.h
 
 struct LoadOptions {
-  // One directory with everything, or BAGEL's (configs, autoencoder,
-  // tokenizer) and the fine-tune's (weights), in any order.
+  // One directory with everything, or the base's and the fine-tune's, whose
+  // files win (checkpoint/checkpoint.h).
   std::vector<std::string> checkpoint_dirs;
   // "auto" (the first GPU, or the CPU where there is none), "cpu", "cuda" (the
   // first GPU) or "cuda:N".
@@ -49,14 +50,19 @@ struct LoadOptions {
   // Threads of one operator on the CPU; 0: the machine's cores, or one for a
   // model so small that threads do not pay.
   int threads = 0;
+  // Verifies every weight file while it is read (checkpoint/weight_check.h).
+  bool check_weights = false;
+  // Is told how far the loading is; may be null, and outlives the call.
+  model::LoadProgress* progress = nullptr;
   // For tests: the GPUs to see in place of the machine's; outlives the model.
   DeviceLayer* device_layer = nullptr;
 };
 
 // Reads a checkpoint and builds the network. NOT_FOUND, INVALID_ARGUMENT or
-// DATA_LOSS name the file, tensor or key; FAILED_PRECONDITION: no such device;
-// RESOURCE_EXHAUSTED: not enough memory (needed and free in the message). Those
-// two are marked as model::DeviceUnusable where they are a GPU's.
+// DATA_LOSS name the file, tensor or key (or what the system says of a path);
+// FAILED_PRECONDITION: no such device; RESOURCE_EXHAUSTED: not enough memory
+// (needed and free in the message). Those two are marked as
+// model::DeviceUnusable where they are a GPU's.
 absl::StatusOr<std::unique_ptr<model::UnifiedModel>> LoadModel(
     const LoadOptions& options);
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "model/checkpoint/checkpoint.h"
 #include "model/checkpoint/config.h"
 #include "model/tokenizer/tokenizer.h"
 #include "model/torch/append_step.h"
@@ -65,6 +66,10 @@ class TorchModel final : public model::UnifiedModel {
  private:
   TorchModel() = default;
   absl::Status Build(const LoadOptions& options);
+  // The number of weights.
+  absl::StatusOr<int64_t> ReadWeights(const checkpoint::Checkpoint& checkpoint,
+                                      const LoadOptions& options);
+  absl::Status CheckEndOfText() const;
   absl::StatusOr<int64_t> HostPoolBytes(int64_t asked_bytes) const;
   absl::Status MakeFirstPool(const LoadOptions& options);
   void MakePool(int64_t bytes);

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "model/checkpoint/checkpoint.h"
+#include "model/load_progress.h"
 #include "model/torch/device.h"
 
 namespace cooper::torch_model {
@@ -75,10 +76,11 @@ class WeightReader {
   int64_t parameters_ = 0;
 };
 
-// Reads one file set of `checkpoint`, which must outlive the reader.
+// Reads one file set of `checkpoint`. That and `progress`, which is told the
+// bytes that were read and may be null, must outlive the reader.
 std::unique_ptr<WeightReader> MakeFileWeights(
     const checkpoint::Checkpoint& checkpoint, WeightReader::Part part,
-    const Device& device);
+    const Device& device, model::LoadProgress* progress = nullptr);
 
 // Draws every tensor on the device instead: matrices normal with a deviation of
 // 1 / sqrt(inputs), norms near 1, biases small. The same `seed` gives the same

@@ -1,18 +1,21 @@
 #ifndef COOPER_SERVER_BASE_CHECK_H_
 #define COOPER_SERVER_BASE_CHECK_H_
 
-#include <cstdio>
-#include <cstdlib>
+namespace cooper::base {
+
+// Says so on standard error (in the log's format) and aborts.
+[[noreturn]] void CheckFailed(const char* file, int line,
+                              const char* condition);
+
+}  // namespace cooper::base
 
 // Ends the process when an invariant of our own is broken. Never used on
 // input, on a model's result or on I/O: those are a Status.
-#define COOPER_CHECK(condition)                                             \
-  do {                                                                      \
-    if (!(condition)) {                                                     \
-      std::fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, \
-                   #condition);                                             \
-      std::abort();                                                         \
-    }                                                                       \
+#define COOPER_CHECK(condition)                                    \
+  do {                                                             \
+    if (!(condition)) {                                            \
+      ::cooper::base::CheckFailed(__FILE__, __LINE__, #condition); \
+    }                                                              \
   } while (false)
 
 #endif  // COOPER_SERVER_BASE_CHECK_H_

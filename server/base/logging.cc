@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -33,22 +34,6 @@ spdlog::logger& Logger() {
     return logger;
   }();
   return *kLogger;
-}
-
-std::string JsonString(absl::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (byte < 0x20) {
-      absl::StrAppendFormat(&out, "\\u%04x", byte);
-    } else {
-      out += c;
-    }
-  }
-  return out + "\"";
 }
 
 // A character at the start of a text.
@@ -94,7 +79,13 @@ LogField::LogField(absl::string_view key, int64_t value)
 LogField::LogField(absl::string_view key, int value)
     : key(key), value(absl::StrCat(value)), quoted(false) {}
 
+LogField LogField::Json(absl::string_view key, std::string json) {
+  return {key, std::move(json), /*quoted=*/false};
+}
+
 void SetLogFormat(LogFormat format) { g_format = format; }
+
+LogFormat CurrentLogFormat() { return g_format; }
 
 const char* NameOf(LogLevel level) {
   switch (level) {
@@ -112,8 +103,27 @@ int64_t LinesLogged(LogLevel level) {
   return Lines(level).load(std::memory_order_relaxed);
 }
 
-void Log(LogLevel level, absl::string_view message,
-         const std::vector<LogField>& fields) {
+std::string JsonString(absl::string_view text) {
+  std::string out = "\"";
+  while (!text.empty()) {
+    const Character character = FirstCharacter(text);
+    const absl::string_view bytes =
+        text.substr(0, std::max(character.length, size_t{1}));
+    if (character.length == 0) {
+      out += "\\ufffd";
+    } else if (character.code < 0x20 || character.code == 0x7F) {
+      absl::StrAppendFormat(&out, "\\u%04x", character.code);
+    } else {
+      if (bytes == "\"" || bytes == "\\") out += '\\';
+      absl::StrAppend(&out, bytes);
+    }
+    text.remove_prefix(bytes.size());
+  }
+  return out + "\"";
+}
+
+std::string LogLine(LogLevel level, absl::string_view message,
+                    const std::vector<LogField>& fields) {
   const std::string time = absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(),
                                             absl::UTCTimeZone());
   std::string line;
@@ -132,12 +142,25 @@ void Log(LogLevel level, absl::string_view message,
                       field.quoted ? JsonString(field.value) : field.value);
     }
   }
+  return line;
+}
+
+void Log(LogLevel level, absl::string_view message,
+         const std::vector<LogField>& fields) {
   const spdlog::level::level_enum spd_level =
       level == LogLevel::kError     ? spdlog::level::err
       : level == LogLevel::kWarning ? spdlog::level::warn
                                     : spdlog::level::info;
   Lines(level).fetch_add(1, std::memory_order_relaxed);
-  Logger().log(spd_level, "{}", line);
+  Logger().log(spd_level, "{}", LogLine(level, message, fields));
+}
+
+void LogFailure(absl::string_view program, absl::string_view what) {
+  if (g_format == LogFormat::kJson) {
+    return Log(LogLevel::kError, "failed",
+               {{"program", program}, {"error", what}});
+  }
+  std::fprintf(stderr, "%s\n", absl::StrCat(program, ": ", what).c_str());
 }
 
 std::string Printable(absl::string_view text, size_t max_bytes) {

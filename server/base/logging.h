@@ -20,18 +20,36 @@ struct LogField {
   LogField(absl::string_view key, double value);
   LogField(absl::string_view key, int64_t value);
   LogField(absl::string_view key, int value);
+  // `json` is written as it is, in both formats.
+  static LogField Json(absl::string_view key, std::string json);
   std::string key;
   std::string value;
   bool quoted;
+
+ private:
+  LogField(absl::string_view key, std::string value, bool quoted)
+      : key(key), value(std::move(value)), quoted(quoted) {}
 };
 
 // Chooses the format of all later lines; call once, before threads start.
 void SetLogFormat(LogFormat format);
+LogFormat CurrentLogFormat();
 
 // Writes one line to standard error: time, level, message, fields. Never log a
 // prompt, an answer or image bytes: lengths only. Thread-safe.
 void Log(LogLevel level, absl::string_view message,
          const std::vector<LogField>& fields = {});
+
+// What Log writes, without the newline.
+std::string LogLine(LogLevel level, absl::string_view message,
+                    const std::vector<LogField>& fields = {});
+
+// The last words of a process that cannot start or go on, on standard error:
+// "PROGRAM: WHAT", or with LogFormat::kJson a line of the log.
+void LogFailure(absl::string_view program, absl::string_view what);
+
+// `text` in quotes, as JSON; what is not UTF-8 becomes U+FFFD.
+std::string JsonString(absl::string_view text);
 
 // Lines of one level that this process has written. Thread-safe.
 int64_t LinesLogged(LogLevel level);

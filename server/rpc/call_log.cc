@@ -10,12 +10,16 @@
 namespace cooper::rpc {
 namespace {
 
-base::LogLevel LevelOf(absl::StatusCode code) {
-  switch (code) {
+base::LogLevel LevelOf(const absl::Status& end) {
+  switch (end.code()) {
     case absl::StatusCode::kInternal:
     case absl::StatusCode::kUnknown:
       return base::LogLevel::kError;
     case absl::StatusCode::kUnavailable:
+      // A client that polls while the model is loaded is nothing to warn of.
+      return engine::DetailsOf(end).reason == engine::ErrorReason::kLoading
+                 ? base::LogLevel::kInfo
+                 : base::LogLevel::kWarning;
     case absl::StatusCode::kResourceExhausted:
       return base::LogLevel::kWarning;
     default:
@@ -83,7 +87,7 @@ void LogCall(metrics::Method method, const absl::Status& end,
       fields.push_back({"phase", metrics::NameOf(*phase)});
     }
   }
-  base::Log(LevelOf(end.code()), "request", fields);
+  base::Log(LevelOf(end), "request", fields);
 }
 
 }  // namespace cooper::rpc

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <utility>
 
+#include "model/load_progress.h"
 #include "model/unified_model.h"
 #include "server/base/check.h"
 #include "server/engine/engine.h"
@@ -11,9 +12,11 @@
 namespace cooper::rpc {
 
 // What the services serve. The server listens before the model is loaded; until
-// then the slot is empty and inference is refused with LOADING.
+// then the slot is empty and inference is refused with LOADING, and with what
+// the progress says.
 //
-// Thread-safe. `Fill` once; what it is given must outlive every call.
+// Thread-safe. `Fill` and `Follow` once; what they are given must outlive every
+// call.
 class EngineSlot {
  public:
   struct Serving {
@@ -29,12 +32,21 @@ class EngineSlot {
     filled_.store(&serving_, std::memory_order_release);
   }
 
+  void Follow(const model::LoadProgress* progress) {
+    progress_.store(progress, std::memory_order_release);
+  }
+  // Null: not known.
+  const model::LoadProgress* progress() const {
+    return progress_.load(std::memory_order_acquire);
+  }
+
   // Null while loading.
   const Serving* get() const { return filled_.load(std::memory_order_acquire); }
 
  private:
   Serving serving_;  // written once, before filled_
   std::atomic<const Serving*> filled_{nullptr};
+  std::atomic<const model::LoadProgress*> progress_{nullptr};
 };
 
 }  // namespace cooper::rpc

@@ -61,7 +61,14 @@ absl::StatusOr<const EngineSlot::Serving*> Entrance::CheckLoaded() const {
   if (serving != nullptr) return serving;
   engine::ErrorDetails details;
   details.reason = engine::ErrorReason::kLoading;
-  return engine::MakeError(details, "the model is being loaded");
+  const model::LoadProgress* progress = slot_.progress();
+  if (progress == nullptr) {
+    return engine::MakeError(details, "the model is being loaded");
+  }
+  const model::LoadProgress::State state = progress->state();
+  details.retry_after = model::LoadProgress::RetryAfter(state);
+  return engine::MakeError(details, absl::StrCat("the model is being loaded (",
+                                                 state.Description(), ")"));
 }
 
 absl::StatusOr<const EngineSlot::Serving*> Entrance::CheckLoaded(

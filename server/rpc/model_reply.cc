@@ -1,7 +1,11 @@
 #include "server/rpc/model_reply.h"
 
+#include "server/base/logging.h"
+
 namespace cooper::rpc {
 namespace {
+
+constexpr size_t kMaxPathBytes = 4096;
 
 v1::RenormType ToWire(model::Renorm renorm) {
   switch (renorm) {
@@ -59,6 +63,13 @@ v1::GetModelResponse MakeModelReply(const model::ModelInfo& info,
   reply.set_device(info.device);
   reply.set_dtype(info.dtype);
   reply.set_parameters(info.parameters);
+  for (const model::WeightFile& file : info.files) {
+    v1::WeightFile* wire = reply.add_files();
+    wire->set_path(base::Printable(file.path, kMaxPathBytes));
+    wire->set_tensors(file.tensors);
+  }
+  reply.set_threads(info.threads);
+  reply.set_instruction_set(info.instruction_set);
   if (info.can_reason) {
     if (info.can_generate_maps) {
       reply.add_modes(v1::MODE_INTERLEAVED);

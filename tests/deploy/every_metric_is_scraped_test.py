@@ -1,5 +1,6 @@
 """What dashboard and alerts read, the real server really exports."""
 
+import json
 import os
 import re
 import select
@@ -29,7 +30,9 @@ def ready_line(process):
         chunk = os.read(process.stdout.fileno(), 65536)
         assert chunk, f"the server ended before it was ready: {output!r}"
         output += chunk
-    return re.search(r"cooper_server ready .*", output.decode()).group()
+    (text,) = (line["text"] for line in map(json.loads, output.splitlines())
+               if "text" in line)
+    return text
 
 
 def manifest_flags():
@@ -111,10 +114,11 @@ def test_the_expiry_is_that_of_the_certificate(scrape, certificate):
 
 
 def test_every_line_of_the_log_is_counted(scrape):
-    """Until it is ready the server has said only where it listens."""
+    """Until it is ready the server has said where it listens and what it has
+    loaded."""
     counts = dict(re.findall(r'^cooper_log_messages_total\{level="(\w+)"\} (\d+)$',
                              scrape, re.M))
-    assert counts == {"info": "1", "warning": "0", "error": "0"}
+    assert counts == {"info": "2", "warning": "0", "error": "0"}
 
 
 def test_promtool_finds_no_fault_in_the_exported_metrics(scrape, tmp_path):

@@ -62,14 +62,21 @@ void CheckShards(const std::string& text) {
   if (shards.ok()) COOPER_CHECK(!shards->empty() && shards->size() <= 2);
 }
 
-// tokenizer.json is read where merges.txt is missing.
+// One file in place of each; where vocab.json is missing tokenizer.json is
+// read.
 void CheckTokenizer(const std::string& text) {
   const std::string& directory = Directory();
-  WriteFile(directory + "/tokenizer.json", text);
-  CheckRefusal(tokenizer::ReadTokenizerFiles(directory).status());
-  WriteFile(directory + "/merges.txt", text);
-  CheckRefusal(tokenizer::ReadTokenizerFiles(directory).status());
-  COOPER_CHECK(std::remove((directory + "/merges.txt").c_str()) == 0);
+  for (const char* name :
+       {"tokenizer.json", "merges.txt", "added_tokens.json",
+        "special_tokens_map.json", "tokenizer_config.json"}) {
+    WriteFile(directory + "/" + name, text);
+    CheckRefusal(tokenizer::ReadTokenizerFiles({directory}).status());
+  }
+  WriteFile(directory + "/tokenizer_config.json", "{}");
+  for (const char* name :
+       {"merges.txt", "added_tokens.json", "special_tokens_map.json"}) {
+    COOPER_CHECK(std::remove((directory + "/" + name).c_str()) == 0);
+  }
 }
 
 }  // namespace

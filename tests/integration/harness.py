@@ -6,6 +6,7 @@ on the fake model and on a checkpoint.
 
 import collections
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -88,11 +89,18 @@ class Server:
             self.process.kill()
             self.process.wait()
             raise
-        ready = re.fullmatch(
-            r"cooper_server ready grpc=(\S+) metrics=(\S+) model=(\S+) "
-            r"device=(\S+)", self.ready_line)
-        assert ready, self.ready_line
-        self.address, self.metrics_address, self.model, _ = ready.groups()
+        if self.ready_line.startswith("{"):  # --log_format=json
+            ready = json.loads(self.ready_line)
+            assert ready["msg"] == "ready"
+        else:
+            words = re.fullmatch(
+                r"cooper_server ready grpc=(?P<grpc>\S+) "
+                r"metrics=(?P<metrics>\S+) model=(?P<model>\S+) "
+                r"device=\S+", self.ready_line)
+            assert words, self.ready_line
+            ready = words.groupdict()
+        self.address, self.metrics_address, self.model = (
+            ready[key] for key in ("grpc", "metrics", "model"))
 
     def _await_ready(self):
         give_up = time.monotonic() + READY_SECONDS

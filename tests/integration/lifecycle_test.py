@@ -137,6 +137,73 @@ def test_flags_come_from_a_file(tmp_path):
         assert server.errors().splitlines()[0].startswith("{")
 
 
+def json_lines(text):
+    """The lines of a log, each of which must be JSON."""
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_all_output_is_json_where_asked():
+    with serving("--log_format=json") as server:
+        with server.stub() as stub:
+            read(stub.Reason(question()))
+            model = stub.GetModel(pb.GetModelRequest())
+        server.signal()
+        assert server.wait() == 0
+        (ready,) = [line for line in json_lines(server.errors())
+                    if line["msg"] == "ready"]
+        on_stdout = json.loads(server.ready_line)
+        assert on_stdout.pop("ts") and ready.pop("ts")
+        assert on_stdout.pop("text") == (
+            f"cooper_server ready grpc={server.address} "
+            f"metrics={server.metrics_address} model={server.model} "
+            f"device={ready['device']}")
+        assert on_stdout == ready
+        assert ready["grpc"] == server.address
+        assert ready["metrics"] == server.metrics_address
+        assert ready["model"] == model.name
+        assert ready["device"] == model.device
+        assert ready["dtype"] == model.dtype
+        assert ready["version"] == model.server_version
+        assert ready["parameters"] == model.parameters
+        assert ready["kv_cache_tokens"] == model.limits.kv_cache_tokens > 0
+        assert ready["threads"] == model.threads
+        assert ready["instruction_set"] == model.instruction_set
+        assert ready["files"] == [{"path": file.path, "tensors": file.tensors}
+                                  for file in model.files]
+        assert server.process.stdout.read() == b""
+
+
+@pytest.mark.parametrize("arguments, exit_code, words", [
+    (["--fake_model=/nowhere.json"], 1, "/nowhere.json"),
+    ([FAKE, "--max_running=0"], 2, "--max_running: must be in"),
+    ([FAKE, "--nonsense"], 2, "nonsense"),
+    ([FAKE, "--max_running=many"], 2, "max_running"),
+    ([FAKE, "stray"], 2, "stray"),
+    (["--device=cuda"], 4, "--device: "),
+])
+def test_failures_are_json_where_asked(arguments, exit_code, words):
+    code, out, err = run("--listen=127.0.0.1:0", "--metrics_listen=127.0.0.1:0",
+                         "--log_format=json", *arguments)
+    assert code == exit_code
+    assert out == ""
+    said = [line for line in json_lines(err) if line["msg"] != "listening"]
+    assert {(line["level"], line["msg"]) for line in said} == {
+        ("error", "failed")}
+    assert words in said[0]["error"]
+
+
+def test_what_takes_long_says_how_far_it_is(tmp_path):
+    script = tmp_path / "script.json"
+    script.write_text('{"delays_us": {"warm_up": 7000000}}')
+    # The last of two equal flags holds.
+    with serving("--log_format=json", f"--fake_model={script}") as server:
+        lines = json_lines(server.errors())
+        (loading,) = [line for line in lines if line["msg"] == "loading"]
+        assert loading["stage"] == "warming up"
+        assert 4 < loading["seconds"] < 7
+        assert loading["seconds_left"] > 0
+
+
 def test_sigterm_lets_work_in_flight_end():
     with serving() as server, server.channel() as channel:
         stub = pb_grpc.SpatialReasoningServiceStub(channel)

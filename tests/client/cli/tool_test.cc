@@ -216,10 +216,17 @@ TEST_F(ToolTest, InfoTellsTheModel) {
   model.set_parameters(14'700'000'000);
   model.add_modes(v1::MODE_TEXT_ONLY);
   model.mutable_limits()->set_max_images(8);
+  model.set_instruction_set("avx2");
+  model.set_threads(4);
+  v1::WeightFile* file = model.add_files();
+  file->set_path("/m/ema.safetensors");
+  file->set_tensors(167);
   server_.SetModel(model);
   EXPECT_EQ(Run({"info"}), 0) << err_;
   EXPECT_THAT(out_, AllOf(HasSubstr("demo"), HasSubstr("14.7 B"),
-                          HasSubstr("text_only"), HasSubstr("max_images")));
+                          HasSubstr("text_only"), HasSubstr("max_images"),
+                          HasSubstr("avx2, 4 threads"),
+                          HasSubstr("/m/ema.safetensors, 167 tensors")));
   EXPECT_EQ(Run({"info", "--json"}), 0) << err_;
   EXPECT_THAT(out_, HasSubstr("{\"name\":\"demo\""));
 }

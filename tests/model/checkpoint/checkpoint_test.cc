@@ -3,24 +3,30 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/model/checkpoint/temp_directory.h"
+#include "tests/model/checkpoint/weights_fixture.h"
 #include "tests/testing/status_matchers.h"
 
 namespace cooper::checkpoint {
 namespace {
 
+using ::cooper::testing::CopyWeights;
+using ::cooper::testing::kNano;
+using ::cooper::testing::LinkNano;
+using ::cooper::testing::MoveToBlobs;
 using ::cooper::testing::StatusIs;
 using ::cooper::testing::TempDirectory;
+using ::cooper::testing::WriteOneTensor;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-const char kNano[] = COOPER_TEST_DATA "/goldens/nano";
 const char kDemo[] = COOPER_SOURCE_DIR "/model/demo/checkpoint";
 const char kSomeTensor[] = "language_model.model.norm.weight";
 
@@ -28,16 +34,6 @@ const std::vector<std::string> kNanoFiles = {
     "llm_config.json", "vit_config.json", "cooper_config.json",
     "vocab.json",      "merges.txt",      "tokenizer_config.json",
     "ae.safetensors",  "ema.safetensors"};
-
-// Links to the nano checkpoint's files, all but those named.
-void LinkNano(const TempDirectory& directory,
-              const std::vector<std::string>& without) {
-  for (const std::string& name : kNanoFiles) {
-    if (std::find(without.begin(), without.end(), name) == without.end()) {
-      directory.Link(std::string(kNano) + "/" + name, name);
-    }
-  }
-}
 
 // One of the nano checkpoint's configuration files with one key changed.
 std::string NanoWith(const std::string& name, const char* key,
@@ -48,13 +44,8 @@ std::string NanoWith(const std::string& name, const char* key,
   return config.dump();
 }
 
-// A weight file whose kSomeTensor has one element, `value`.
 void WriteWeights(const std::string& path, uint8_t value) {
-  ASSERT_OK_AND_ASSIGN(
-      const auto writer,
-      SafetensorsWriter::Create(path, {{kSomeTensor, DType::kUint8, {1}}}));
-  ASSERT_OK(writer->Append(&value, 1));
-  ASSERT_OK(writer->Close());
+  WriteOneTensor(path, kSomeTensor, value);
 }
 
 int FirstByte(const Checkpoint& checkpoint) {
@@ -65,6 +56,7 @@ int FirstByte(const Checkpoint& checkpoint) {
 
 TEST(Checkpoint, OpensTheNanoCheckpoint) {
   ASSERT_OK_AND_ASSIGN(const auto nano, Checkpoint::Open({kNano}));
+  EXPECT_OK(nano->fit());
   EXPECT_EQ(nano->llm().hidden_size, 96);
   EXPECT_EQ(nano->vit().hidden_size, 48);
   EXPECT_EQ(nano->cooper().max_latent_size, 10);
@@ -79,6 +71,7 @@ TEST(Checkpoint, OpensTheNanoCheckpoint) {
 
 TEST(Checkpoint, OpensTheDemoCheckpoint) {
   ASSERT_OK_AND_ASSIGN(const auto demo, Checkpoint::Open({kDemo}));
+  EXPECT_OK(demo->fit());
   EXPECT_EQ(demo->cooper().name, "cooper-demo");
   EXPECT_EQ(demo->cooper().text_vocab_size, 823);
   ASSERT_TRUE(demo->cooper().special_tokens.has_value());
@@ -114,6 +107,113 @@ TEST(Checkpoint, TakesTheFineTunesWeightsWhicheverDirectoryIsFirst) {
     EXPECT_EQ(checkpoint->tokenizer_dir(), kNano);
     EXPECT_NE(checkpoint->FindAutoencoder("encoder.conv_in.weight"), nullptr);
   }
+}
+
+// Halves of the nano checkpoint's network in two shards, and their index.
+void WriteShards(const TempDirectory& directory) {
+  nlohmann::json map;
+  for (const int half : {0, 1}) {
+    const std::string shard = absl::StrCat("ema-", half, ".safetensors");
+    size_t number = 0;
+    CopyWeights(kNano + "/ema.safetensors", directory.File(shard),
+                [&](const std::string& name) {
+                  if (number++ % 2 != static_cast<size_t>(half))
+                    return std::string();
+                  map[name] = shard;
+                  return name;
+                });
+  }
+  directory.Write("ema.safetensors.index.json",
+                  nlohmann::json{{"weight_map", map}}.dump());
+}
+
+TEST(Checkpoint, OpensShardsAsTheHubsCacheHasThem) {
+  const TempDirectory cache;
+  const TempDirectory snapshot;
+  LinkNano(snapshot, {"ema.safetensors"});
+  WriteShards(snapshot);
+  MoveToBlobs(snapshot, cache.path());
+  ASSERT_OK_AND_ASSIGN(const auto checkpoint,
+                       Checkpoint::Open({snapshot.path()}));
+  EXPECT_OK(checkpoint->fit());
+  EXPECT_EQ(checkpoint->report().files.size(), 3);
+}
+
+TEST(Checkpoint, OpensAVolumeOfKubernetes) {
+  const TempDirectory volume;
+  std::filesystem::create_directory(volume.File("..2026_01_01"));
+  for (const std::string& name : kNanoFiles) {
+    std::filesystem::copy(JoinPath(kNano, name),
+                          volume.File(JoinPath("..2026_01_01", name)));
+    volume.Link(JoinPath("..data", name), name);
+  }
+  volume.Link("..2026_01_01", "..data");
+  ASSERT_OK_AND_ASSIGN(const auto checkpoint,
+                       Checkpoint::Open({volume.path()}));
+  EXPECT_OK(checkpoint->fit());
+  std::filesystem::remove(volume.File("..data"));
+  EXPECT_THAT(Checkpoint::Open({volume.path()}),
+              StatusIs(absl::StatusCode::kNotFound,
+                       HasSubstr("/..data/llm_config.json, which does not")));
+}
+
+TEST(Checkpoint, TheSecondOfTwoCompleteDirectoriesWins) {
+  const TempDirectory base;
+  const TempDirectory tune;
+  LinkNano(base, {"ema.safetensors"});
+  LinkNano(tune, {"ema.safetensors", "cooper_config.json"});
+  tune.Write("cooper_config.json",
+             NanoWith("cooper_config.json", "name", "tuned"));
+  WriteWeights(base.File("model.safetensors"), 1);
+  WriteWeights(tune.File("ema.safetensors"), 2);
+  ASSERT_OK_AND_ASSIGN(auto checkpoint,
+                       Checkpoint::Open({base.path(), tune.path()}));
+  EXPECT_EQ(FirstByte(*checkpoint), 2);
+  EXPECT_EQ(checkpoint->cooper().name, "tuned");
+  EXPECT_EQ(checkpoint->tokenizer_dir(), tune.path());
+  ASSERT_OK_AND_ASSIGN(checkpoint,
+                       Checkpoint::Open({tune.path(), base.path()}));
+  EXPECT_EQ(FirstByte(*checkpoint), 1);
+  EXPECT_NE(checkpoint->cooper().name, "tuned");
+}
+
+TEST(Checkpoint, TheBaseGivesWhatTheFineTuneLacks) {
+  const TempDirectory tune;
+  int64_t kept = 0;
+  CopyWeights(kNano + "/ema.safetensors", tune.File("ema.safetensors"),
+              [&](const std::string& name) {
+                if (name.rfind("vit_model.", 0) == 0) return std::string();
+                ++kept;
+                return name;
+              });
+  ASSERT_OK_AND_ASSIGN(const auto checkpoint,
+                       Checkpoint::Open({kNano, tune.path()}));
+  ASSERT_OK(checkpoint->fit());
+  const auto& files = checkpoint->report().files;
+  ASSERT_EQ(files.size(), 3);
+  EXPECT_EQ(files[0].path, tune.File("ema.safetensors"));
+  EXPECT_EQ(files[0].tensors, kept);
+  EXPECT_EQ(files[1].path, kNano + "/ema.safetensors");
+  EXPECT_EQ(files[1].tensors, 167 - kept);
+  EXPECT_THAT(Checkpoint::Open({tune.path()}),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("llm_config")));
+}
+
+TEST(Checkpoint, AFineTuneThatGivesNothingIsAnError) {
+  const TempDirectory tune;
+  WriteOneTensor(tune.File("ema.safetensors"),
+                 "vit_model.vision_model.head.probe");
+  ASSERT_OK_AND_ASSIGN(const auto checkpoint,
+                       Checkpoint::Open({kNano, tune.path()}));
+  EXPECT_THAT(checkpoint->fit(),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       HasSubstr(tune.File("ema.safetensors") +
+                                 ": none of its 1 tensors is one of the")));
+  const TempDirectory empty;
+  EXPECT_THAT(
+      Checkpoint::Open({kNano, empty.path()}),
+      StatusIs(absl::StatusCode::kNotFound,
+               HasSubstr(empty.path() + ": holds no file of a checkpoint")));
 }
 
 TEST(Checkpoint, PrefersModelToEma) {

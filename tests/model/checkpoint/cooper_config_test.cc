@@ -72,7 +72,6 @@ TEST(CooperConfig, ReadsEveryKey) {
         {"text_temperature", 0.3},
         {"top_p", 0.9}}},
       {"prompts", {{"depth_prompt", "draw"}, {"reflection_prompt", ""}}},
-      {"some_day", {1, 2}},
   };
   ASSERT_OK_AND_ASSIGN(const CooperConfig config,
                        ParseCooperConfig(object.dump(), "f"));
@@ -171,6 +170,17 @@ TEST(CooperConfig, NamesFileAndKeyThatIsWrong) {
                      "generation: max_turns: must be"},
            BadConfig{R"({"prompts":{"depth_prompt":1}})",
                      "prompts: depth_prompt: must be a string"},
+           BadConfig{R"({"text_vocabulary_size":5})",
+                     "text_vocabulary_size: unknown key"},
+           BadConfig{R"({"special_tokens":{"bos":1,"eos":2,"soi":3,"eoi":4,)"
+                     R"("pad":5}})",
+                     "special_tokens: pad: unknown key"},
+           BadConfig{R"({"generation":{"seed":1}})",
+                     "generation: seed: unknown key"},
+           BadConfig{R"({"prompts":{"a\nb":""}})", "a\\x0ab: unknown key"},
+           BadConfig{R"({"special_tokens":{"bos":"<|im_start|>","eos":2,)"
+                     R"("soi":3,"eoi":4}})",
+                     "bos: must be an integer"},
        }) {
     EXPECT_THAT(ParseCooperConfig(bad.json, "d/cooper_config.json"),
                 StatusIs(absl::StatusCode::kInvalidArgument,

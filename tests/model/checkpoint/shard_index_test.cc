@@ -38,23 +38,31 @@ TEST(ShardIndex, OpensEveryShardOnce) {
   EXPECT_NE(shards[1]->Find("b"), nullptr);
 }
 
-TEST(ShardIndex, FollowsALinkInsideTheDirectory) {
-  const TempDirectory directory;
-  WriteShard(directory.File("one.safetensors"), "a");
-  directory.Link("one.safetensors", "linked.safetensors");
-  directory.Write(kIndex, R"({"weight_map":{"a":"linked.safetensors"}})");
-  EXPECT_OK(OpenShards(directory.path(), kIndex));
-}
-
-TEST(ShardIndex, RefusesALinkThatLeavesTheDirectory) {
+TEST(ShardIndex, FollowsLinksWhereverTheyLead) {
   const TempDirectory directory;
   const TempDirectory elsewhere;
-  WriteShard(elsewhere.File("one.safetensors"), "a");
-  directory.Link(elsewhere.File("one.safetensors"), "one.safetensors");
+  WriteShard(elsewhere.File("0a1b"), "a");
+  WriteShard(directory.File("two"), "b");
+  elsewhere.Link("0a1b", "again");
+  directory.Link(elsewhere.File("again"), "one.safetensors");
+  directory.Link("two", "two.safetensors");
+  elsewhere.Write("index", R"({"weight_map":{
+      "a":"one.safetensors","b":"two.safetensors"}})");
+  directory.Link(elsewhere.File("index"), kIndex);
+  ASSERT_OK_AND_ASSIGN(const auto shards, OpenShards(directory.path(), kIndex));
+  ASSERT_EQ(shards.size(), 2);
+  EXPECT_EQ(shards[0]->path(), directory.File("one.safetensors"));
+  EXPECT_NE(shards[0]->Find("a"), nullptr);
+}
+
+TEST(ShardIndex, NamesTheLinkThatLeadsNowhere) {
+  const TempDirectory directory;
+  directory.Link("../../blobs/0a1b", "one.safetensors");
   directory.Write(kIndex, R"({"weight_map":{"a":"one.safetensors"}})");
   EXPECT_THAT(OpenShards(directory.path(), kIndex),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("\"one.safetensors\": a symbolic link out")));
+              StatusIs(absl::StatusCode::kNotFound,
+                       HasSubstr("/blobs/0a1b, which does not exist")));
+  EXPECT_OK(CheckAnyShard(directory.path(), kIndex));
 }
 
 TEST(ShardIndex, RefusesNamesThatAreNoPlainFileNames) {
@@ -62,7 +70,8 @@ TEST(ShardIndex, RefusesNamesThatAreNoPlainFileNames) {
   WriteShard(directory.File("one.safetensors"), "a");
   for (const char* name :
        {"/etc/one.safetensors", "../one.safetensors", "./one.safetensors", "..",
-        "", "one.bin", R"(one\u0000.safetensors)"}) {
+        "sub/one.safetensors", "sub/../one.safetensors", "", "one.bin",
+        R"(one\u0000.safetensors)"}) {
     directory.Write(kIndex,
                     std::string(R"({"weight_map":{"a":")") + name + "\"}}");
     EXPECT_THAT(OpenShards(directory.path(), kIndex),

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -9,10 +10,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "model/tokenizer/byte_alphabet.h"
 #include "model/tokenizer/split.h"
 #include "model/tokenizer/tokenizer.h"
 #include "tests/model/checkpoint/temp_directory.h"
+#include "tests/model/tokenizer/small_tokenizer.h"
 #include "tests/testing/status_matchers.h"
 
 namespace cooper::tokenizer {
@@ -31,30 +32,6 @@ json ReadJson(const std::string& path) {
   std::ifstream in(path);
   return json::parse(in);
 }
-
-// A vocabulary of the 256 bytes and " a".
-json SmallVocabulary() {
-  json vocabulary;
-  for (int byte = 0; byte < 256; ++byte) {
-    vocabulary[SpellingOfByte(static_cast<unsigned char>(byte))] = byte;
-  }
-  vocabulary["\u0120a"] = 256;
-  return vocabulary;
-}
-
-// The three files; a test spoils one of them.
-struct SlowFiles {
-  json vocabulary = SmallVocabulary();
-  std::string merges = "#version: 0.2\n\u0120 a\n";
-  json config = {
-      {"added_tokens_decoder", {{"257", {{"content", "<|im_end|>"}}}}}};
-
-  void Write(const TempDirectory& directory) const {
-    directory.Write("vocab.json", vocabulary.dump());
-    directory.Write("merges.txt", merges);
-    directory.Write("tokenizer_config.json", config.dump());
-  }
-};
 
 // The nano tokenizer as one tokenizer.json.
 json NanoAsTokenizerJson(bool merges_as_pairs) {
@@ -129,6 +106,8 @@ TEST(TokenizerJson, NamesTheEntryThatIsWrong) {
        "model: vocab: must be"},
       {"NoMerges", [](json& f) { f["model"].erase("merges"); },
        "model: merges: must be"},
+      {"EmptyMerges", [](json& f) { f["model"]["merges"] = json::array(); },
+       "merges: there are none"},
       {"BadMerge", [](json& f) { f["model"]["merges"][3] = 7; },
        "model: merges: 3: must be"},
       {"MergeOfOne", [](json& f) { f["model"]["merges"][3] = {"a"}; },
@@ -161,18 +140,80 @@ TEST(TokenizerJson, NamesTheEntryThatIsWrong) {
   }
 }
 
-TEST(TokenizerFiles, GiveAbsentSpecialTokensTheNextFreeIds) {
+TEST(TokenizerFiles, IdsAreBelowTheModelsVocabulary) {
+  Tokenizer::Options options;
+  options.vocabulary_size = 260;
   const TempDirectory directory;
   SlowFiles().Write(directory);
-  ASSERT_OK_AND_ASSIGN(const auto tokenizer, Tokenizer::Load(directory.path()));
-  EXPECT_EQ(tokenizer->special().eos, 257);
-  EXPECT_EQ(tokenizer->special().bos, 258);
-  EXPECT_EQ(tokenizer->special().soi, 259);
-  EXPECT_EQ(tokenizer->special().eoi, 260);
-  EXPECT_EQ(tokenizer->size(), 261);
-  EXPECT_EQ(tokenizer->TokenBytes(260), "<|vision_end|>");
-  EXPECT_EQ(tokenizer->Encode("x a<|vision_end|>", ControlText::kParse),
-            (std::vector<model::TokenId>{'x', 256, 260}));
+  EXPECT_THAT(Tokenizer::Load({directory.path()}, options),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("added_tokens_decoder: 260"),
+                             HasSubstr("[0, 259]"))));
+  directory.Write("tokenizer_config.json", "{}");
+  directory.Write("added_tokens.json", SmallAddedTokens().dump());
+  EXPECT_THAT(Tokenizer::Load({directory.path()}, options),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr(directory.File("added_tokens.json")),
+                             HasSubstr("<|vision_end|>: id must be"))));
+  options.vocabulary_size = 256;
+  EXPECT_THAT(
+      Tokenizer::Load({directory.path()}, options),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("vocab.json")));
+  options.vocabulary_size = 261;
+  EXPECT_OK(Tokenizer::Load({directory.path()}, options));
+}
+
+TEST(TokenizerFiles, OfTheSecondDirectoryWinByName) {
+  const TempDirectory base;
+  const TempDirectory tune;
+  SlowFiles().Write(base);
+  tune.Write("tokenizer_config.json", AsDecoder({{"<|im_end|>", 258},
+                                                 {"<|im_start|>", 257},
+                                                 {"<|vision_start|>", 259},
+                                                 {"<|vision_end|>", 260}})
+                                          .dump());
+  ASSERT_OK_AND_ASSIGN(
+      const auto tokenizer,
+      Tokenizer::Load({base.path(), tune.path()}, Tokenizer::Options()));
+  EXPECT_EQ(tokenizer->special().eos, 258);
+}
+
+TEST(TokenizerFiles, MergesMustBeThereAndComplete) {
+  const TempDirectory directory;
+  SlowFiles files;
+  for (const char* merges : {"", "#version: 0.2\n", "\n\n"}) {
+    files.merges = merges;
+    files.Write(directory);
+    EXPECT_THAT(
+        Tokenizer::Load(directory.path()),
+        StatusIs(absl::StatusCode::kInvalidArgument,
+                 directory.File("merges.txt") + ": merges: there are none"));
+  }
+  files.merges = SlowFiles().merges;
+  files.vocabulary["bc"] = 261;
+  files.Write(directory);
+  EXPECT_THAT(Tokenizer::Load(directory.path()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr(directory.File("merges.txt")),
+                             HasSubstr("1 merges leave out 1 of the 258 "
+                                       "tokens"))));
+}
+
+TEST(TokenizerFiles, GitLfsPointersAndDanglingLinksAreNamed) {
+  for (const char* name : {"vocab.json", "merges.txt", "tokenizer_config.json",
+                           "added_tokens.json", "special_tokens_map.json"}) {
+    const TempDirectory directory;
+    SlowFiles().Write(directory);
+    directory.Write(name, "version https://git-lfs.github.com/spec/v1\n");
+    EXPECT_THAT(Tokenizer::Load(directory.path()),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr(directory.File(name) + ": a Git LFS")));
+    std::filesystem::remove(directory.File(name));
+    directory.Link("blobs/none", name);
+    EXPECT_THAT(Tokenizer::Load(directory.path()),
+                StatusIs(absl::StatusCode::kNotFound,
+                         HasSubstr(directory.File(name) + ": a symbolic")));
+  }
 }
 
 TEST(TokenizerFiles, NameTheEntryThatIsWrong) {
@@ -213,14 +254,20 @@ TEST(TokenizerFiles, NameTheEntryThatIsWrong) {
        "tokenizer_config.json", "added_tokens_decoder: x: must be an id"},
       {"AddedWithoutContent",
        [](SlowFiles& f) {
-         f.config["added_tokens_decoder"]["258"] = json::object();
+         f.config["added_tokens_decoder"]["261"] = json::object();
        },
-       "tokenizer_config.json", "added token 258: content must be"},
+       "tokenizer_config.json", "added token 261: content must be"},
       {"AddedWithLstrip",
        [](SlowFiles& f) {
          f.config["added_tokens_decoder"]["257"]["lstrip"] = true;
        },
        "tokenizer_config.json", "added token 257: lstrip: only false"},
+      {"NamesNotAList",
+       [](SlowFiles& f) { f.config["additional_special_tokens"] = 5; },
+       "tokenizer_config.json", "additional_special_tokens: must be a list"},
+      {"NameNotAString",
+       [](SlowFiles& f) { f.config["extra_special_tokens"] = {5}; },
+       "tokenizer_config.json", "extra_special_tokens: must hold strings"},
       {"AddedIdTaken",
        [](SlowFiles& f) {
          f.config["added_tokens_decoder"]["97"] = {{"content", "<x>"}};

@@ -13,6 +13,7 @@ namespace {
 
 using cooper::testing::StatusIs;
 using ::testing::_;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
 constexpr image::Size kLatent{64, 80};
@@ -121,7 +122,7 @@ TEST(TorchModelTest, MapsDoNotDependOnTheBatchNorOnNeighboursThatLeave) {
   const auto other = PromptContext(model, 2);
   const auto empty = model.NewContext();
   const auto alone =
-      StartFlow(model, *cond, *other, *empty, kLatent, 1, /*steps=*/4);
+      StartFlow(model, *cond, *other, *empty, kLatent, 1, /*num_timesteps=*/4);
   RunToEnd(model, {alone.get()});
 
   const auto mine = StartFlow(model, *cond, *other, *empty, kLatent, 1, 4);
@@ -224,6 +225,27 @@ TEST(TorchModelTest, WarmUpLeavesNothingBehind) {
   const int64_t before = model.kv_usage().used_bytes;
   EXPECT_OK(model.WarmUp());
   EXPECT_EQ(model.kv_usage().used_bytes, before);
+}
+
+TEST(LoadModelTest, TellsWhatItReadsAndHowFarItIs) {
+  const std::string nano = COOPER_TEST_DATA "/goldens/nano";
+  model::LoadProgress progress(base::Clock::Real());
+  LoadOptions options;
+  options.checkpoint_dirs = {nano};
+  options.device = "cpu";
+  options.progress = &progress;
+  ASSERT_OK_AND_ASSIGN(const auto loaded, TorchModel::Load(options));
+  const model::LoadProgress::State state = progress.state();
+  EXPECT_EQ(state.stage, model::LoadStage::kReading);
+  EXPECT_GT(state.total_bytes, 2'000'000);
+  EXPECT_EQ(state.done_bytes, state.total_bytes);
+  const model::ModelInfo& info = loaded->info();
+  ASSERT_EQ(info.files.size(), 2);
+  EXPECT_EQ(info.files[0].path, nano + "/ema.safetensors");
+  EXPECT_EQ(info.files[0].tensors, 167);
+  EXPECT_EQ(info.files[1].tensors, 176);
+  EXPECT_GE(info.threads, 1);
+  EXPECT_THAT(info.instruction_set, AnyOf("avx512", "avx2", "baseline"));
 }
 
 class BrokenCheckpointTest : public ::testing::Test {

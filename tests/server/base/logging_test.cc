@@ -38,6 +38,40 @@ TEST(LoggingTest, JsonLineQuotesTextAndLeavesNumbersBare) {
   EXPECT_THAT(line, HasSubstr("\"path\":\"a\\\\b\",\"bytes\":5000000000}"));
 }
 
+TEST(LoggingTest, JsonIsJsonWhateverTheBytes) {
+  EXPECT_EQ(JsonString("a\"b\\\x01\x7F"), R"("a\"b\\\u0001\u007f")");
+  EXPECT_EQ(JsonString("\xC3\xA9\xFF\xC3"), "\"\xC3\xA9\\ufffd\\ufffd\"");
+}
+
+TEST(LoggingTest, FieldsMayBeJson) {
+  const std::string line =
+      Logged(LogFormat::kJson, LogLevel::kInfo, "m",
+             {LogField::Json("list", R"([{"a":1}])"), {"b", 2}});
+  EXPECT_THAT(line, HasSubstr(R"("list":[{"a":1}],"b":2})"));
+}
+
+TEST(LoggingTest, ALineIsWhatIsLogged) {
+  SetLogFormat(LogFormat::kJson);
+  const std::string line = LogLine(LogLevel::kInfo, "m", {{"a", 1}});
+  EXPECT_EQ(CurrentLogFormat(), LogFormat::kJson);
+  SetLogFormat(LogFormat::kText);
+  EXPECT_THAT(line, EndsWith(R"(,"level":"info","msg":"m","a":1})"));
+}
+
+TEST(LoggingTest, AFailureIsPlainOrALineOfTheLog) {
+  ::testing::internal::CaptureStderr();
+  LogFailure("program", "no such file");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "program: no such file\n");
+  SetLogFormat(LogFormat::kJson);
+  ::testing::internal::CaptureStderr();
+  LogFailure("program", "no such file");
+  SetLogFormat(LogFormat::kText);
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              EndsWith(R"("level":"error","msg":"failed","program":"program",)"
+                       "\"error\":\"no such file\"}\n"));
+}
+
 TEST(LoggingTest, EveryLineCountsAtItsLevel) {
   for (const LogFormat format : {LogFormat::kText, LogFormat::kJson}) {
     const int64_t infos = LinesLogged(LogLevel::kInfo);

@@ -8,7 +8,9 @@
 #include <thread>
 #include <vector>
 
+#include "model/load_progress.h"
 #include "tests/server/rpc/service_fixture.h"
+#include "tests/testing/fake_clock.h"
 
 namespace cooper::rpc {
 namespace {
@@ -162,6 +164,19 @@ TEST_F(ServiceTest, WhileLoadingOnlyLivenessServes) {
   EXPECT_EQ(server.CollectAtRest().Sum("cooper_rejections_total",
                                        {{"reason", "loading"}}),
             2);
+
+  // Where the progress is known, it says when to ask again.
+  cooper::testing::FakeClock clock;
+  model::LoadProgress progress(&clock);
+  server.slot().Follow(&progress);
+  progress.Begin(model::LoadStage::kReading, 1000);
+  clock.Advance(absl::Seconds(20));
+  progress.Add(400);
+  grpc::ClientContext later;
+  const Answer told = Ask(stub.get(), Question("Now?"), &later);
+  EXPECT_EQ(told.status.error_message(),
+            "the model is being loaded (reading weights, 40 %)");
+  EXPECT_EQ(Pushback(later), "30000");
 
   server.Load();
   EXPECT_EQ(server.HealthOf("readiness"), "SERVING");
