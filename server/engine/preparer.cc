@@ -149,7 +149,6 @@ absl::StatusOr<PreparedImage> Preparer::PrepareImage(ImageInput input,
         details, absl::StrCat(input.field, ": ", raster.status().message()));
   }
   PreparedImage image;
-  image.file = base::Hasher().Add(input.bytes).Finish();
   std::string().swap(input.bytes);
   const auto bytes = static_cast<int64_t>(raster->pixels.size());
   metrics_->AddImageDecodeBytes(bytes);
@@ -157,6 +156,7 @@ absl::StatusOr<PreparedImage> Preparer::PrepareImage(ImageInput input,
   auto scaled = std::make_shared<const image::RgbImage>(
       image::ApplyRule(*raster, info.vae_rule));
   raster->pixels = {};
+  image.pixels = DigestOf(*scaled);
   metrics_->AddImageDecodeBytes(-bytes);
   image.vision = std::make_shared<const image::RgbImage>(
       image::ApplyRule(*scaled, info.vit_rule));
