@@ -177,6 +177,8 @@ absl::Status InferenceReply::AddFinal(
     if (!streamed_) AddMaps(output, response);
   } else if (output == "ANSWER") {
     AddBytesTensor(output, {end_.answer}, response);
+  } else if (output == "ANSWER_TEXT") {
+    AddBytesTensor(output, {end_.answer_text}, response);
   } else if (output == "BOXED") {
     AddBytesTensor(output, {end_.boxed.value_or("")}, response);
   } else if (output == "THOUGHTS") {

@@ -3,6 +3,7 @@
 import concurrent.futures
 import io
 import random
+import re
 import threading
 import time
 import zlib
@@ -61,6 +62,14 @@ def test_a_question_is_answered_in_order(server):
     # The tags themselves are not sent.
     for word in last_turn.split():
         assert word in finished.answer
+    # Nor do they stand in the answer's own text.
+    assert finished.answer_text in finished.answer
+    assert not re.search("</?(think|answer|depth-estimation|segmentation)>",
+                         finished.answer_text)
+    answered = "".join(delta.text for delta in written
+                       if delta.turn == written[-1].turn and
+                       delta.channel == pb.TEXT_CHANNEL_ANSWER)
+    assert not answered or answered.strip() == finished.answer_text
 
 
 def test_the_same_seed_gives_the_same_maps(server):

@@ -25,8 +25,7 @@ using Files = std::vector<std::pair<std::string, std::string>>;
 constexpr Size kSize = {96, 80};
 
 int At(const RgbImage& image, int x, int y, int c) {
-  return image
-      .pixels[image::RedAt(image.size, x, y) + static_cast<size_t>(c)];
+  return image.pixels[image::RedAt(image.size, x, y) + static_cast<size_t>(c)];
 }
 
 // Few colours, so that a palette holds them all.
@@ -98,16 +97,16 @@ Files FilesOf(const RgbImage& image) {
   interlaced.interlaced = true;
   image::PngSpec commented = SpecOf(image);
   commented.chunks = {{"tEXt", std::string("Title\0cat", 9)}};
-  return {{"png", *image::EncodePng(image)},
-          {"interlaced png", image::BuildPng(interlaced)},
-          {"png with text", image::BuildPng(commented)},
-          {"16-bit png", image::BuildPng(SpecOf(image, 16))},
-          {"palette png", Palette(image)},
-          {"opaque rgba png", Opaque(image)},
-          {"turned png", Turned(image)},
-          {"webp", image::BuildLosslessWebp(image)},
-          {"animated webp",
-           image::BuildAnimation(image.size, image, 0, 0, image)}};
+  return {
+      {"png", *image::EncodePng(image)},
+      {"interlaced png", image::BuildPng(interlaced)},
+      {"png with text", image::BuildPng(commented)},
+      {"16-bit png", image::BuildPng(SpecOf(image, 16))},
+      {"palette png", Palette(image)},
+      {"opaque rgba png", Opaque(image)},
+      {"turned png", Turned(image)},
+      {"webp", image::BuildLosslessWebp(image)},
+      {"animated webp", image::BuildAnimation(image.size, image, 0, 0, image)}};
 }
 
 Request QuestionAbout(std::string file, Mode mode = Mode::kInterleaved) {

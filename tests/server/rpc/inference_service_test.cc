@@ -202,8 +202,8 @@ TEST(InferenceServiceTest, StreamGivesPiecesMapsAndAFinalResponse) {
     }
   } while (!IsFinal(response));
   EXPECT_THAT(seen, ::testing::UnorderedElementsAre(
-                        "TEXT", "CHANNEL", "MAP", "MAP_KIND", "ANSWER", "BOXED",
-                        "THOUGHTS", "FINISH_REASON"));
+                        "TEXT", "CHANNEL", "MAP", "MAP_KIND", "ANSWER",
+                        "ANSWER_TEXT", "BOXED", "THOUGHTS", "FINISH_REASON"));
   stream->WritesDone();
   EXPECT_FALSE(stream->Read(&response));
   EXPECT_TRUE(stream->Finish().ok());
