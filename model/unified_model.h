@@ -54,6 +54,7 @@ struct ModelInfo {
   int latent_stride = 16;          // px per latent token, both ways
   int max_latent_side = 64;        // latent tokens per side at most
   int vit_patch = 14;              // px per ViT token, both ways
+  int64_t max_positions = 0;       // of one sequence; 0: not limited
   int64_t kv_capacity_tokens = 0;  // of the whole pool
   int64_t kv_bytes_per_token = 0;
   int64_t kv_page_tokens = 1;  // contexts take the pool in pages of these

@@ -26,6 +26,7 @@ struct LlmConfig {
   int64_t vocab_size = 0;
   double rope_theta = 1e6;
   double rms_norm_eps = 1e-6;
+  int64_t max_position_embeddings = 0;  // 0: not limited
   int64_t head_dim() const { return hidden_size / num_attention_heads; }
 };
 

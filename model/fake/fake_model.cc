@@ -55,6 +55,7 @@ FakeModel::FakeModel(FakeScript script, Hooks hooks)
   info_.max_latent_side = script_.vae_rule.max_size / script_.vae_rule.stride;
   info_.vit_patch = script_.vit_rule.stride;
   info_.kv_capacity_tokens = script_.kv_capacity_tokens;
+  info_.max_positions = script_.max_positions;
   info_.kv_bytes_per_token = kBytesPerToken;
   info_.prompts = model::Prompts::Cooper();
   const auto encode = [this](const FakeTexts& texts) {

@@ -163,6 +163,7 @@ absl::StatusOr<FakeScript> FakeScript::FromJson(absl::string_view text) {
   Fields fields(root, "");
   fields.Read("name", &script.name);
   fields.ReadNumber("kv_capacity_tokens", &script.kv_capacity_tokens);
+  fields.ReadNumber("max_positions", &script.max_positions);
   fields.ReadObject("vae_rule",
                     [&](Fields& f) { ReadRule(f, &script.vae_rule); });
   fields.ReadObject("vit_rule",

@@ -112,6 +112,10 @@ struct ExecutionSpec {
   model::SamplingOptions sampling;
   model::FlowOptions flow;
   int preview_every = 0;  // flow steps; 0: none
+  // Positions that kCond may have, and how many of them each text but an answer
+  // leaves free (PositionDemand). max_positions 0: no limit.
+  int64_t max_positions = 0;
+  int64_t reserved_positions = 0;
   // Render what the vision encoder sees even where it is not fed back.
   bool always_render_vision = false;
   // How control spellings in a user's text are read. kParse: as upstream.
@@ -276,6 +280,9 @@ class Execution {
   // Each begins a piece of work; returns whether it waits for the driver.
   bool Begin(ContextWork work);
   bool Begin(DecodeWork work);
+  // The most tokens, bos counted, that a text after `from` may have; may be
+  // negative.
+  int64_t TextRoom(const DecodeWork& work, const model::Context& from) const;
   bool Begin(FlowWork work);
   bool Begin(FinishWork work);
   void Advance();

@@ -43,6 +43,7 @@ void Fill(const model::ModelInfo& info, const RpcLimits& limits,
   wire->set_max_text_bytes(limits.max_text_bytes);
   wire->set_max_think_tokens(limits.max_think_tokens);
   wire->set_kv_cache_tokens(info.kv_capacity_tokens);
+  wire->set_max_positions(info.max_positions);
   wire->set_map_stride(info.latent_stride);
   wire->set_max_map_side(info.latent_stride * info.max_latent_side);
 }

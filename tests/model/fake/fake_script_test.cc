@@ -13,7 +13,7 @@ using ::testing::HasSubstr;
 
 TEST(FakeScriptTest, EveryKeyIsRead) {
   ASSERT_OK_AND_ASSIGN(const FakeScript script, FakeScript::FromJson(R"({
-    "name": "n", "kv_capacity_tokens": 5,
+    "name": "n", "kv_capacity_tokens": 5, "max_positions": 6,
     "vae_rule": {"max_size": 64, "min_size": 32, "stride": 8, "max_pixels": 9},
     "vit_rule": {"max_size": 28, "min_size": 14, "stride": 7},
     "can_reason": false, "can_generate_maps": false, "flow_layers": 3,
@@ -27,6 +27,7 @@ TEST(FakeScriptTest, EveryKeyIsRead) {
     "gpu_memory": {"allocated": 1, "reserved": 2, "free": 3}})"));
   EXPECT_EQ(script.name, "n");
   EXPECT_EQ(script.kv_capacity_tokens, 5);
+  EXPECT_EQ(script.max_positions, 6);
   EXPECT_EQ(script.vae_rule.max_size, 64);
   EXPECT_EQ(script.vae_rule.min_size, 32);
   EXPECT_EQ(script.vae_rule.stride, 8);
