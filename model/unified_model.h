@@ -49,6 +49,10 @@ struct ModelInfo {
   int64_t weight_bytes = 0;
   bool can_reason = true;
   bool can_generate_maps = true;
+  // Whether the checkpoint was trained for further questions and for images of
+  // its own. Clients are told; calls are served either way.
+  bool can_converse = true;
+  bool can_generate_images = true;
   ImageRule vae_rule;
   ImageRule vit_rule;
   int latent_stride = 16;          // px per latent token, both ways

@@ -64,6 +64,9 @@ struct CooperConfig {
   std::optional<model::SpecialTokens> special_tokens;  // else the tokenizer's
   model::Prompts prompts = model::Prompts::Cooper();
   model::GenerationDefaults generation;
+  // What the checkpoint was trained for, beside single questions and maps.
+  bool can_converse = true;
+  bool can_generate_images = true;
 };
 
 absl::StatusOr<LlmConfig> ParseLlmConfig(const std::string& json,

@@ -49,6 +49,8 @@ FakeModel::FakeModel(FakeScript script, Hooks hooks)
   info_.dtype = "float32";
   info_.can_reason = script_.can_reason;
   info_.can_generate_maps = script_.can_generate_maps;
+  info_.can_converse = script_.can_converse;
+  info_.can_generate_images = script_.can_generate_images;
   info_.vae_rule = script_.vae_rule;
   info_.vit_rule = script_.vit_rule;
   info_.latent_stride = script_.vae_rule.stride;

@@ -63,6 +63,7 @@ struct FakeFault {
 //    "vae_rule": {"max_size": 1024, "min_size": 512, "stride": 16},
 //    "vit_rule": {"max_size": 518, "min_size": 224, "stride": 14},
 //    "can_reason": true, "can_generate_maps": true,
+//    "can_converse": true, "can_generate_images": true,
 //    "flow_layers": 4,
 //    "delays_us": {"append": 0, "append_token": 0, "decode": 0,
 //                  "decode_item": 0, "flow_layer": 0, "latents": 0},
@@ -81,6 +82,8 @@ struct FakeScript {
   model::ImageRule vit_rule{518, 224, 14, int64_t{14} * 14 * 9 * 1024};
   bool can_reason = true;
   bool can_generate_maps = true;
+  bool can_converse = true;
+  bool can_generate_images = true;
   int flow_layers = 4;
   FakeDelays delays;
   std::vector<FakeTexts> scripts;

@@ -72,8 +72,11 @@ v1::GetModelResponse MakeModelReply(const model::ModelInfo& info,
   if (info.can_generate_maps) {
     reply.add_map_kinds(v1::MAP_KIND_DEPTH);
     reply.add_map_kinds(v1::MAP_KIND_SEGMENTATION);
-    reply.add_map_kinds(v1::MAP_KIND_IMAGE);
+    if (info.can_generate_images) reply.add_map_kinds(v1::MAP_KIND_IMAGE);
   }
+  reply.set_can_converse(info.can_reason && info.can_converse);
+  reply.set_can_generate_images(info.can_generate_maps &&
+                                info.can_generate_images);
   Fill(info, limits, reply.mutable_limits());
   reply.mutable_limits()->set_max_running(max_running);
   reply.mutable_limits()->set_max_queue(max_queue);

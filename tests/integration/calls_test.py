@@ -126,6 +126,32 @@ def test_equal_pixels_give_equal_maps_in_any_file(server):
                 assert i == 0 or usage.cached_tokens > 0, (name, i)
 
 
+def test_the_model_says_what_it_was_trained_for(server):
+    with server.stub() as stub:
+        model = stub.GetModel(pb.GetModelRequest())
+    assert model.HasField("can_converse")
+    assert model.HasField("can_generate_images")
+    assert (pb.MAP_KIND_IMAGE in model.map_kinds) == model.can_generate_images
+    # The demo checkpoint knows its scenes, single questions and maps.
+    trained = model.name != "cooper-demo"
+    assert model.can_converse == model.can_generate_images == trained
+
+
+def test_inputs_beyond_the_models_positions_are_invalid(server):
+    with server.stub() as stub:
+        limits = stub.GetModel(pb.GetModelRequest()).limits
+        assert 0 < limits.max_positions < limits.max_text_bytes / 3
+        # Letters apart are at least a token each, whatever the tokenizer.
+        letters = " ".join("qz"[i % 2] for i in range(limits.max_positions))
+        call = stub.Reason(question(letters))
+        events, code = read(call)
+    assert code == CODE.INVALID_ARGUMENT
+    assert not any(event.HasField("text_delta") for event in events)
+    told = details(call)
+    assert told.reason == "CONTEXT_TOO_LARGE"
+    assert told.fields == ["inputs"]
+
+
 def test_eight_mixed_calls_at_once_end_well(server):
     flow = pb.FlowOptions(num_timesteps=5)
     image = SCENE.read_bytes()

@@ -23,6 +23,7 @@ namespace cooper::client {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Conditional;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using Health = grpc::health::v1::HealthCheckResponse;
@@ -222,6 +223,27 @@ TEST_F(ToolTest, InfoTellsTheModel) {
                           HasSubstr("text_only"), HasSubstr("max_images")));
   EXPECT_EQ(Run({"info", "--json"}), 0) << err_;
   EXPECT_THAT(out_, HasSubstr("{\"name\":\"demo\""));
+}
+
+TEST_F(ToolTest, SaysWhatTheCheckpointWasNotTrainedFor) {
+  v1::GetModelResponse model;
+  model.set_name("demo");
+  for (const bool trained : {true, false}) {
+    model.set_can_converse(trained);
+    model.set_can_generate_images(trained);
+    server_.SetModel(model);
+    server_.SetScript({{StartedEvent(), FinishedEvent("")}});
+    const auto note = HasSubstr("note: demo was not trained");
+    EXPECT_EQ(Run({"generate", "a red house"}), 0) << err_;
+    EXPECT_THAT(err_, Conditional(trained, Not(note), note));
+    EXPECT_EQ(Run({"chat", image_}), 0) << err_;
+    EXPECT_THAT(err_, Conditional(trained, Not(note), note));
+    EXPECT_EQ(Run({"info"}), 0) << err_;
+    EXPECT_THAT(out_, HasSubstr(trained ? "chat         yes"
+                                        : "chat         no, not trained"));
+    EXPECT_EQ(Run({"depth", image_}), 0) << err_;
+    EXPECT_THAT(err_, Not(note));
+  }
 }
 
 TEST_F(ToolTest, HealthIsZeroOnlyWhenServing) {
