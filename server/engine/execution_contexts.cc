@@ -51,7 +51,8 @@ model::Segment Execution::MakeSegment(const PromptSegment& segment) {
     appending_.noises.push_back(
         image.pixels.has_value()
             ? std::make_unique<model::ReplayedNoise>(
-                  std::make_unique<model::SeededNoise>(ImageSeed(*image.pixels)))
+                  std::make_unique<model::SeededNoise>(
+                      ImageSeed(*image.pixels)))
             : std::make_unique<model::ReplayedNoise>(spec_.noise.get()));
     return model::LatentImageSegment{image.latents,
                                      appending_.noises.back().get()};

@@ -33,13 +33,13 @@ base::Digest TextPrefix(const base::Digest& before,
       .Finish();
 }
 
-base::Digest VisionPrefix(const base::Digest& before, const base::Digest& pixels,
-                          image::Size size) {
+base::Digest VisionPrefix(const base::Digest& before,
+                          const base::Digest& pixels, image::Size size) {
   return ImagePrefix(Kind::kVision, before, pixels, size);
 }
 
-base::Digest LatentPrefix(const base::Digest& before, const base::Digest& pixels,
-                          image::Size size) {
+base::Digest LatentPrefix(const base::Digest& before,
+                          const base::Digest& pixels, image::Size size) {
   return ImagePrefix(Kind::kLatent, before, pixels, size);
 }
 

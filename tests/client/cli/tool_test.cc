@@ -153,6 +153,18 @@ TEST_F(ToolTest, AskStreamsTextToStandardOutputAndNoticesToStandardError) {
   EXPECT_FALSE(request.has_flow());
 }
 
+TEST_F(ToolTest, AnAnswerWithinAThoughtIsShownAtTheEnd) {
+  Event finished = FinishedEvent("<think>near<answer>The box.</answer>");
+  finished.mutable_finished()->set_answer_text("The box.");
+  const Event thought =
+      TextEvent(0, v1::TEXT_CHANNEL_THINK, "near<answer>The box.</answer>");
+  server_.SetScript({{StartedEvent(), thought, finished}});
+  EXPECT_EQ(Run({"ask", image_, "What?", "--out", folder_ / "kept"}), 0)
+      << err_;
+  EXPECT_EQ(out_, "near<answer>The box.</answer>\nThe box.\n");
+  EXPECT_EQ(Read(folder_ / "kept" / "answer.txt"), "The box.\n");
+}
+
 TEST_F(ToolTest, JsonGivesEachEventAsItCameOneALine) {
   server_.SetScript({WholeStory()});
   EXPECT_EQ(Run({"ask", image_, "What is near?", "--json"}), 0) << err_;
