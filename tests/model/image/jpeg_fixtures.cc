@@ -52,6 +52,7 @@ std::vector<jpeg_scan_info> ManyScans() {
 
 std::vector<jpeg_scan_info> SeparateScans(int components) {
   std::vector<jpeg_scan_info> scans;
+  scans.reserve(static_cast<size_t>(components));
   for (int i = 0; i < components; ++i) {
     scans.push_back({1, {i}, 0, DCTSIZE2 - 1, 0, 0});
   }

@@ -88,8 +88,8 @@ TEST(JpegFlawsTest, FlawsOfTheHeaderAreIgnored) {
   const std::string good = BuildJpeg(SpecOf());
   const size_t jfif = Marker(good, 0xe0);
   const size_t scan = Marker(good, 0xda);
-  // Behind the marker: length, components, two bytes for each.
-  const size_t last = scan + 2 + 2 + 1 + 3 * 2 + 1;
+  // Behind the marker: length, components, two bytes for each; then Ss.
+  const size_t last = scan + 2 + 2 + 1 + size_t{3} * 2 + 1;
   const std::string garbage("\x01\x02\xff\x00\x03", 5);
   const std::vector<std::pair<std::string, std::string>> files = {
       {"JFIF 0.00", WithByte(good, jfif + 9, 0)},

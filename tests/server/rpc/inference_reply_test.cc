@@ -29,6 +29,7 @@ const InferenceModel& Model(const std::string& name) {
 std::vector<std::string> OutputsOf(const ModelInferResponse& response) {
   EXPECT_EQ(response.outputs_size(), response.raw_output_contents_size());
   std::vector<std::string> outputs;
+  outputs.reserve(static_cast<size_t>(response.outputs_size()));
   for (int i = 0; i < response.outputs_size(); ++i) {
     outputs.push_back(response.outputs(i).name() + "=" +
                       response.raw_output_contents(i));

@@ -374,6 +374,7 @@ TEST(InferenceServiceTest, StreamsCancelledAtRandomAreAllAccountedFor) {
   TestServer server(WithMaps());
   const auto stub = StubOf(server);
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&stub, i] {
       for (int round = 0; round < 25; ++round) {
