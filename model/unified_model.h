@@ -60,11 +60,16 @@ struct ModelInfo {
   std::string instruction_set;  // of the CPU's kernels; empty: unknown
   bool can_reason = true;
   bool can_generate_maps = true;
+  // Whether the checkpoint was trained for further questions and for images of
+  // its own. Clients are told; calls are served either way.
+  bool can_converse = true;
+  bool can_generate_images = true;
   ImageRule vae_rule;
   ImageRule vit_rule;
   int latent_stride = 16;          // px per latent token, both ways
   int max_latent_side = 64;        // latent tokens per side at most
   int vit_patch = 14;              // px per ViT token, both ways
+  int64_t max_positions = 0;       // of one sequence; 0: not limited
   int64_t kv_capacity_tokens = 0;  // of the whole pool
   int64_t kv_bytes_per_token = 0;
   int64_t kv_page_tokens = 1;  // contexts take the pool in pages of these

@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "client/cli/capability.h"
 #include "client/cli/chat_session.h"
 #include "client/cli/command.h"
 #include "client/cli/connect.h"
@@ -52,6 +53,8 @@ int Run(const CommandContext& context) {
   int exit_code = 0;
   auto client = ConnectByFlags(context, "chat", &call_options, &exit_code);
   if (!client.ok()) return exit_code;
+  WarnUnlessTrained(Capability::kConverse, **client, call_options,
+                    context.console);
 
   const std::shared_ptr<Conversation> call = (*client)->Converse(call_options);
   const bool person = isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1;

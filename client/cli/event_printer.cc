@@ -52,6 +52,7 @@ std::string Count(int64_t count, absl::string_view noun) {
 void EventPrinter::Print(const Event& event, absl::Time now) {
   switch (event.event_case()) {
     case Event::kStarted:
+      shown_answer_ = false;
       console_.Notice(absl::StrCat("model ", event.started().model(), ", seed ",
                                    event.started().seed(), ", request ",
                                    event.started().request_id()));
@@ -99,6 +100,8 @@ void EventPrinter::PrintText(const v1::TextDelta& delta) {
     absl::StripLeadingAsciiWhitespace(&written);
     block_has_text_ = true;
   }
+  shown_answer_ = shown_answer_ || delta.channel() == v1::TEXT_CHANNEL_ANSWER ||
+                  delta.channel() == v1::TEXT_CHANNEL_PLAIN;
   console_.Text(written, LookOf(delta.channel()));
 }
 
@@ -137,6 +140,11 @@ void EventPrinter::EndMap(absl::Time now) {
 
 void EventPrinter::PrintFinished(const v1::Finished& finished) {
   console_.EndLine();
+  // It came as part of a thought that the model did not close.
+  if (!shown_answer_ && !finished.answer_text().empty()) {
+    console_.Text(finished.answer_text(), Console::Look::kAnswer);
+    console_.EndLine();
+  }
   const v1::Usage& usage = finished.usage();
   if (finished.reason() != v1::FINISH_REASON_ANSWERED) {
     console_.Problem(ReasonText(finished.reason()));

@@ -41,6 +41,7 @@ class EventPrinter {
   // The block of text that is being written.
   std::optional<std::pair<int32_t, v1::TextChannel>> block_;
   bool block_has_text_ = false;
+  bool shown_answer_ = false;  // text that is no thought and no request
   std::string pending_space_;  // not written unless text follows
   std::optional<OpenMap> map_;
 };

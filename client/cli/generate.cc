@@ -1,4 +1,5 @@
 // cooper generate "TEXT" [IMAGE...]
+#include "client/cli/capability.h"
 #include "client/cli/command.h"
 #include "client/cli/image_file.h"
 #include "client/cli/run_stream.h"
@@ -33,7 +34,9 @@ int Run(const CommandContext& context) {
     job.request.images.push_back(*std::move(image));
   }
   request.add_inputs()->set_text(arguments[0]);
-  job.start = [&request](Client& client, const CallOptions& options) {
+  job.start = [&request, &context](Client& client, const CallOptions& options) {
+    WarnUnlessTrained(Capability::kGenerateImages, client, options,
+                      context.console);
     return client.GenerateImage(request, options);
   };
   return RunStream(job, context);

@@ -56,6 +56,9 @@ void Print(const v1::GetModelResponse& model, Console* console) {
   row("server", model.server_version());
   row("modes", Names<v1::Mode>(model.modes()));
   row("maps", Names<v1::MapKind>(model.map_kinds()));
+  if (model.has_can_converse()) {
+    row("chat", model.can_converse() ? "yes" : "no, not trained for it");
+  }
   PrintFields(model.limits(), "limits", console);
   PrintFields(model.defaults(), "defaults", console);
 }

@@ -92,8 +92,8 @@ class Story {
     const auto& finished = transcript_.finished();
     if (answer_ == kNoBlock && finished.has_value() &&
         finished->reason() == v1::FINISH_REASON_ANSWERED &&
-        !finished->answer().empty()) {
-      html += AnswerStep(transcript_, finished->answer());
+        !transcript_.Answer().empty()) {
+      html += AnswerStep(transcript_, transcript_.Answer());
     }
     return html;
   }

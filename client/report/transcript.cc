@@ -78,6 +78,9 @@ MapBlock& Transcript::MapOf(int32_t map_id) {
 }
 
 std::string Transcript::Answer() const {
+  if (finished_.has_value() && !finished_->answer_text().empty()) {
+    return finished_->answer_text();
+  }
   for (const v1::TextChannel channel :
        {v1::TEXT_CHANNEL_ANSWER, v1::TEXT_CHANNEL_PLAIN}) {
     for (auto block = blocks_.rbegin(); block != blocks_.rend(); ++block) {

@@ -50,8 +50,9 @@ class Transcript {
   // Unset: the call failed or still runs.
   const std::optional<v1::Finished>& finished() const { return finished_; }
 
-  // The answer without its tags: the last ANSWER text, else the last PLAIN
-  // one, else what the server calls the answer.
+  // The answer without its tags: the server's answer_text; where it is empty
+  // or did not come, the last ANSWER text, else the last PLAIN one, else what
+  // the server calls the answer.
   std::string Answer() const;
 
  private:

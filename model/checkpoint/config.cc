@@ -16,6 +16,7 @@ constexpr int64_t kMaxWidth = int64_t{1} << 20;
 constexpr int64_t kMaxLayers = 1024;
 constexpr int64_t kMaxHeads = 4096;
 constexpr int64_t kMaxVocabulary = int64_t{1} << 24;
+constexpr int64_t kMaxPositions = int64_t{1} << 40;
 constexpr int64_t kMaxSide = 1 << 16;  // px
 
 constexpr Presence kRequired = Presence::kRequired;
@@ -56,6 +57,8 @@ absl::StatusOr<LlmConfig> ParseLlmConfig(const std::string& json,
   fields.Int("num_key_value_heads", kOptional, 1, kMaxHeads,
              &config.num_key_value_heads);
   fields.Int("vocab_size", kRequired, 1, kMaxVocabulary, &config.vocab_size);
+  fields.Int("max_position_embeddings", kOptional, 1, kMaxPositions,
+             &config.max_position_embeddings);
   fields.Double("rms_norm_eps", 1e-30, 1.0, &config.rms_norm_eps);
   ReadRope(fields, &config.rope_theta);
   fields.Only("hidden_act", "silu");

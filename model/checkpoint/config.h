@@ -26,6 +26,7 @@ struct LlmConfig {
   int64_t vocab_size = 0;
   double rope_theta = 1e6;
   double rms_norm_eps = 1e-6;
+  int64_t max_position_embeddings = 0;  // 0: not limited
   int64_t head_dim() const { return hidden_size / num_attention_heads; }
 };
 
@@ -63,6 +64,9 @@ struct CooperConfig {
   std::optional<model::SpecialTokens> special_tokens;  // else the tokenizer's
   model::Prompts prompts = model::Prompts::Cooper();
   model::GenerationDefaults generation;
+  // What the checkpoint was trained for, beside single questions and maps.
+  bool can_converse = true;
+  bool can_generate_images = true;
 };
 
 absl::StatusOr<LlmConfig> ParseLlmConfig(const std::string& json,

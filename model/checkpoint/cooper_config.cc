@@ -198,6 +198,8 @@ absl::StatusOr<CooperConfig> ParseCooperConfig(const std::string& json,
   ReadSpecialTokens(fields, &config);
   ReadGeneration(fields, &config.generation);
   ReadPrompts(fields, &config.prompts);
+  fields.Bool("can_converse", &config.can_converse);
+  fields.Bool("can_generate_images", &config.can_generate_images);
   // Facts of the demo's training that scripts/evaluate reads.
   fields.RefuseUnknown({"segmentation_palette"});
   COOPER_RETURN_IF_ERROR(fields.status());

@@ -49,12 +49,15 @@ FakeModel::FakeModel(FakeScript script, Hooks hooks)
   info_.dtype = "float32";
   info_.can_reason = script_.can_reason;
   info_.can_generate_maps = script_.can_generate_maps;
+  info_.can_converse = script_.can_converse;
+  info_.can_generate_images = script_.can_generate_images;
   info_.vae_rule = script_.vae_rule;
   info_.vit_rule = script_.vit_rule;
   info_.latent_stride = script_.vae_rule.stride;
   info_.max_latent_side = script_.vae_rule.max_size / script_.vae_rule.stride;
   info_.vit_patch = script_.vit_rule.stride;
   info_.kv_capacity_tokens = script_.kv_capacity_tokens;
+  info_.max_positions = script_.max_positions;
   info_.kv_bytes_per_token = kBytesPerToken;
   info_.prompts = model::Prompts::Cooper();
   const auto encode = [this](const FakeTexts& texts) {

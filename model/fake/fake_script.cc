@@ -163,12 +163,15 @@ absl::StatusOr<FakeScript> FakeScript::FromJson(absl::string_view text) {
   Fields fields(root, "");
   fields.Read("name", &script.name);
   fields.ReadNumber("kv_capacity_tokens", &script.kv_capacity_tokens);
+  fields.ReadNumber("max_positions", &script.max_positions);
   fields.ReadObject("vae_rule",
                     [&](Fields& f) { ReadRule(f, &script.vae_rule); });
   fields.ReadObject("vit_rule",
                     [&](Fields& f) { ReadRule(f, &script.vit_rule); });
   fields.Read("can_reason", &script.can_reason);
   fields.Read("can_generate_maps", &script.can_generate_maps);
+  fields.Read("can_converse", &script.can_converse);
+  fields.Read("can_generate_images", &script.can_generate_images);
   fields.ReadNumber("flow_layers", &script.flow_layers);
   fields.ReadObject("delays_us", [&](Fields& f) {
     f.Read("append", &script.delays.append);

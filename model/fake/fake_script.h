@@ -60,10 +60,11 @@ struct FakeFault {
 
 // What the fake model is and does. As JSON, every key optional:
 //   {"name": "fake",
-//    "kv_capacity_tokens": 1000000,
+//    "kv_capacity_tokens": 1000000, "max_positions": 0,
 //    "vae_rule": {"max_size": 1024, "min_size": 512, "stride": 16},
 //    "vit_rule": {"max_size": 518, "min_size": 224, "stride": 14},
 //    "can_reason": true, "can_generate_maps": true,
+//    "can_converse": true, "can_generate_images": true,
 //    "flow_layers": 4,
 //    "delays_us": {"append": 0, "append_token": 0, "decode": 0,
 //                  "decode_item": 0, "flow_layer": 0, "latents": 0,
@@ -78,10 +79,13 @@ struct FakeFault {
 struct FakeScript {
   std::string name = "fake";
   int64_t kv_capacity_tokens = 1000000;
+  int64_t max_positions = 0;  // 0: not limited
   model::ImageRule vae_rule;
   model::ImageRule vit_rule{518, 224, 14, int64_t{14} * 14 * 9 * 1024};
   bool can_reason = true;
   bool can_generate_maps = true;
+  bool can_converse = true;
+  bool can_generate_images = true;
   int flow_layers = 4;
   FakeDelays delays;
   std::vector<FakeTexts> scripts;

@@ -14,11 +14,10 @@ enum class Format { kPng, kJpeg, kWebp };
 
 // Limits checked against the header, before any raster is allocated.
 struct DecodeLimits {
-  int64_t max_pixels = int64_t{64} << 20;      // width * height
-  int max_side = 32768;                        // px
-  double max_aspect = 200.0;                   // long edge / short edge
-  int max_jpeg_scans = 100;                    // progressive scans
-  int64_t max_chunk_bytes = int64_t{8} << 20;  // one PNG ancillary chunk
+  int64_t max_pixels = int64_t{64} << 20;  // width * height
+  int max_side = 32768;                    // px
+  double max_aspect = 200.0;               // long edge / short edge
+  int max_jpeg_scans = 100;                // progressive scans
 };
 
 // What the header says.
@@ -42,10 +41,11 @@ absl::StatusOr<ImageHeader> ProbeImage(absl::string_view bytes,
 
 // Decodes PNG (all colour types and depths, interlaced too), JPEG (grey,
 // YCbCr, RGB, CMYK and YCCK; baseline and progressive) and WebP (first frame)
-// to RGB. Applies the EXIF orientation; composes alpha on white as
-// (x*a + 255*(255-a))/255 rounded; grey+alpha loses its alpha (as Pillow's and
-// the reference's path); 16 bits keep their high byte. Warnings of the codecs
-// are errors: truncated or corrupt data never gives half an image.
+// to RGB. Applies the EXIF orientation; composes alpha on white, of grey images
+// too, as (x*a + 255*(255-a))/255 rounded; 16 bits keep their high byte.
+// Flaws that lose no pixel are ignored, those that lose some are errors:
+// truncated or corrupt data never gives half an image (jpeg_decoder.h and
+// png_decoder.h say which are which).
 // INVALID_ARGUMENT as ProbeImage, or for corrupt data (the message carries the
 // codec's own words). Blocks for the decoding; thread-safe.
 absl::StatusOr<RgbImage> DecodeImage(absl::string_view bytes,

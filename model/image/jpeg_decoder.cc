@@ -1,5 +1,6 @@
 #include "model/image/jpeg_decoder.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -26,11 +27,10 @@ class JpegReader {
   JpegReader(const JpegReader&) = delete;
   JpegReader& operator=(const JpegReader&) = delete;
 
-  // Reads up to the pixels; of a progressive picture, all its scans.
+  // Reads up to the pixels; where there are several scans, all of them.
   bool Start(const JpegHeader& header, int max_scans);
-  // `row` has row_bytes().
+  // `row` has row_bytes(). What follows the last row is not looked at.
   bool ReadRow(uint8_t* row);
-  bool Finish();
 
   absl::Status error() const;
   bool is_cmyk() const { return codec_.out_color_space == JCS_CMYK; }
@@ -48,9 +48,9 @@ class JpegReader {
     codec->err->format_message(codec, message);
     Self(codec)->failure_.Raise(message);
   }
-  // Negative levels are warnings: data was invented or skipped.
+  // Negative levels are warnings.
   static void OnMessage(j_common_ptr codec, int level) {
-    if (level < 0) OnError(codec);
+    if (level < 0 && Self(codec)->LosesPixels()) OnError(codec);
   }
   static void OnProgress(j_common_ptr codec) {
     JpegReader* self = Self(codec);
@@ -58,14 +58,58 @@ class JpegReader {
     self->failure_.rejection = Rejection::kScans;
     self->failure_.Raise("too many scans");
   }
+  // Whether the current warning says that data was invented or skipped.
+  bool LosesPixels();
+  // Whether the scans that were read hold the whole picture.
+  bool HasAllScans() const;
 
   absl::string_view bytes_;
   CodecFailure failure_;
   int max_scans_ = 0;
+  bool ended_ = false;  // the bytes ended before an end marker
   jpeg_error_mgr errors_ = {};
   jpeg_progress_mgr progress_ = {};
   jpeg_decompress_struct codec_ = {};
 };
+
+bool JpegReader::LosesPixels() {
+  switch (errors_.msg_code) {
+    case JWRN_JFIF_MAJOR:      // an unknown version
+    case JWRN_ADOBE_XFORM:     // an unknown transform: taken as the usual one
+    case JWRN_NOT_SEQUENTIAL:  // a scan's parameters that say nothing here
+      return false;
+    case JWRN_EXTRANEOUS_DATA: {
+      // Padding is put before any marker but a restart: there it is the rest of
+      // a segment that was not understood.
+      const int marker = errors_.msg_parm.i[1];
+      return marker >= JPEG_RST0 && marker <= JPEG_RST0 + 7;
+    }
+    case JWRN_JPEG_EOF:
+      // Where Huffman-coded data is missing, JWRN_HIT_MARKER follows.
+      // Arithmetic coding has no such warning: it goes on with zeros.
+      ended_ = true;
+      return codec_.arith_code != FALSE;
+    default:
+      return true;
+  }
+}
+
+bool JpegReader::HasAllScans() const {
+  for (int i = 0; i < codec_.num_components; ++i) {
+    // Set by a component's first scan.
+    if (codec_.comp_info[i].quant_table == nullptr) return false;
+    if (codec_.progressive_mode == FALSE) continue;
+    // Bits of precision that are still missing; -1: no scan had any. A picture
+    // may do without some, but then it has to say where it ends.
+    const int* bits = codec_.coef_bits[i];
+    if (bits[0] < 0) return false;
+    if (ended_ && std::any_of(bits, bits + DCTSIZE2,
+                              [](int missing) { return missing != 0; })) {
+      return false;
+    }
+  }
+  return true;
+}
 
 bool JpegReader::Start(const JpegHeader& header, int max_scans) {
   if (setjmp(failure_.jump) != 0) return false;
@@ -88,6 +132,9 @@ bool JpegReader::Start(const JpegHeader& header, int max_scans) {
   }
   codec_.out_color_space = header.components == 4 ? JCS_CMYK : JCS_RGB;
   jpeg_start_decompress(&codec_);
+  if (jpeg_has_multiple_scans(&codec_) != FALSE && !HasAllScans()) {
+    failure_.Raise("scans are missing");
+  }
   return true;
 }
 
@@ -98,23 +145,14 @@ bool JpegReader::ReadRow(uint8_t* row) {
   return true;
 }
 
-bool JpegReader::Finish() {
-  if (setjmp(failure_.jump) != 0) return false;
-  jpeg_finish_decompress(&codec_);
-  return true;
-}
-
 absl::Status JpegReader::error() const {
   if (failure_.rejection == Rejection::kScans) {
     return Reject(
         Rejection::kScans,
         absl::StrCat("the JPEG has more scans than the limit of ", max_scans_));
   }
-  const bool ended = errors_.msg_code == JWRN_JPEG_EOF ||
-                     errors_.msg_code == JERR_INPUT_EOF ||
-                     errors_.msg_code == JERR_INPUT_EMPTY;
   return Reject(Rejection::kCorrupt,
-                absl::StrCat(ended ? "truncated JPEG: " : "corrupt JPEG: ",
+                absl::StrCat(ended_ ? "truncated JPEG: " : "corrupt JPEG: ",
                              failure_.words));
 }
 
@@ -144,7 +182,6 @@ absl::StatusOr<RgbImage> DecodeJpeg(absl::string_view bytes,
     if (reader.is_cmyk()) InvertedCmykToRgb(row.data(), width, row.data());
     image.pixels.insert(image.pixels.end(), row.data(), row.data() + width * 3);
   }
-  if (!reader.Finish()) return reader.error();
   return Upright(std::move(image), header.orientation);
 }
 

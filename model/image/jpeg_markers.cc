@@ -1,11 +1,11 @@
 #include "model/image/jpeg_markers.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "model/image/exif.h"
 #include "model/image/rejection.h"
 #include "server/base/status_macros.h"
@@ -78,29 +78,30 @@ absl::Status ReadFrame(int marker, absl::string_view frame,
 absl::StatusOr<JpegHeader> ReadJpegHeader(absl::string_view bytes,
                                           const DecodeLimits& limits) {
   JpegHeader header;
+  bool has_exif = false;
   size_t offset = 2;  // behind SOI
   while (true) {
-    if (offset >= bytes.size()) return Truncated();
-    if (ReadByte(bytes, offset) != 0xff) {
-      return Corrupt("a marker segment is not followed by a marker");
-    }
+    // As libjpeg does, skips bytes that are no marker: 0xff stuffed with zero
+    // is none, and 0xff may be repeated.
+    while (offset < bytes.size() && ReadByte(bytes, offset) != 0xff) ++offset;
     while (offset < bytes.size() && ReadByte(bytes, offset) == 0xff) ++offset;
     if (offset >= bytes.size()) return Truncated();
     const int marker = ReadByte(bytes, offset++);
+    if (marker == 0) continue;
     if (marker == kEndOfImage) return Corrupt("it ends without a scan");
     if (IsBare(marker)) continue;
     if (bytes.size() - offset < 2) return Truncated();
-    const auto length = static_cast<size_t>(ReadShort(bytes, offset));
-    if (length < 2) {
-      return Corrupt(absl::StrFormat("marker %02x has no length", marker));
-    }
+    // The length counts itself, and does so where it is too small to.
+    const size_t length =
+        std::max<size_t>(2, static_cast<size_t>(ReadShort(bytes, offset)));
     if (bytes.size() - offset < length) return Truncated();
     const absl::string_view data = bytes.substr(offset + 2, length - 2);
     if (IsFrame(marker)) {
       if (header.components != 0) return Corrupt("it has two frame headers");
       COOPER_RETURN_IF_ERROR(ReadFrame(marker, data, limits, header));
-    } else if (marker == kApp1 && absl::StartsWith(data, "Exif")) {
+    } else if (marker == kApp1 && !has_exif && absl::StartsWith(data, "Exif")) {
       header.orientation = ExifOrientation(data);
+      has_exif = true;  // further ones are other programs' additions
     } else if (marker == kStartOfScan) {
       if (header.components == 0) return Corrupt("it has no frame header");
       return header;

@@ -14,8 +14,9 @@ struct JpegHeader {
   int orientation = 1;  // of the EXIF segment, 1..8
 };
 
-// Walks the segments without a codec and allocates nothing.
-// INVALID_ARGUMENT: truncated or malformed segments, a frame other than
+// Walks the segments without a codec and allocates nothing. Bytes between them
+// are skipped.
+// INVALID_ARGUMENT: truncated or missing segments, a frame other than
 // 8 bits with 1, 3 or 4 components, or a size out of `limits`.
 absl::StatusOr<JpegHeader> ReadJpegHeader(absl::string_view bytes,
                                           const DecodeLimits& limits);

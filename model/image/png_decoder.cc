@@ -2,16 +2,20 @@
 
 #include <png.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "model/image/compose.h"
 #include "model/image/exif.h"
 #include "model/image/failure.h"
+#include "model/image/png_chunks.h"
 #include "model/image/rejection.h"
 #include "server/base/status_macros.h"
 
@@ -19,75 +23,30 @@ namespace cooper::image {
 namespace {
 
 constexpr size_t kSignatureBytes = 8;
-constexpr size_t kHeaderBytes = 13;         // data of IHDR
-constexpr size_t kChunkOverhead = 12;       // length, type, CRC
-constexpr uint32_t kMaxValue = 0x7fffffff;  // of a PNG integer
+constexpr size_t kHeaderBytes = 13;    // data of IHDR
+constexpr size_t kChunkOverhead = 12;  // length, type, CRC
+// The IEND chunk: no data, and its checksum.
+constexpr char kEnd[] = "\0\0\0\0IEND\xae\x42\x60\x82";
 
-uint32_t ReadBigEndian(absl::string_view bytes, size_t offset) {
-  uint32_t value = 0;
-  for (size_t i = 0; i < 4; ++i) {
-    value = value << 8 | static_cast<uint8_t>(bytes[offset + i]);
-  }
-  return value;
-}
-
-absl::Status Corrupt(absl::string_view words) {
-  return Reject(Rejection::kCorrupt, absl::StrCat("corrupt PNG: ", words));
-}
-
-absl::Status Truncated(absl::string_view where) {
-  return Reject(Rejection::kCorrupt,
-                absl::StrCat("truncated PNG: the data ends in ", where));
-}
-
-// Walks all chunks without reading their data: finds cut files, oversized
-// chunks and the orientation before libpng sees a byte.
-absl::StatusOr<int> CheckChunks(absl::string_view bytes,
-                                const DecodeLimits& limits) {
-  int orientation = 1;
-  bool has_pixels = false;
-  size_t offset = kSignatureBytes;
-  while (true) {
-    if (bytes.size() - offset < 8) return Truncated("a chunk header");
-    const uint32_t length = ReadBigEndian(bytes, offset);
-    const absl::string_view type = bytes.substr(offset + 4, 4);
-    if (length > kMaxValue) return Corrupt("a chunk length is over 2^31-1");
-    const bool is_pixels = type == "IDAT" || type == "fdAT";
-    if (!is_pixels && length > limits.max_chunk_bytes) {
-      return Reject(
-          Rejection::kChunk,
-          absl::StrCat("PNG chunk ", type, " has ", length,
-                       " bytes; the limit is ", limits.max_chunk_bytes));
-    }
-    if (bytes.size() - offset < kChunkOverhead + length) {
-      return Truncated(absl::StrCat("chunk ", type));
-    }
-    if (type == "eXIf") {
-      orientation = ExifOrientation(bytes.substr(offset + 8, length));
-    }
-    has_pixels = has_pixels || type == "IDAT";
-    if (type == "IEND") break;
-    offset += kChunkOverhead + length;
-  }
-  if (!has_pixels) return Corrupt("there is no IDAT chunk");
-  return orientation;
-}
+// What libpng says of data beyond the last row: no pixel is lost.
+constexpr absl::string_view kSurplus[] = {"Extra compressed data",
+                                          "Too much image data"};
 
 // libpng behind functions that return false on an error. Not copyable; one
-// use. The bytes must outlive it.
+// use. It reads the pieces one after another, which must outlive it.
 class PngReader {
  public:
-  explicit PngReader(absl::string_view bytes) : bytes_(bytes) {}
+  explicit PngReader(absl::Span<const absl::string_view> pieces)
+      : pieces_(pieces) {}
   ~PngReader() { png_destroy_read_struct(&png_, &info_, nullptr); }
   PngReader(const PngReader&) = delete;
   PngReader& operator=(const PngReader&) = delete;
 
   // Reads up to the pixels and asks for RGB or RGBA of 8 bits.
   bool Start(const DecodeLimits& limits);
-  // The next row of the next non-empty pass. `row` has row_bytes().
+  // The next row of the next non-empty pass. `row` has row_bytes(). With the
+  // last one the checksums of the pixel data are verified.
   bool ReadRow(uint8_t* row);
-  // Checks what follows the pixels, checksums included.
-  bool Finish();
 
   const char* words() const { return failure_.words; }
   bool interlaced() const { return interlaced_; }
@@ -100,19 +59,33 @@ class PngReader {
   static void OnError(png_structp png, png_const_charp message) {
     static_cast<CodecFailure*>(png_get_error_ptr(png))->Raise(message);
   }
+  static void OnWarning(png_structp png, png_const_charp message) {
+    for (absl::string_view surplus : kSurplus) {
+      if (absl::EndsWith(message, surplus)) return;
+    }
+    OnError(png, message);
+  }
   static void OnRead(png_structp png, png_bytep out, size_t count) {
     auto* self = static_cast<PngReader*>(png_get_io_ptr(png));
-    if (self->bytes_.size() - self->offset_ < count) {
-      self->failure_.Raise("truncated data");
+    while (count > 0) {
+      if (self->piece_.empty()) self->NextPiece();
+      const size_t part = std::min(count, self->piece_.size());
+      std::memcpy(out, self->piece_.data(), part);
+      self->piece_.remove_prefix(part);
+      out += part;
+      count -= part;
     }
-    std::memcpy(out, self->bytes_.data() + self->offset_, count);
-    self->offset_ += count;
+  }
+  void NextPiece() {
+    if (pieces_.empty()) failure_.Raise("truncated data");
+    piece_ = pieces_.front();
+    pieces_.remove_prefix(1);
   }
   void Configure(const DecodeLimits& limits);
   void RequestRgb();
 
-  absl::string_view bytes_;
-  size_t offset_ = 0;
+  absl::Span<const absl::string_view> pieces_;
+  absl::string_view piece_;  // what is left of the current one
   CodecFailure failure_;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
@@ -127,13 +100,8 @@ void PngReader::Configure(const DecodeLimits& limits) {
   png_set_read_fn(png_, this, &OnRead);
   png_set_user_limits(png_, static_cast<uint32_t>(limits.max_side),
                       static_cast<uint32_t>(limits.max_side));
-  png_set_chunk_cache_max(png_, 16);
-  png_set_chunk_malloc_max(
-      png_, static_cast<png_alloc_size_t>(limits.max_chunk_bytes));
   png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
-  png_set_benign_errors(png_, 0);
-  // -1: every chunk that is not needed for the pixels, known to libpng or not.
-  png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
+  png_set_benign_errors(png_, 1);  // to OnWarning
 }
 
 void PngReader::RequestRgb() {
@@ -141,13 +109,12 @@ void PngReader::RequestRgb() {
   png_set_expand(png_);  // palettes, grey below 8 bits, tRNS to alpha
   png_set_strip_16(png_);
   if ((type & PNG_COLOR_MASK_COLOR) == 0) png_set_gray_to_rgb(png_);
-  if (type == PNG_COLOR_TYPE_GRAY_ALPHA) png_set_strip_alpha(png_);
 }
 
 bool PngReader::Start(const DecodeLimits& limits) {
   if (setjmp(failure_.jump) != 0) return false;
   png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, &failure_, &OnError,
-                                &OnError);
+                                &OnWarning);
   if (png_ == nullptr) failure_.Raise("out of memory");
   info_ = png_create_info_struct(png_);
   if (info_ == nullptr) failure_.Raise("out of memory");
@@ -170,12 +137,6 @@ bool PngReader::Start(const DecodeLimits& limits) {
 bool PngReader::ReadRow(uint8_t* row) {
   if (setjmp(failure_.jump) != 0) return false;
   png_read_row(png_, row, nullptr);
-  return true;
-}
-
-bool PngReader::Finish() {
-  if (setjmp(failure_.jump) != 0) return false;
-  png_read_end(png_, nullptr);
   return true;
 }
 
@@ -227,14 +188,16 @@ bool ReadInterlaced(PngReader& reader, RgbImage& image) {
 absl::StatusOr<ImageHeader> ProbePng(absl::string_view bytes,
                                      const DecodeLimits& limits) {
   if (bytes.size() < kSignatureBytes + kChunkOverhead + kHeaderBytes) {
-    return Truncated("its header");
+    return Reject(Rejection::kCorrupt,
+                  "truncated PNG: the data ends in its header");
   }
-  if (ReadBigEndian(bytes, kSignatureBytes) != kHeaderBytes ||
+  if (ReadPngInteger(bytes, kSignatureBytes) != kHeaderBytes ||
       bytes.substr(kSignatureBytes + 4, 4) != "IHDR") {
-    return Corrupt("the first chunk is not IHDR");
+    return Reject(Rejection::kCorrupt,
+                  "corrupt PNG: the first chunk is not IHDR");
   }
-  const uint32_t width = ReadBigEndian(bytes, kSignatureBytes + 8);
-  const uint32_t height = ReadBigEndian(bytes, kSignatureBytes + 12);
+  const uint32_t width = ReadPngInteger(bytes, kSignatureBytes + 8);
+  const uint32_t height = ReadPngInteger(bytes, kSignatureBytes + 12);
   COOPER_RETURN_IF_ERROR(CheckSize(width, height, limits));
   return ImageHeader{Format::kPng,
                      {static_cast<int>(width), static_cast<int>(height)}};
@@ -243,15 +206,19 @@ absl::StatusOr<ImageHeader> ProbePng(absl::string_view bytes,
 absl::StatusOr<RgbImage> DecodePng(absl::string_view bytes,
                                    const DecodeLimits& limits) {
   COOPER_ASSIGN_OR_RETURN(const ImageHeader header, ProbePng(bytes, limits));
-  COOPER_ASSIGN_OR_RETURN(const int orientation, CheckChunks(bytes, limits));
-  PngReader reader(bytes);
-  if (!reader.Start(limits)) return Corrupt(reader.words());
+  COOPER_ASSIGN_OR_RETURN(PngParts parts, ReadPngParts(bytes));
+  parts.pieces.emplace_back(kEnd, sizeof(kEnd) - 1);
+  PngReader reader(parts.pieces);
   RgbImage image;
   image.size = header.size;
-  const bool complete = reader.interlaced() ? ReadInterlaced(reader, image)
-                                            : ReadRows(reader, image);
-  if (!complete || !reader.Finish()) return Corrupt(reader.words());
-  return Upright(std::move(image), orientation);
+  if (!reader.Start(limits) ||
+      !(reader.interlaced() ? ReadInterlaced(reader, image)
+                            : ReadRows(reader, image))) {
+    return Reject(Rejection::kCorrupt,
+                  absl::StrCat(parts.ends_early ? "truncated" : "corrupt",
+                               " PNG: ", reader.words()));
+  }
+  return Upright(std::move(image), parts.orientation);
 }
 
 }  // namespace cooper::image

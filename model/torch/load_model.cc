@@ -208,8 +208,11 @@ void TorchModel::FillInfo(int vit_patch, int64_t parameters) {
   info_.latent_stride = cooper_.ae_downsample * cooper_.latent_patch_size;
   info_.max_latent_side = cooper_.max_latent_size;
   info_.vit_patch = vit_patch;
+  info_.max_positions = llm_.max_position_embeddings;
   info_.kv_page_tokens = KvPool::kPageTokens;
   info_.kv_bytes_per_token = pool_->page_bytes() / KvPool::kPageTokens;
+  info_.can_converse = cooper_.can_converse;
+  info_.can_generate_images = cooper_.can_generate_images;
   info_.prompts = cooper_.prompts;
   info_.defaults = cooper_.generation;
 }

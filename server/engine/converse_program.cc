@@ -16,12 +16,7 @@ constexpr char kOpenAnswer[] = "<answer>";
 // `text` as it can stand before an answer: without requests for maps, begun
 // ones included, and with its thought closed.
 std::string Settled(std::string text) {
-  while (const std::optional<MapRequest> request = FindMapRequest(text)) {
-    text = WithoutMatch(text, request->match);
-  }
-  for (const char* open : {"<depth-estimation>", "<segmentation>"}) {
-    text.resize(std::min(text.size(), text.find(open)));
-  }
+  text = WithoutRequests(std::move(text));
   const size_t opened = text.rfind("<think>");
   if (opened != std::string::npos &&
       text.find("</think>", opened) == std::string::npos) {
@@ -124,7 +119,7 @@ Work ConverseProgram::Ask() {
 
 bool ConverseProgram::EndsText(absl::string_view written) const {
   return answer_now_ && state_ == State::kInner && !answering_ &&
-         !absl::StrContains(written, kOpenAnswer);
+         !absl::StrContains(WithoutThoughts(written), kOpenAnswer);
 }
 
 void ConverseProgram::OnText(const DecodedText& text) {
@@ -141,11 +136,10 @@ void ConverseProgram::OnText(const DecodedText& text) {
   }
   COOPER_CHECK(state_ == State::kAnswer);
   const std::string whole = absl::StrCat(kOpenAnswer, text_);
-  finish_.reason = text.hit_limit && !HasAnswer(whole)
-                       ? FinishReason::kMaxTokens
-                       : FinishReason::kAnswered;
-  finish_.answer = StripText(whole);
-  finish_.boxed = FindBoxed(finish_.answer);
+  finish_ =
+      FinishOf(text.hit_limit && !HasAnswer(whole) ? FinishReason::kMaxTokens
+                                                   : FinishReason::kAnswered,
+               whole);
   state_ = State::kKeep;
 }
 

@@ -60,7 +60,6 @@ class ConverseProgram final : public Program {
   std::vector<ContextOp> rest_;  // of the inner program's first ContextWork
   int turn_ = 0;                 // of the last text
   std::string text_;             // the last one, cut; not appended yet
-  bool hit_limit_ = false;
   FinishWork finish_;
 };
 

@@ -70,6 +70,9 @@ class EngineLoop {
   bool ReserveForRequest(const Job& job, int64_t tokens);
   // What a job can hold beyond its session, in whole pages.
   int64_t TokensOf(const Job& job) const;
+  // Whether a prepared job can ever run: INVALID_ARGUMENT or RESOURCE_EXHAUSTED
+  // CONTEXT_TOO_LARGE where the model's positions or the KV pool do not do.
+  absl::Status CheckSize(const Job& job) const;
   absl::StatusOr<bool> RunWave();
   absl::Status Begin(const Wave& wave, absl::Span<Job* const> jobs,
                      std::vector<Job*>* done);

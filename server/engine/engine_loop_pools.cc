@@ -49,19 +49,39 @@ void EngineLoop::Prepare(Job* job) {
       job->images = job->prepared->images;
       job->state = Job::State::kReady;
       ++preparing_;
-      int64_t tokens = TokensOf(*job);
-      if (job->session_claimed) {
-        tokens += sessions_.HeldBy(job->request.session->id);
-      }
-      if (tokens > ledger_.capacity()) {
-        End(job.get(),
-            ErrorStatus(ErrorReason::kContextTooLarge,
-                        absl::StrCat("the request may need ", tokens,
-                                     " tokens of context; the server has ",
-                                     ledger_.capacity())));
-      }
+      const absl::Status fits = CheckSize(*job);
+      if (!fits.ok()) End(job.get(), fits);
     });
   });
+}
+
+absl::Status EngineLoop::CheckSize(const Job& job) const {
+  int64_t tokens = TokensOf(job);
+  int64_t positions = job.prepared->least_positions;
+  if (job.session_claimed) {
+    tokens += sessions_.HeldBy(job.request.session->id);
+    positions += sessions_.PositionOf(job.request.session->id);
+  }
+  const int64_t most = model_->info().max_positions;
+  if (most > 0 && positions > most) {
+    ErrorDetails details;
+    details.reason = ErrorReason::kTooManyPositions;
+    details.field = "inputs";
+    return MakeError(
+        details,
+        absl::StrCat(
+            "inputs: with the prompts around them and what the session "
+            "holds they take ",
+            positions, " positions; the model has ", most,
+            " (max_position_embeddings)"));
+  }
+  if (tokens > ledger_.capacity()) {
+    return ErrorStatus(ErrorReason::kContextTooLarge,
+                       absl::StrCat("the request may need ", tokens,
+                                    " tokens of context; the server has ",
+                                    ledger_.capacity()));
+  }
+  return absl::OkStatus();
 }
 
 void EngineLoop::Render(Job* job) {

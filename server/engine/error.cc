@@ -22,6 +22,8 @@ constexpr Row kRows[] = {
      "INVALID_ARGUMENT"},
     {ErrorReason::kInvalidImage, absl::StatusCode::kInvalidArgument,
      "INVALID_IMAGE"},
+    {ErrorReason::kTooManyPositions, absl::StatusCode::kInvalidArgument,
+     "CONTEXT_TOO_LARGE"},
     {ErrorReason::kModelNotFound, absl::StatusCode::kNotFound,
      "MODEL_NOT_FOUND"},
     {ErrorReason::kSessionNotFound, absl::StatusCode::kNotFound,

@@ -16,6 +16,7 @@ namespace cooper::engine {
 enum class ErrorReason {
   kInvalidArgument,   // INVALID_ARGUMENT
   kInvalidImage,      // INVALID_ARGUMENT
+  kTooManyPositions,  // INVALID_ARGUMENT; CONTEXT_TOO_LARGE on the wire
   kModelNotFound,     // NOT_FOUND
   kSessionNotFound,   // NOT_FOUND
   kSessionBusy,       // FAILED_PRECONDITION
@@ -24,7 +25,7 @@ enum class ErrorReason {
   kClientLimit,       // RESOURCE_EXHAUSTED, retry
   kQueueTimeout,      // RESOURCE_EXHAUSTED, retry
   kMemoryPressure,    // RESOURCE_EXHAUSTED, retry
-  kContextTooLarge,   // RESOURCE_EXHAUSTED
+  kContextTooLarge,   // RESOURCE_EXHAUSTED; the KV pool is too small
   kGpuMemory,         // RESOURCE_EXHAUSTED, retry
   kLoading,           // UNAVAILABLE, retry
   kDraining,          // UNAVAILABLE, retry

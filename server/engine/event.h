@@ -73,6 +73,7 @@ struct Usage {
 struct FinishedEvent {
   FinishReason reason = FinishReason::kAnswered;
   std::string answer;
+  std::string answer_text;
   std::optional<std::string> boxed;
   Usage usage;
 };

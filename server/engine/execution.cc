@@ -80,8 +80,21 @@ model::Context* Execution::Ensure(Slot slot) {
 
 // ---- Text
 
+int64_t Execution::TextRoom(const DecodeWork& work,
+                            const model::Context& from) const {
+  if (spec_.max_positions == 0) return work.max_tokens;
+  const int64_t reserved =
+      work.channel == TextChannel::kAnswer ? 0 : spec_.reserved_positions;
+  constexpr int64_t kEos = 1;
+  return std::min<int64_t>(
+      work.max_tokens,
+      spec_.max_positions - from.next_position() - reserved - kEos);
+}
+
 bool Execution::Begin(DecodeWork work) {
   model::Context* from = Ensure(work.from);
+  const int64_t room = TextRoom(work, *from);
+  work.max_tokens = static_cast<int>(std::max<int64_t>(room, 0));
   decoding_ = Decoding{};
   decoding_.stream =
       std::make_unique<TextStream>(&model_->text_codec(), work.channel);
@@ -92,6 +105,11 @@ bool Execution::Begin(DecodeWork work) {
       EndText(DecodedText{*std::move(text), {}, /*hit_limit=*/false});
       return false;
     }
+  }
+  if (work.max_tokens == 0) {
+    scratch_.reset();
+    EndText(DecodedText{"", {}, /*hit_limit=*/true});
+    return false;
   }
   decoding_.last = model_->text_codec().special().bos;
   scratch_ = Scratch{};

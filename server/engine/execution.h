@@ -29,15 +29,22 @@ namespace cooper::engine {
 struct PreparedImage {
   std::shared_ptr<const image::RgbImage> latents;
   std::shared_ptr<const image::RgbImage> vision;
-  // Of the image's file, which tells both. Unset: nobody shares the image, and
-  // its latents are sampled with the request's noise, as upstream.
-  std::optional<base::Digest> file;
+  // Digest of the pixels and the size that the VAE rule gives, from which both
+  // images follow (DigestOf). Unset: the image is not shared between requests,
+  // and its latents are sampled with the request's noise, as upstream.
+  std::optional<base::Digest> pixels;
 };
 
-// The seed that an image's latents are sampled with, whatever request they are
-// for: requests about one image share what is encoded of it, and a request's
-// own seed is for what it writes and draws.
-uint64_t ImageSeed(const base::Digest& file);
+// The digest of an image's size and pixels. Equal pixels have equal digests,
+// whatever file they came from.
+base::Digest DigestOf(const image::RgbImage& image);
+
+// The seed that an image's latents are sampled with. It follows from the pixels
+// alone (PreparedImage::pixels), so that requests about the same pixels share
+// what is encoded of them and get the same results; a request's own seed is for
+// what the model writes and generates. Upstream draws this noise from the
+// request's generator instead.
+uint64_t ImageSeed(const base::Digest& pixels);
 
 // A text whose ids are known beforehand, so that the engine thread need not
 // encode it.
@@ -105,6 +112,10 @@ struct ExecutionSpec {
   model::SamplingOptions sampling;
   model::FlowOptions flow;
   int preview_every = 0;  // flow steps; 0: none
+  // Positions that kCond may have, and how many of them each text but an answer
+  // leaves free (PositionDemand). max_positions 0: no limit.
+  int64_t max_positions = 0;
+  int64_t reserved_positions = 0;
   // Render what the vision encoder sees even where it is not fed back.
   bool always_render_vision = false;
   // How control spellings in a user's text are read. kParse: as upstream.
@@ -269,6 +280,9 @@ class Execution {
   // Each begins a piece of work; returns whether it waits for the driver.
   bool Begin(ContextWork work);
   bool Begin(DecodeWork work);
+  // The most tokens, bos counted, that a text after `from` may have; may be
+  // negative.
+  int64_t TextRoom(const DecodeWork& work, const model::Context& from) const;
   bool Begin(FlowWork work);
   bool Begin(FinishWork work);
   void Advance();

@@ -49,9 +49,10 @@ model::Segment Execution::MakeSegment(const PromptSegment& segment) {
   if (const auto* latent = std::get_if<LatentPart>(&segment)) {
     const PreparedImage& image = spec_.images.at(latent->image);
     appending_.noises.push_back(
-        image.file.has_value()
+        image.pixels.has_value()
             ? std::make_unique<model::ReplayedNoise>(
-                  std::make_unique<model::SeededNoise>(ImageSeed(*image.file)))
+                  std::make_unique<model::SeededNoise>(
+                      ImageSeed(*image.pixels)))
             : std::make_unique<model::ReplayedNoise>(spec_.noise.get()));
     return model::LatentImageSegment{image.latents,
                                      appending_.noises.back().get()};

@@ -21,9 +21,17 @@ bool ShowsTheSame(const ContextOp& op, const LatentPart& latents) {
 
 }  // namespace
 
-uint64_t ImageSeed(const base::Digest& file) {
+base::Digest DigestOf(const image::RgbImage& image) {
+  return base::Hasher()
+      .AddInteger(image.size.width)
+      .AddInteger(image.size.height)
+      .Add(image.pixels.data(), image.pixels.size())
+      .Finish();
+}
+
+uint64_t ImageSeed(const base::Digest& pixels) {
   uint64_t seed = 0;
-  for (size_t i = 0; i < sizeof(seed); ++i) seed = seed << 8 | file[i];
+  for (size_t i = 0; i < sizeof(seed); ++i) seed = seed << 8 | pixels[i];
   return seed;
 }
 
@@ -38,14 +46,14 @@ std::optional<base::Digest> Execution::KeyAfter(const base::Digest& before,
   }
   if (const auto* latents = std::get_if<LatentPart>(&segment)) {
     const PreparedImage& image = spec_.images.at(latents->image);
-    if (!image.file.has_value()) return std::nullopt;
-    return LatentPrefix(before, *image.file, image.latents->size);
+    if (!image.pixels.has_value()) return std::nullopt;
+    return LatentPrefix(before, *image.pixels, image.latents->size);
   }
   const auto& vision = std::get<VisionPart>(segment);
   if (vision.source != VisionPart::Source::kInput) return std::nullopt;
   const PreparedImage& image = spec_.images.at(vision.index);
-  if (!image.file.has_value()) return std::nullopt;
-  return VisionPrefix(before, *image.file, image.vision->size);
+  if (!image.pixels.has_value()) return std::nullopt;
+  return VisionPrefix(before, *image.pixels, image.vision->size);
 }
 
 Execution::Piece Execution::PieceAt(size_t step) const {

@@ -37,7 +37,7 @@ Work GenerateProgram::Next() {
     case State::kFinish:
       break;
   }
-  return FinishWork{FinishReason::kAnswered, StripText(text_), std::nullopt};
+  return FinishOf(FinishReason::kAnswered, text_);
 }
 
 void GenerateProgram::OnText(const DecodedText& text) {

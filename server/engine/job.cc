@@ -183,8 +183,9 @@ void Job::Finish() {
   usage.output_tokens = totals_.output_tokens;
   usage.maps = totals_.maps;
   usage.flow_steps = totals_.flow_steps;
-  FinishedEvent finished{execution->finish().reason, execution->finish().answer,
-                         execution->finish().boxed, usage};
+  const FinishWork& finish = execution->finish();
+  FinishedEvent finished{finish.reason, finish.answer, finish.answer_text,
+                         finish.boxed, usage};
   Release();
   state = State::kClosing;
   // The loop keeps the job until the event is sent.

@@ -1,5 +1,7 @@
 #include "server/engine/kv_demand.h"
 
+#include <variant>
+
 namespace cooper::engine {
 namespace {
 
@@ -23,6 +25,8 @@ int64_t ReasonDemand(const ReasonTask& task, int64_t text,
          (apart ? parts.texts + rounds : 0);
 }
 
+constexpr int64_t kLeastText = 3;  // bos, a token and eos
+
 }  // namespace
 
 int64_t KvDemand(const Task& task, int max_think_tokens,
@@ -44,6 +48,30 @@ int64_t ConverseKvDemand(const ReasonTask& task, int max_think_tokens,
   const int64_t forced_answer = parts.open_answer + text;
   return ReasonDemand(task, text, parts, both) + forced_answer +
          (both ? text + forced_answer : 0);
+}
+
+PositionDemand PositionsOf(const Task& task, const PartTokens& parts,
+                           int64_t encoded_images, bool maps, bool converses) {
+  constexpr int64_t kMap = 1;
+  PositionDemand demand;
+  demand.least = parts.system + parts.texts + encoded_images;
+  if (const auto* reason = std::get_if<ReasonTask>(&task)) {
+    demand.least += kLeastText;
+    if (reason->mode == Mode::kPerceiveThenAnswer) {
+      demand.least += maps ? parts.perception + 2 * kMap : parts.open_answer;
+    }
+    if (reason->mode == Mode::kInterleaved && reason->max_turns > 1) {
+      demand.reserved = kMap + parts.reflection;
+    }
+  } else {
+    const auto* generate = std::get_if<GenerateTask>(&task);
+    const bool think = generate != nullptr && generate->think;
+    demand.least += think ? kLeastText : 0;
+    demand.reserved = kMap;
+  }
+  if (converses) demand.reserved += parts.open_answer + kLeastText;
+  demand.least += demand.reserved;
+  return demand;
 }
 
 }  // namespace cooper::engine

@@ -32,6 +32,21 @@ int64_t KvDemand(const Task& task, int max_think_tokens,
 int64_t ConverseKvDemand(const ReasonTask& task, int max_think_tokens,
                          const PartTokens& parts, bool apart);
 
+// Positions of kCond: a token of text takes one, an encoded image one.
+struct PositionDemand {
+  // The least that a request comes to: its inputs, and what has to follow them.
+  int64_t least = 0;
+  // Kept free behind each text that is not an answer, for what may follow it.
+  int64_t reserved = 0;
+};
+
+// `encoded_images`: input images, counted once for each encoding. `maps`:
+// whether perceive-then-answer draws its maps. `converses`: a turn of a
+// conversation, which may be told to answer; then both are beyond what the
+// session has. Pure.
+PositionDemand PositionsOf(const Task& task, const PartTokens& parts,
+                           int64_t encoded_images, bool maps, bool converses);
+
 }  // namespace cooper::engine
 
 #endif  // COOPER_SERVER_ENGINE_KV_DEMAND_H_

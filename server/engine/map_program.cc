@@ -44,7 +44,7 @@ Work MapProgram::Next() {
     case State::kFinish:
       break;
   }
-  return FinishWork{FinishReason::kAnswered, "", std::nullopt};
+  return FinishOf(FinishReason::kAnswered, "");
 }
 
 void MapProgram::OnText(const DecodedText&) {

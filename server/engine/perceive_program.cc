@@ -73,10 +73,9 @@ Work PerceiveProgram::Next() {
     case State::kFinish:
       break;
   }
-  const std::string answer = StripText(absl::StrCat(kOpenAnswer, text_));
-  return FinishWork{
-      hit_limit_ ? FinishReason::kMaxTokens : FinishReason::kAnswered, answer,
-      FindBoxed(answer)};
+  return FinishOf(
+      hit_limit_ ? FinishReason::kMaxTokens : FinishReason::kAnswered,
+      absl::StrCat(kOpenAnswer, text_));
 }
 
 void PerceiveProgram::OnText(const DecodedText& text) {

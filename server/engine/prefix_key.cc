@@ -11,10 +11,10 @@ base::Hasher& Begin(base::Hasher& hasher, Kind kind,
 }
 
 base::Digest ImagePrefix(Kind kind, const base::Digest& before,
-                         const base::Digest& file, image::Size size) {
+                         const base::Digest& pixels, image::Size size) {
   base::Hasher hasher;
   return Begin(hasher, kind, before)
-      .Add(file)
+      .Add(pixels)
       .AddInteger(size.width)
       .AddInteger(size.height)
       .Finish();
@@ -33,14 +33,14 @@ base::Digest TextPrefix(const base::Digest& before,
       .Finish();
 }
 
-base::Digest VisionPrefix(const base::Digest& before, const base::Digest& file,
-                          image::Size size) {
-  return ImagePrefix(Kind::kVision, before, file, size);
+base::Digest VisionPrefix(const base::Digest& before,
+                          const base::Digest& pixels, image::Size size) {
+  return ImagePrefix(Kind::kVision, before, pixels, size);
 }
 
-base::Digest LatentPrefix(const base::Digest& before, const base::Digest& file,
-                          image::Size size) {
-  return ImagePrefix(Kind::kLatent, before, file, size);
+base::Digest LatentPrefix(const base::Digest& before,
+                          const base::Digest& pixels, image::Size size) {
+  return ImagePrefix(Kind::kLatent, before, pixels, size);
 }
 
 }  // namespace cooper::engine

@@ -18,15 +18,16 @@ base::Digest EmptyPrefix();
 base::Digest TextPrefix(const base::Digest& before,
                         absl::Span<const model::TokenId> ids);
 
-// `file`: digest of the image file; the model's rule for it is fixed, so that
-// file and kind of encoding tell the pixels.
-base::Digest VisionPrefix(const base::Digest& before, const base::Digest& file,
-                          image::Size size);
+// `pixels`: digest of the prepared image (PreparedImage::pixels). The model's
+// resize rules are fixed, so that these pixels and the kind of encoding
+// determine what is encoded.
+base::Digest VisionPrefix(const base::Digest& before,
+                          const base::Digest& pixels, image::Size size);
 
-// What is sampled of an image's latents is the image's own (ImageSeed), so that
-// the file tells it too.
-base::Digest LatentPrefix(const base::Digest& before, const base::Digest& file,
-                          image::Size size);
+// The noise of an image's latents follows from its pixels (ImageSeed), so that
+// the digest covers it too.
+base::Digest LatentPrefix(const base::Digest& before,
+                          const base::Digest& pixels, image::Size size);
 
 }  // namespace cooper::engine
 

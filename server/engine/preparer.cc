@@ -149,7 +149,6 @@ absl::StatusOr<PreparedImage> Preparer::PrepareImage(ImageInput input,
         details, absl::StrCat(input.field, ": ", raster.status().message()));
   }
   PreparedImage image;
-  image.file = base::Hasher().Add(input.bytes).Finish();
   std::string().swap(input.bytes);
   const auto bytes = static_cast<int64_t>(raster->pixels.size());
   metrics_->AddImageDecodeBytes(bytes);
@@ -157,6 +156,7 @@ absl::StatusOr<PreparedImage> Preparer::PrepareImage(ImageInput input,
   auto scaled = std::make_shared<const image::RgbImage>(
       image::ApplyRule(*raster, info.vae_rule));
   raster->pixels = {};
+  image.pixels = DigestOf(*scaled);
   metrics_->AddImageDecodeBytes(-bytes);
   image.vision = std::make_shared<const image::RgbImage>(
       image::ApplyRule(*scaled, info.vit_rule));
@@ -171,6 +171,7 @@ absl::StatusOr<PreparedRequest> Preparer::Prepare(Request* request) const {
   const bool latents = !IsTextOnly(request->task);
   PreparedRequest prepared;
   PartTokens parts;
+  int64_t encoded_images = 0;
   const SessionUse* session =
       request->session.has_value() ? &*request->session : nullptr;
   const bool resumed = session != nullptr && session->resumed;
@@ -197,8 +198,10 @@ absl::StatusOr<PreparedRequest> Preparer::Prepare(Request* request) const {
     if (latents) {
       map_size = image.latents->size;
       parts.images += Rows(map_size, info.latent_stride);
+      ++encoded_images;
     }
     parts.images += Rows(image.vision->size, info.vit_patch);
+    ++encoded_images;
     inputs.emplace_back(InputImage{prepared.images++});
     prepared.spec.images.push_back(std::move(image));
   }
@@ -238,7 +241,13 @@ absl::StatusOr<PreparedRequest> Preparer::Prepare(Request* request) const {
   options.resumed = resumed;
   // A further question does not need the same maps again.
   options.draw_maps = !resumed || prepared.images > 0;
+  const PositionDemand positions =
+      PositionsOf(request->task, parts, encoded_images, options.draw_maps,
+                  /*converses=*/session != nullptr);
+  prepared.least_positions = positions.least;
   ExecutionSpec& spec = prepared.spec;
+  spec.max_positions = info.max_positions;
+  spec.reserved_positions = positions.reserved;
   spec.program =
       MakeProgram(request->task, std::move(inputs), std::move(options));
   if (session != nullptr) {

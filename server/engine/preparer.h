@@ -21,7 +21,8 @@ namespace cooper::engine {
 struct PreparedRequest {
   // All but the noise, which is the engine's.
   ExecutionSpec spec;
-  int64_t kv_tokens = 0;  // KvDemand
+  int64_t kv_tokens = 0;        // KvDemand
+  int64_t least_positions = 0;  // PositionDemand::least
   LeastWork least;
   int images = 0;
   SessionFacts facts;  // of the session, after this turn of it

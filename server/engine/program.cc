@@ -1,6 +1,14 @@
 #include "server/engine/program.h"
 
+#include "server/engine/tags.h"
+
 namespace cooper::engine {
+
+FinishWork FinishOf(FinishReason reason, absl::string_view text) {
+  FinishWork work{reason, StripText(text), AnswerText(text), std::nullopt};
+  work.boxed = FindBoxed(work.answer_text);
+  return work;
+}
 
 std::vector<ContextOp> InputOps(const std::vector<ProgramInput>& inputs,
                                 bool guidance, bool latents) {

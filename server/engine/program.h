@@ -88,9 +88,12 @@ struct FlowWork {
 // Nothing is left to do.
 struct FinishWork {
   FinishReason reason = FinishReason::kAnswered;
-  std::string answer;
-  std::optional<std::string> boxed;
+  std::string answer;       // the last text, stripped
+  std::string answer_text;  // what it answers, without tags (AnswerText)
+  std::optional<std::string> boxed;  // of answer_text
 };
+// That of a request whose last text is `text`.
+FinishWork FinishOf(FinishReason reason, absl::string_view text);
 using Work = std::variant<ContextWork, DecodeWork, FlowWork, FinishWork>;
 
 // What was decoded.

@@ -41,8 +41,7 @@ Work ReasoningProgram::Next() {
     case State::kFinish:
       break;
   }
-  const std::string answer = StripText(text_);
-  return FinishWork{reason_, answer, FindBoxed(answer)};
+  return FinishOf(reason_, text_);
 }
 
 void ReasoningProgram::OnText(const DecodedText& text) {

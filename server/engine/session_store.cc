@@ -50,6 +50,13 @@ int64_t SessionStore::HeldBy(const std::string& id) const {
   return found == sessions_.end() ? 0 : found->second.held;
 }
 
+int64_t SessionStore::PositionOf(const std::string& id) const {
+  const auto found = sessions_.find(id);
+  return found == sessions_.end() || found->second.contexts.cond == nullptr
+             ? 0
+             : found->second.contexts.cond->next_position();
+}
+
 void SessionStore::Release(const std::string& id, absl::Time now) {
   const auto found = sessions_.find(id);
   if (found == sessions_.end()) return;

@@ -53,6 +53,8 @@ class SessionStore {
   absl::StatusOr<SessionContexts> Begin(const std::string& id);
   // Tokens that a session holds of the pool; 0: there is none.
   int64_t HeldBy(const std::string& id) const;
+  // Position that follows a session's context; 0: there is none.
+  int64_t PositionOf(const std::string& id) const;
   // The claimed turn ended and changed nothing. The time to live starts anew.
   void Release(const std::string& id, absl::Time now);
   // Puts `contexts` in place of what the session held, if there was one, and

@@ -1,6 +1,8 @@
 #include "server/engine/tags.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <utility>
 
 namespace cooper::engine {
 namespace {
@@ -9,6 +11,19 @@ using absl::string_view;
 
 constexpr absl::string_view kBosText = "<|im_start|>";
 constexpr absl::string_view kEosText = "<|im_end|>";
+constexpr absl::string_view kOpenThought = "<think>";
+constexpr absl::string_view kOpenAnswer = "<answer>";
+constexpr absl::string_view kCloseAnswer = "</answer>";
+constexpr absl::string_view kOpenRequests[] = {"<depth-estimation>",
+                                               "<segmentation>"};
+constexpr absl::string_view kTags[] = {"<think>",
+                                       "</think>",
+                                       "<depth-estimation>",
+                                       "</depth-estimation>",
+                                       "<segmentation>",
+                                       "</segmentation>",
+                                       "<answer>",
+                                       "</answer>"};
 constexpr absl::string_view kBoxed = "\\boxed{";
 
 struct Match {
@@ -27,6 +42,21 @@ std::optional<Match> FirstMatch(string_view text, string_view open,
   if (end == string_view::npos) return std::nullopt;
   return Match{text.substr(begin, end + close.size() - begin),
                text.substr(inside, end - inside)};
+}
+
+// Cuts `text` at the first `tag`, which was begun and never closed.
+void CutAt(string_view tag, std::string* text) {
+  text->resize(std::min(text->size(), string_view(*text).find(tag)));
+}
+
+std::string WithoutClosedThoughts(string_view text) {
+  std::string out;
+  while (const auto thought = FirstMatch(text, kOpenThought, "</think>")) {
+    const auto at = static_cast<size_t>(thought->all.data() - text.data());
+    out.append(text.data(), at);
+    text.remove_prefix(at + thought->all.size());
+  }
+  return out.append(text.data(), text.size());
 }
 
 // The characters of Python's str.isspace.
@@ -60,7 +90,7 @@ std::string CutText(string_view raw) {
 }
 
 bool HasAnswer(string_view text) {
-  return FirstMatch(text, "<answer>", "</answer>").has_value();
+  return FirstMatch(text, kOpenAnswer, kCloseAnswer).has_value();
 }
 
 std::optional<MapRequest> FindMapRequest(string_view text) {
@@ -111,6 +141,35 @@ std::string StripText(string_view text) {
   return std::string(text.substr(begin, end - begin));
 }
 
+std::string WithoutRequests(std::string text) {
+  while (const std::optional<MapRequest> request = FindMapRequest(text)) {
+    text = WithoutMatch(text, request->match);
+  }
+  for (string_view open : kOpenRequests) CutAt(open, &text);
+  return text;
+}
+
+std::string WithoutThoughts(string_view text) {
+  std::string rest = WithoutClosedThoughts(text);
+  CutAt(kOpenThought, &rest);
+  return rest;
+}
+
+std::string AnswerText(string_view text) {
+  std::string rest = WithoutClosedThoughts(text);
+  if (const auto answer = FirstMatch(rest, kOpenAnswer, kCloseAnswer)) {
+    rest = std::string(answer->content);
+    CutAt(kOpenThought, &rest);
+  } else {
+    CutAt(kOpenThought, &rest);
+    const size_t begun = string_view(rest).find(kOpenAnswer);
+    rest = begun != std::string::npos ? rest.substr(begun + kOpenAnswer.size())
+                                      : WithoutRequests(std::move(rest));
+  }
+  for (string_view tag : kTags) rest = WithoutMatch(rest, tag);
+  return StripText(rest);
+}
+
 std::optional<std::string> FindBoxed(string_view text) {
   for (size_t at = text.rfind(kBoxed); at != string_view::npos;
        at = at == 0 ? string_view::npos : text.rfind(kBoxed, at - 1)) {
@@ -119,7 +178,7 @@ std::optional<std::string> FindBoxed(string_view text) {
     for (size_t i = begin; i < text.size(); ++i) {
       if (text[i] == '{') ++depth;
       if (text[i] == '}' && --depth == 0) {
-        return std::string(text.substr(begin, i - begin));
+        return StripText(text.substr(begin, i - begin));
       }
     }
   }

@@ -38,7 +38,19 @@ std::string WithoutMatch(absl::string_view text, absl::string_view match);
 // Without leading and trailing white space as Python's str.strip knows it.
 std::string StripText(absl::string_view text);
 
-// What stands in the last \boxed{...} whose braces balance.
+// `text` without its requests for maps, begun ones included.
+std::string WithoutRequests(std::string text);
+
+// `text` without its thoughts, a begun one included.
+std::string WithoutThoughts(absl::string_view text);
+
+// What a text answers, without tags and stripped: what stands in its first
+// <answer> outside of thoughts (up to the text's end, if the answer was cut);
+// where it has none, what stands outside of thoughts and requests. Empty where
+// there is nothing.
+std::string AnswerText(absl::string_view text);
+
+// What stands in the last \boxed{...} whose braces balance, stripped.
 std::optional<std::string> FindBoxed(absl::string_view text);
 
 }  // namespace cooper::engine

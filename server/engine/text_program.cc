@@ -29,10 +29,8 @@ Work TextProgram::Next() {
     case State::kFinish:
       break;
   }
-  const std::string answer = StripText(text_);
-  return FinishWork{
-      hit_limit_ ? FinishReason::kMaxTokens : FinishReason::kAnswered, answer,
-      FindBoxed(answer)};
+  return FinishOf(
+      hit_limit_ ? FinishReason::kMaxTokens : FinishReason::kAnswered, text_);
 }
 
 void TextProgram::OnText(const DecodedText& text) {

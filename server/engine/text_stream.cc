@@ -36,12 +36,36 @@ constexpr string_view kControls[] = {"<|im_start|>", "<|im_end|>"};
 
 TextChannelParser::TextChannelParser(TextChannel start) : base_(start) {}
 
+TextChannel TextChannelParser::channel() const {
+  return open_.empty() ? base_ : kChannels[open_.back()];
+}
+
+bool TextChannelParser::IsOpen(int kind) const {
+  return kChannels[kind] == base_ ||
+         std::find(open_.begin(), open_.end(), kind) != open_.end();
+}
+
+bool TextChannelParser::IsText(int tag) const {
+  const int kind = kTags[tag].kind;
+  if (!kTags[tag].opens && IsOpen(kind)) return false;
+  const TextChannel of_tag = kChannels[kind];
+  switch (channel()) {
+    case TextChannel::kThink:
+      return of_tag != TextChannel::kThink;
+    case TextChannel::kAnswer:
+      return of_tag == TextChannel::kPerceptionRequest;
+    case TextChannel::kPerceptionRequest:
+    case TextChannel::kPlain:
+      break;
+  }
+  return false;
+}
+
 void TextChannelParser::Emit(string_view text,
                              std::vector<TextDelta>* out) const {
   if (text.empty()) return;
-  const TextChannel channel = open_.empty() ? base_ : kChannels[open_.back()];
-  if (out->empty() || out->back().channel != channel) {
-    out->push_back({channel, {}});
+  if (out->empty() || out->back().channel != channel()) {
+    out->push_back({channel(), {}});
   }
   out->back().text.append(text.data(), text.size());
 }
@@ -50,9 +74,7 @@ void TextChannelParser::TakeTag(int tag) {
   const int kind = kTags[tag].kind;
   if (kTags[tag].opens) {
     // Opened twice is opened once: the stack stays small whatever is written.
-    if (std::find(open_.begin(), open_.end(), kind) == open_.end()) {
-      open_.push_back(kind);
-    }
+    if (!IsOpen(kind)) open_.push_back(kind);
     return;
   }
   const auto at = std::find(open_.begin(), open_.end(), kind);
@@ -80,7 +102,12 @@ std::vector<TextDelta> TextChannelParser::Push(string_view text) {
         std::begin(kTags), std::end(kTags),
         [&](const Tag& t) { return absl::StartsWith(rest, t.spelling); });
     if (tag != std::end(kTags)) {
-      TakeTag(static_cast<int>(tag - std::begin(kTags)));
+      const int index = static_cast<int>(tag - std::begin(kTags));
+      if (IsText(index)) {
+        Emit(tag->spelling, &out);
+      } else {
+        TakeTag(index);
+      }
       rest.remove_prefix(tag->spelling.size());
       continue;
     }

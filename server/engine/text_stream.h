@@ -19,10 +19,14 @@ struct TextDelta {
 // Splits a text into channels by its tags, in pieces, wherever it was cut: the
 // deltas' texts joined per channel are the same for every way to split it.
 //
-// A tag is taken out wherever its exact spelling stands; what may become one is
+// A tag is taken out where its exact spelling stands; what may become one is
 // held back. An opening tag begins its channel inside the current one; a
 // closing tag ends the innermost of its kind and what was opened inside it; a
 // closing tag without an opening one changes nothing.
+//
+// The model may spell a tag without meaning it. Within a thought the tags of
+// requests and answers are text, and so are the tags of requests within an
+// answer, unless they close what is open around.
 class TextChannelParser {
  public:
   explicit TextChannelParser(TextChannel start = TextChannel::kPlain);
@@ -31,6 +35,10 @@ class TextChannelParser {
   std::vector<TextDelta> Finish();
 
  private:
+  TextChannel channel() const;
+  bool IsOpen(int kind) const;
+  // Whether the tag counts as text where the parser stands.
+  bool IsText(int tag) const;
   void TakeTag(int tag);
   void Emit(absl::string_view text, std::vector<TextDelta>* out) const;
 

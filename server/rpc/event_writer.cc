@@ -150,6 +150,7 @@ void EventWriter::Fill(const engine::MapProgressEvent& event,
 void EventWriter::Fill(const engine::FinishedEvent& event, v1::Finished* wire) {
   wire->set_reason(ToWire(event.reason));
   wire->set_answer(event.answer);
+  wire->set_answer_text(event.answer_text);
   if (event.boxed.has_value()) wire->set_boxed(*event.boxed);
   rpc::Fill(event.usage, wire->mutable_usage());
 }

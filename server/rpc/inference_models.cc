@@ -24,6 +24,7 @@ const std::array<InferenceModel, 3>& Models() {
                       {"MAP", "BYTES", {-1}},
                       {"MAP_KIND", "BYTES", {-1}},
                       {"ANSWER", "BYTES", {1}},
+                      {"ANSWER_TEXT", "BYTES", {1}},
                       {"BOXED", "BYTES", {1}},
                       {"THOUGHTS", "BYTES", {1}},
                       {"FINISH_REASON", "BYTES", {1}}}},

@@ -152,6 +152,7 @@ absl::Status InferenceReply::Finish(inference::ModelInferResponse* response) {
 void InferenceReply::AddPieces(absl::string_view output,
                                inference::ModelInferResponse* response) const {
   std::vector<absl::string_view> elements;
+  elements.reserve(pieces_.size());
   for (const Piece& piece : pieces_) {
     elements.push_back(output == "TEXT" ? absl::string_view(piece.text)
                                         : ChannelName(piece.channel));
@@ -162,6 +163,7 @@ void InferenceReply::AddPieces(absl::string_view output,
 void InferenceReply::AddMaps(absl::string_view output,
                              inference::ModelInferResponse* response) const {
   std::vector<absl::string_view> elements;
+  elements.reserve(maps_.size());
   for (const Map& map : maps_) {
     elements.push_back(output == "MAP" ? BytesOf(map.png)
                                        : absl::string_view(KindName(map.kind)));
@@ -177,6 +179,8 @@ absl::Status InferenceReply::AddFinal(
     if (!streamed_) AddMaps(output, response);
   } else if (output == "ANSWER") {
     AddBytesTensor(output, {end_.answer}, response);
+  } else if (output == "ANSWER_TEXT") {
+    AddBytesTensor(output, {end_.answer_text}, response);
   } else if (output == "BOXED") {
     AddBytesTensor(output, {end_.boxed.value_or("")}, response);
   } else if (output == "THOUGHTS") {

@@ -47,6 +47,7 @@ void Fill(const model::ModelInfo& info, const RpcLimits& limits,
   wire->set_max_text_bytes(limits.max_text_bytes);
   wire->set_max_think_tokens(limits.max_think_tokens);
   wire->set_kv_cache_tokens(info.kv_capacity_tokens);
+  wire->set_max_positions(info.max_positions);
   wire->set_map_stride(info.latent_stride);
   wire->set_max_map_side(info.latent_stride * info.max_latent_side);
 }
@@ -82,8 +83,11 @@ v1::GetModelResponse MakeModelReply(const model::ModelInfo& info,
   if (info.can_generate_maps) {
     reply.add_map_kinds(v1::MAP_KIND_DEPTH);
     reply.add_map_kinds(v1::MAP_KIND_SEGMENTATION);
-    reply.add_map_kinds(v1::MAP_KIND_IMAGE);
+    if (info.can_generate_images) reply.add_map_kinds(v1::MAP_KIND_IMAGE);
   }
+  reply.set_can_converse(info.can_reason && info.can_converse);
+  reply.set_can_generate_images(info.can_generate_maps &&
+                                info.can_generate_images);
   Fill(info, limits, reply.mutable_limits());
   reply.mutable_limits()->set_max_running(max_running);
   reply.mutable_limits()->set_max_queue(max_queue);

@@ -199,6 +199,7 @@ void CountEnd(const absl::Status& status, metrics::Method method,
   switch (details.reason) {
     case ErrorReason::kInvalidArgument:
     case ErrorReason::kInvalidImage:
+    case ErrorReason::kTooManyPositions:
       return metrics->Rejected(method, Rejection::kInvalidArgument);
     case ErrorReason::kModelNotFound:
     case ErrorReason::kSessionNotFound:

@@ -55,8 +55,12 @@ void CheckTags(const std::string& text) {
   COOPER_CHECK(text.find(stripped) != std::string::npos);
   const std::optional<std::string> boxed = engine::FindBoxed(text);
   if (boxed) {
-    COOPER_CHECK(text.find("\\boxed{" + *boxed + "}") != std::string::npos);
+    COOPER_CHECK(text.find(*boxed) != std::string::npos);
+    COOPER_CHECK(engine::StripText(*boxed) == *boxed);
   }
+  const std::string answer = engine::AnswerText(text);
+  COOPER_CHECK(engine::StripText(answer) == answer);
+  COOPER_CHECK(answer.size() <= text.size());
   engine::HasAnswer(text);
   const std::string words = engine::RequestWords(text);
   COOPER_CHECK(text.find(words) != std::string::npos);

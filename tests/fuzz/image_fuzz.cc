@@ -21,7 +21,6 @@ DecodeLimits FuzzLimits() {
   limits.max_pixels = int64_t{1} << 18;
   limits.max_side = 2048;
   limits.max_jpeg_scans = 20;
-  limits.max_chunk_bytes = int64_t{1} << 16;
   return limits;
 }
 

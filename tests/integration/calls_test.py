@@ -1,12 +1,17 @@
 """What callers of a running server see; one server for all of this file."""
 
 import concurrent.futures
+import io
 import random
+import re
 import threading
 import time
+import zlib
 
 import grpc
+import numpy
 import pytest
+from PIL import Image
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from harness import (SMALL_WINDOW, SCENE, await_event, depth, details,
@@ -57,6 +62,14 @@ def test_a_question_is_answered_in_order(server):
     # The tags themselves are not sent.
     for word in last_turn.split():
         assert word in finished.answer
+    # Nor do they stand in the answer's own text.
+    assert finished.answer_text in finished.answer
+    assert not re.search("</?(think|answer|depth-estimation|segmentation)>",
+                         finished.answer_text)
+    answered = "".join(delta.text for delta in written
+                       if delta.turn == written[-1].turn and
+                       delta.channel == pb.TEXT_CHANNEL_ANSWER)
+    assert not answered or answered.strip() == finished.answer_text
 
 
 def test_the_same_seed_gives_the_same_maps(server):
@@ -69,6 +82,74 @@ def test_the_same_seed_gives_the_same_maps(server):
                          if event.HasField("map")])
     assert maps[0] == maps[1]
     assert len(maps[0]) == 2
+
+
+def files_of_the_same_pixels():
+    """One image, as the files that tools make of it: few colours, so that a
+    palette holds them; a JPEG and its decoded pixels beside it."""
+    plain = Image.open(SCENE).convert("RGB").quantize(64).convert("RGB")
+
+    def save(image, kind, **options):
+        out = io.BytesIO()
+        image.save(out, kind, **options)
+        return out.getvalue()
+
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    on_its_side = plain.transpose(Image.Transpose.ROTATE_90)
+    wide = (numpy.asarray(plain).astype(numpy.uint32) * 257).astype(">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in wide)
+    yield "lossless", [
+        save(plain, "PNG"), save(plain, "PNG", compress_level=0),
+        save(plain, "WEBP", lossless=True, exact=True),
+        save(plain.quantize(64), "PNG"), save(plain.convert("RGBA"), "PNG"),
+        save(on_its_side, "PNG", exif=turned),
+        save(on_its_side, "WEBP", lossless=True, exif=turned),
+        png_of(*plain.size, zlib.compress(rows), depth=16)]
+    jpeg = save(plain, "JPEG", quality=90, subsampling=0)
+    yield "jpeg", [jpeg, save(Image.open(io.BytesIO(jpeg)), "PNG")]
+
+
+def test_equal_pixels_give_equal_maps_in_any_file(server):
+    with server.stub() as stub:
+        for name, files in files_of_the_same_pixels():
+            results = []
+            for i, image in enumerate(files):
+                request = depth(4, seed=11)
+                request.image = image
+                events, code = read(stub.EstimateDepth(request))
+                assert code == CODE.OK
+                results.append([event.map.data for event in events
+                                if event.HasField("map")])
+                assert results[-1] == results[0], (name, i)
+                usage = events[-1].finished.usage
+                assert i == 0 or usage.cached_tokens > 0, (name, i)
+
+
+def test_the_model_says_what_it_was_trained_for(server):
+    with server.stub() as stub:
+        model = stub.GetModel(pb.GetModelRequest())
+    assert model.HasField("can_converse")
+    assert model.HasField("can_generate_images")
+    assert (pb.MAP_KIND_IMAGE in model.map_kinds) == model.can_generate_images
+    # The demo checkpoint knows its scenes, single questions and maps.
+    trained = model.name != "cooper-demo"
+    assert model.can_converse == model.can_generate_images == trained
+
+
+def test_inputs_beyond_the_models_positions_are_invalid(server):
+    with server.stub() as stub:
+        limits = stub.GetModel(pb.GetModelRequest()).limits
+        assert 0 < limits.max_positions < limits.max_text_bytes / 3
+        # Letters apart are at least a token each, whatever the tokenizer.
+        letters = " ".join("qz"[i % 2] for i in range(limits.max_positions))
+        call = stub.Reason(question(letters))
+        events, code = read(call)
+    assert code == CODE.INVALID_ARGUMENT
+    assert not any(event.HasField("text_delta") for event in events)
+    told = details(call)
+    assert told.reason == "CONTEXT_TOO_LARGE"
+    assert told.fields == ["inputs"]
 
 
 def test_eight_mixed_calls_at_once_end_well(server):

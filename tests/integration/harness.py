@@ -242,12 +242,14 @@ def png(width, height):
     return png_of(width, height, zlib.compress(row * height))
 
 
-def png_of(width, height, data):
-    """A PNG of one bit a pixel with these compressed bytes."""
+def png_of(width, height, data, depth=1):
+    """A PNG with these compressed bytes: grey of one bit a pixel, or RGB of
+    `depth` bits a sample."""
     def chunk(kind, body):
         crc = zlib.crc32(kind + body)
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", crc)
-    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    colour_type = 0 if depth == 1 else 2
+    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
     return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) +
             chunk(b"IDAT", data) + chunk(b"IEND", b""))
 

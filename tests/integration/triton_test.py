@@ -229,6 +229,7 @@ def test_an_answer_is_collected(server, client):
         [tensor("IMAGE", IMAGE), tensor("QUESTION", asked.inputs[1].text)],
         parameters={"mode": "TEXT_ONLY", "seed": 3})
     assert text_of(result, "ANSWER") == finished.answer
+    assert text_of(result, "ANSWER_TEXT") == finished.answer_text
     assert text_of(result, "BOXED") == finished.boxed
     assert ("FINISH_REASON_" + text_of(result, "FINISH_REASON") ==
             pb.FinishReason.Name(finished.reason))

@@ -23,6 +23,7 @@ namespace cooper::client {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Conditional;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using Health = grpc::health::v1::HealthCheckResponse;
@@ -152,6 +153,18 @@ TEST_F(ToolTest, AskStreamsTextToStandardOutputAndNoticesToStandardError) {
   EXPECT_FALSE(request.has_flow());
 }
 
+TEST_F(ToolTest, AnAnswerWithinAThoughtIsShownAtTheEnd) {
+  Event finished = FinishedEvent("<think>near<answer>The box.</answer>");
+  finished.mutable_finished()->set_answer_text("The box.");
+  const Event thought =
+      TextEvent(0, v1::TEXT_CHANNEL_THINK, "near<answer>The box.</answer>");
+  server_.SetScript({{StartedEvent(), thought, finished}});
+  EXPECT_EQ(Run({"ask", image_, "What?", "--out", folder_ / "kept"}), 0)
+      << err_;
+  EXPECT_EQ(out_, "near<answer>The box.</answer>\nThe box.\n");
+  EXPECT_EQ(Read(folder_ / "kept" / "answer.txt"), "The box.\n");
+}
+
 TEST_F(ToolTest, JsonGivesEachEventAsItCameOneALine) {
   server_.SetScript({WholeStory()});
   EXPECT_EQ(Run({"ask", image_, "What is near?", "--json"}), 0) << err_;
@@ -229,6 +242,27 @@ TEST_F(ToolTest, InfoTellsTheModel) {
                           HasSubstr("/m/ema.safetensors, 167 tensors")));
   EXPECT_EQ(Run({"info", "--json"}), 0) << err_;
   EXPECT_THAT(out_, HasSubstr("{\"name\":\"demo\""));
+}
+
+TEST_F(ToolTest, SaysWhatTheCheckpointWasNotTrainedFor) {
+  v1::GetModelResponse model;
+  model.set_name("demo");
+  for (const bool trained : {true, false}) {
+    model.set_can_converse(trained);
+    model.set_can_generate_images(trained);
+    server_.SetModel(model);
+    server_.SetScript({{StartedEvent(), FinishedEvent("")}});
+    const auto note = HasSubstr("note: demo was not trained");
+    EXPECT_EQ(Run({"generate", "a red house"}), 0) << err_;
+    EXPECT_THAT(err_, Conditional(trained, Not(note), note));
+    EXPECT_EQ(Run({"chat", image_}), 0) << err_;
+    EXPECT_THAT(err_, Conditional(trained, Not(note), note));
+    EXPECT_EQ(Run({"info"}), 0) << err_;
+    EXPECT_THAT(out_, HasSubstr(trained ? "chat         yes"
+                                        : "chat         no, not trained"));
+    EXPECT_EQ(Run({"depth", image_}), 0) << err_;
+    EXPECT_THAT(err_, Not(note));
+  }
 }
 
 TEST_F(ToolTest, HealthIsZeroOnlyWhenServing) {

@@ -179,6 +179,16 @@ TEST(ReportTest, AnAnswerWithoutTagsIsAnAnswer) {
   EXPECT_THAT(WithoutAssets(html), Not(HasSubstr("class=\"verdict\"")));
 }
 
+TEST(ReportTest, AnAnswerWithinAThoughtIsAnAnswer) {
+  Event finished = FinishedEvent("<think>near<answer>The box.</answer>");
+  finished.mutable_finished()->set_answer_text("The box.");
+  const std::string html = Render(
+      Question(),
+      {TextEvent(0, v1::TEXT_CHANNEL_THINK, "near<answer>The box.</answer>"),
+       finished});
+  EXPECT_THAT(html, HasSubstr("<div class=\"said\" dir=\"auto\">The box.<"));
+}
+
 TEST(ReportTest, TheCommandAsksAgainWithTheSameSeed) {
   ReportRequest request = Question();
   request.text = "What's near?";

@@ -66,6 +66,14 @@ TEST(TranscriptTest, TheAnswerIsTheLastAnswerText) {
             "last");
 }
 
+TEST(TranscriptTest, TheServersAnswerTextComesFirst) {
+  Event finished = FinishedEvent("<think>a<answer>b</answer>");
+  finished.mutable_finished()->set_answer_text("b");
+  EXPECT_EQ(
+      Of({TextEvent(0, v1::TEXT_CHANNEL_PLAIN, "plain"), finished}).Answer(),
+      "b");
+}
+
 TEST(TranscriptTest, WithoutAnswerTagsTheAnswerIsPlainTextOrTheServers) {
   EXPECT_EQ(Of({TextEvent(0, v1::TEXT_CHANNEL_PLAIN, "plain")}).Answer(),
             "plain");

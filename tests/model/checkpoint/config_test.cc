@@ -59,6 +59,15 @@ TEST(LlmConfig, FindsRopeThetaWhereverItStands) {
   EXPECT_EQ(config.rope_theta, 5000);
 }
 
+TEST(LlmConfig, PositionsAreLimitedWhereTheFileSaysSo) {
+  json object = Llm();
+  ASSERT_OK_AND_ASSIGN(LlmConfig config, ParseLlmConfig(object.dump(), "f"));
+  EXPECT_EQ(config.max_position_embeddings, 0);
+  object["max_position_embeddings"] = 32768;
+  ASSERT_OK_AND_ASSIGN(config, ParseLlmConfig(object.dump(), "f"));
+  EXPECT_EQ(config.max_position_embeddings, 32768);
+}
+
 TEST(LlmConfig, MayLeaveOutKeyValueHeads) {
   json object = Llm();
   object.erase("num_key_value_heads");
@@ -83,6 +92,8 @@ TEST(LlmConfig, NamesFileAndKeyThatIsWrong) {
            BadKey{"num_key_value_heads", 3,
                   "num_key_value_heads: must divide num_attention_heads"},
            BadKey{"vocab_size", 1 << 30, "vocab_size: must be"},
+           BadKey{"max_position_embeddings", 0,
+                  "max_position_embeddings: must be an integer in"},
            BadKey{"rope_theta", 0, "rope_theta: must be a number in"},
            BadKey{"rope_theta", true, "rope_theta: must be a number in"},
            BadKey{"rms_norm_eps", 0, "rms_norm_eps: must be a number in"},

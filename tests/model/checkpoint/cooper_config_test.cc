@@ -29,6 +29,8 @@ TEST(CooperConfig, DefaultsAreUpstreams) {
   EXPECT_EQ(config.text_vocab_size, 151665);
   EXPECT_FALSE(config.special_tokens.has_value());
   EXPECT_EQ(config.generation.flow.num_timesteps, 50);
+  EXPECT_TRUE(config.can_converse);
+  EXPECT_TRUE(config.can_generate_images);
 }
 
 TEST(CooperConfig, ReadsEveryKey) {
@@ -56,6 +58,8 @@ TEST(CooperConfig, ReadsEveryKey) {
       {"ae_scale_factor", 0.5},
       {"ae_shift_factor", -0.25},
       {"text_vocab_size", 823},
+      {"can_converse", false},
+      {"can_generate_images", false},
       {"special_tokens", {{"bos", 1}, {"eos", 2}, {"soi", 3}, {"eoi", 4}}},
       {"generation",
        {{"num_timesteps", 20},
@@ -98,6 +102,8 @@ TEST(CooperConfig, ReadsEveryKey) {
   EXPECT_EQ(config.ae_scale_factor, 0.5);
   EXPECT_EQ(config.ae_shift_factor, -0.25);
   EXPECT_EQ(config.text_vocab_size, 823);
+  EXPECT_FALSE(config.can_converse);
+  EXPECT_FALSE(config.can_generate_images);
   ASSERT_TRUE(config.special_tokens.has_value());
   EXPECT_EQ(config.special_tokens->bos, 1);
   EXPECT_EQ(config.special_tokens->eos, 2);

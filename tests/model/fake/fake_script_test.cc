@@ -13,10 +13,11 @@ using ::testing::HasSubstr;
 
 TEST(FakeScriptTest, EveryKeyIsRead) {
   ASSERT_OK_AND_ASSIGN(const FakeScript script, FakeScript::FromJson(R"({
-    "name": "n", "kv_capacity_tokens": 5,
+    "name": "n", "kv_capacity_tokens": 5, "max_positions": 6,
     "vae_rule": {"max_size": 64, "min_size": 32, "stride": 8, "max_pixels": 9},
     "vit_rule": {"max_size": 28, "min_size": 14, "stride": 7},
-    "can_reason": false, "can_generate_maps": false, "flow_layers": 3,
+    "can_reason": false, "can_generate_maps": false,
+    "can_converse": false, "can_generate_images": false, "flow_layers": 3,
     "delays_us": {"append": 1, "append_token": 2, "decode": 3,
                   "decode_item": 4, "flow_layer": 5, "latents": 6},
     "scripts": [{"match": "m", "texts": ["a", "b"]}],
@@ -27,6 +28,7 @@ TEST(FakeScriptTest, EveryKeyIsRead) {
     "gpu_memory": {"allocated": 1, "reserved": 2, "free": 3}})"));
   EXPECT_EQ(script.name, "n");
   EXPECT_EQ(script.kv_capacity_tokens, 5);
+  EXPECT_EQ(script.max_positions, 6);
   EXPECT_EQ(script.vae_rule.max_size, 64);
   EXPECT_EQ(script.vae_rule.min_size, 32);
   EXPECT_EQ(script.vae_rule.stride, 8);
@@ -34,6 +36,8 @@ TEST(FakeScriptTest, EveryKeyIsRead) {
   EXPECT_EQ(script.vit_rule.stride, 7);
   EXPECT_FALSE(script.can_reason);
   EXPECT_FALSE(script.can_generate_maps);
+  EXPECT_FALSE(script.can_converse);
+  EXPECT_FALSE(script.can_generate_images);
   EXPECT_EQ(script.flow_layers, 3);
   EXPECT_EQ(script.delays.append, absl::Microseconds(1));
   EXPECT_EQ(script.delays.append_token, absl::Microseconds(2));

@@ -50,6 +50,15 @@ std::vector<jpeg_scan_info> ManyScans() {
   return scans;
 }
 
+std::vector<jpeg_scan_info> SeparateScans(int components) {
+  std::vector<jpeg_scan_info> scans;
+  scans.reserve(static_cast<size_t>(components));
+  for (int i = 0; i < components; ++i) {
+    scans.push_back({1, {i}, 0, DCTSIZE2 - 1, 0, 0});
+  }
+  return scans;
+}
+
 }  // namespace
 
 std::string BuildJpeg(const JpegSpec& spec) {
@@ -71,8 +80,9 @@ std::string BuildJpeg(const JpegSpec& spec) {
     codec.comp_info[i].h_samp_factor = 1;
     codec.comp_info[i].v_samp_factor = 1;
   }
-  const std::vector<jpeg_scan_info> scans = ManyScans();
-  if (spec.many_scans) {
+  const std::vector<jpeg_scan_info> scans =
+      spec.separate_scans ? SeparateScans(codec.num_components) : ManyScans();
+  if (spec.many_scans || spec.separate_scans) {
     codec.scan_info = scans.data();
     codec.num_scans = static_cast<int>(scans.size());
   } else if (spec.progressive) {

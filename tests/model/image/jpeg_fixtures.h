@@ -17,7 +17,8 @@ struct JpegSpec {
   // Rows of 1 (grey), 3 (RGB) or 4 (CMYK) bytes a pixel.
   std::vector<uint8_t> pixels;
   bool progressive = false;
-  bool many_scans = false;  // grey only: 253 scans
+  bool many_scans = false;      // grey only: 253 scans
+  bool separate_scans = false;  // sequential, one scan a component
   bool arithmetic = false;
   int restart_rows = 0;  // MCU rows between restart markers; 0: none
 };

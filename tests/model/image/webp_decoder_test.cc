@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/image/compose.h"
@@ -78,6 +79,31 @@ TEST(WebpDecoderTest, AFrameOutsideOfTheCanvasIsRefused) {
   EXPECT_THAT(
       DecodeWebp(BuildAnimation({10, 12}, red, 8, 4, red), {}),
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("corrupt WebP")));
+}
+
+TEST(WebpDecoderTest, WhatIsBesideThePictureIsIgnored) {
+  const RgbImage image = Gradient({61, 43});
+  const std::string webp = BuildLosslessWebp(image);
+  const std::string picture = webp.substr(12);
+  const auto extended = [&](int flags, const std::string& before,
+                            const std::string& behind) {
+    return RiffFile(ExtendedHeader(flags, image.size) + before + picture +
+                    behind);
+  };
+  const std::pair<const char*, std::string> files[] = {
+      {"bytes behind the file", webp + std::string(999, 'x')},
+      {"another file behind it", webp + webp},
+      {"profile that is none", extended(0x20, RiffChunk("ICCP", "none"), "")},
+      {"EXIF that is none", extended(0x08, "", RiffChunk("EXIF", "none"))},
+      {"XMP that is none", extended(0x04, "", RiffChunk("XMP ", "<"))},
+      {"unknown chunk", extended(0, RiffChunk("ABCD", "xyz"), "")},
+      {"flags without their chunks", extended(0x2c, "", "")},
+  };
+  for (const auto& [name, file] : files) {
+    SCOPED_TRACE(name);
+    ASSERT_OK_AND_ASSIGN(const RgbImage decoded, DecodeWebp(file, {}));
+    EXPECT_EQ(decoded.pixels, image.pixels);
+  }
 }
 
 TEST(WebpDecoderTest, ManyChunksAreRefusedBeforeTheyAreParsed) {

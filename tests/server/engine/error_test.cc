@@ -27,6 +27,8 @@ TEST(ErrorTest, EveryReasonHasItsCodeAndName) {
        "SESSION_BUSY"},
       {ErrorReason::kUnsupported, StatusCode::kFailedPrecondition,
        "UNSUPPORTED"},
+      {ErrorReason::kTooManyPositions, StatusCode::kInvalidArgument,
+       "CONTEXT_TOO_LARGE"},
       {ErrorReason::kQueueFull, StatusCode::kResourceExhausted, "QUEUE_FULL"},
       {ErrorReason::kClientLimit, StatusCode::kResourceExhausted,
        "CLIENT_LIMIT"},

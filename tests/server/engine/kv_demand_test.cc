@@ -39,6 +39,29 @@ TEST(KvDemandTest, PerceptionDrawsTwoMaps) {
             170 + 68 + 10 + 20 + 68);
 }
 
+TEST(PositionDemandTest, CountsAnImageOnceForEachEncoding) {
+  PartTokens parts = kParts;
+  parts.open_answer = 3;
+  const auto of = [&](const Task& task, int64_t images, bool maps = true,
+                      bool converses = false) {
+    return PositionsOf(task, parts, images, maps, converses);
+  };
+  // System text and texts; the least text is bos, a token and eos.
+  EXPECT_EQ(of(ReasonTask{Mode::kTextOnly, 3}, 1).least, 120 + 1 + 3);
+  EXPECT_EQ(of(ReasonTask{Mode::kTextOnly, 3}, 1).reserved, 0);
+  // Behind a text: a map and the reflection.
+  EXPECT_EQ(of(ReasonTask{Mode::kInterleaved, 3}, 2).reserved, 11);
+  EXPECT_EQ(of(ReasonTask{Mode::kInterleaved, 3}, 2).least, 120 + 2 + 3 + 11);
+  EXPECT_EQ(of(ReasonTask{Mode::kInterleaved, 1}, 2).reserved, 0);
+  const ReasonTask perceive{Mode::kPerceiveThenAnswer, 3};
+  EXPECT_EQ(of(perceive, 2).least, 120 + 2 + 8 + 2 + 3);
+  EXPECT_EQ(of(perceive, 0, /*maps=*/false).least, 120 + 3 + 3);
+  EXPECT_EQ(of(MapTask{}, 2).least, 120 + 2 + 1);
+  EXPECT_EQ(of(GenerateTask{.think = true}, 2).least, 120 + 2 + 3 + 1);
+  // A forced answer behind it.
+  EXPECT_EQ(of(ReasonTask{Mode::kTextOnly, 3}, 1, true, true).reserved, 6);
+}
+
 TEST(KvDemandTest, AConversationKeepsItsTextAndMayBeToldToAnswer) {
   PartTokens parts = kParts;
   parts.open_answer = 3;

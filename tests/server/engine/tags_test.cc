@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "server/engine/program.h"
 
 namespace cooper::engine {
 namespace {
@@ -117,8 +120,66 @@ TEST(TagsTest, FindsTheLastBoxWhoseBracesBalance) {
       {"\\boxed {A}", std::nullopt},
       {"\\boxed{\\boxed{A}}", "A"},
       {"\\boxed{{}}", "{}"},
+      {"\\boxed{ A }", "A"},
+      {"\\boxed{\n\u3000left of it\t}", "left of it"},
+      {"\\boxed{ }", ""},
   };
   for (const auto& c : cases) EXPECT_EQ(FindBoxed(c.text), c.boxed) << c.text;
+}
+
+TEST(TagsTest, AnswersWithoutTagsThoughtsAndRequests) {
+  const struct {
+    const char* text;
+    const char* answer;
+  } cases[] = {
+      {"", ""},
+      {" four ", "four"},
+      {"<think> a </think>\n<answer> b </answer>\n", "b"},
+      {"<answer>b</answer> c", "b"},
+      {"<think>a</think> b", "b"},
+      {"<answer>b</answer><answer>c</answer>", "b"},
+      {"<answer> cut", "cut"},
+      {"<answer></answer>", ""},
+      {"<think>a</think><depth-estimation>d</depth-estimation>", ""},
+      {"so <segmentation>s</segmentation> b", "so  b"},
+      {"so <segmentation> all the", "so"},
+      // Spelt within a thought, where they mean nothing.
+      {"<think>in <answer>a</answer>?</think><answer>b</answer>", "b"},
+      {"<think>I need <answer> here</think><answer>b</answer>", "b"},
+      {"<think>in <answer>a</answer>?</think> b", "b"},
+      {"<think>a <depth-estimation> b</think>c", "c"},
+      // A thought that is not closed: only a whole answer is one.
+      {"<think>a<answer>b</answer>", "b"},
+      {"<think>a <answer> b", ""},
+      {"<think>a \\boxed{b}", ""},
+      // Within an answer.
+      {"<answer>a<think>t</think>b</answer>", "ab"},
+      {"<answer>a<think>t</answer>", "a"},
+      {"<answer><answer>a</answer></answer>", "a"},
+      {"<answer>by <segmentation> it is b</answer>", "by  it is b"},
+      {"a</think>b", "ab"},
+      {"<Answer>b</Answer>", "<Answer>b</Answer>"},
+  };
+  for (const auto& c : cases) EXPECT_EQ(AnswerText(c.text), c.answer) << c.text;
+}
+
+TEST(TagsTest, TheBoxIsTheAnswers) {
+  const struct {
+    const char* text;
+    std::optional<std::string> boxed;
+  } cases[] = {
+      {"<think>\\boxed{A}</think><answer>I do not know.</answer>",
+       std::nullopt},
+      {"<think>\\boxed{A}</think><answer>It is \\boxed{ B }.</answer>", "B"},
+      {"<answer>\\boxed{B}</answer> or \\boxed{C}", "B"},
+      {"<think>maybe \\boxed{A}", std::nullopt},
+      {"<think>a</think> so \\boxed{B}", "B"},
+      {"four \\boxed{4}", "4"},
+  };
+  for (const auto& c : cases) {
+    EXPECT_EQ(FinishOf(FinishReason::kAnswered, c.text).boxed, c.boxed)
+        << c.text;
+  }
 }
 
 }  // namespace

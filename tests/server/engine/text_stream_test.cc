@@ -68,10 +68,18 @@ const struct Case {
     {"a</think>b", {{kPlain, "ab"}}},
     {"<think>a</think></think>b", {{kThink, "a"}, {kPlain, "b"}}},
     {"<think>a<think>b</think>c", {{kThink, "ab"}, {kPlain, "c"}}},
+    // Spelt within a thought or an answer.
     {"<think>a<segmentation>s</segmentation>b</think>c",
-     {{kThink, "a"}, {kRequest, "s"}, {kThink, "b"}, {kPlain, "c"}}},
+     {{kThink, "a<segmentation>s</segmentation>b"}, {kPlain, "c"}}},
     {"<think>a<segmentation>s</think>c",
-     {{kThink, "a"}, {kRequest, "s"}, {kPlain, "c"}}},
+     {{kThink, "a<segmentation>s"}, {kPlain, "c"}}},
+    {"<think>I need <answer> or </answer>.</think><answer>b</answer>",
+     {{kThink, "I need <answer> or </answer>."}, {kAnswer, "b"}}},
+    {"<think></depth-estimation></think>", {{kThink, "</depth-estimation>"}}},
+    {"<answer>by <segmentation> b</answer>c",
+     {{kAnswer, "by <segmentation> b"}, {kPlain, "c"}}},
+    {"<depth-estimation>d<think>a</depth-estimation>b",
+     {{kRequest, "d"}, {kThink, "a"}, {kPlain, "b"}}},
     {"<answer>a<think>b</answer>c",
      {{kAnswer, "a"}, {kThink, "b"}, {kPlain, "c"}}},
     {"<Think>a<thin>b<<think>c", {{kPlain, "<Think>a<thin>b<"}, {kThink, "c"}}},
@@ -110,6 +118,11 @@ TEST(TextChannelParserTest, HoldsBackOnlyWhatMayBecomeATag) {
 
 TEST(TextChannelParserTest, AStartChannelEndsAtItsClosingTag) {
   EXPECT_EQ(Parse({" yes </answer> more"}, kAnswer),
+            (Deltas{{kAnswer, " yes "}, {kPlain, " more"}}));
+}
+
+TEST(TextChannelParserTest, AStartChannelIsNotOpenedTwice) {
+  EXPECT_EQ(Parse({"<answer> yes </answer> more"}, kAnswer),
             (Deltas{{kAnswer, " yes "}, {kPlain, " more"}}));
 }
 

@@ -110,12 +110,15 @@ TEST(EventWriterTest, MapOfExactlyTheLimitIsOneMessage) {
 TEST(EventWriterTest, FinishedCarriesAnswerAndUsageInMilliseconds) {
   engine::FinishedEvent end;
   end.reason = engine::FinishReason::kMaxTurns;
-  end.answer = "42";
+  end.answer = "<answer>42</answer>";
+  end.answer_text = "42";
   end.boxed = "";
   end.usage.output_tokens = 9;
   end.usage.decode = absl::Microseconds(1500);
   const auto response = Only<v1::ReasonResponse>(end);
   EXPECT_EQ(response.finished().reason(), v1::FINISH_REASON_MAX_TURNS);
+  EXPECT_EQ(response.finished().answer(), "<answer>42</answer>");
+  EXPECT_EQ(response.finished().answer_text(), "42");
   EXPECT_TRUE(response.finished().has_boxed());
   EXPECT_EQ(response.finished().usage().output_tokens(), 9);
   EXPECT_EQ(response.finished().usage().decode_ms(), 1.5);

@@ -115,7 +115,7 @@ TEST_F(InferenceParserTest, QuestionIsARequestWithImagesFirst) {
     EXPECT_EQ(image.field, "inputs[IMAGE][1]");
     EXPECT_EQ(std::get<engine::TextInput>(request->engine.inputs[2]).text,
               "How far?");
-    EXPECT_EQ(request->outputs.size(), 8u);
+    EXPECT_EQ(request->outputs.size(), 9u);
     EXPECT_FALSE(request->empty_final);
   }
 }

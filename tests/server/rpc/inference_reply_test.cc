@@ -29,6 +29,7 @@ const InferenceModel& Model(const std::string& name) {
 std::vector<std::string> OutputsOf(const ModelInferResponse& response) {
   EXPECT_EQ(response.outputs_size(), response.raw_output_contents_size());
   std::vector<std::string> outputs;
+  outputs.reserve(static_cast<size_t>(response.outputs_size()));
   for (int i = 0; i < response.outputs_size(); ++i) {
     outputs.push_back(response.outputs(i).name() + "=" +
                       response.raw_output_contents(i));
@@ -54,7 +55,8 @@ engine::MapEvent Map(model::MapKind kind, engine::MapRole role,
 
 engine::FinishedEvent Finished() {
   engine::FinishedEvent end;
-  end.answer = "b.";
+  end.answer = "<answer>b.</answer>";
+  end.answer_text = "b.";
   end.boxed = "b";
   return end;
 }
@@ -72,8 +74,8 @@ std::vector<engine::Event> Events() {
 
 TEST(InferenceReplyTest, CollectsAWholeAnswer) {
   InferenceReply reply(&Model("fake"),
-                       {"TEXT", "CHANNEL", "MAP", "MAP_KIND", "ANSWER", "BOXED",
-                        "THOUGHTS", "FINISH_REASON"},
+                       {"TEXT", "CHANNEL", "MAP", "MAP_KIND", "ANSWER",
+                        "ANSWER_TEXT", "BOXED", "THOUGHTS", "FINISH_REASON"},
                        /*streamed=*/false);
   ModelInferResponse response;
   for (const auto& event : Events()) EXPECT_FALSE(reply.Take(event, &response));
@@ -84,7 +86,8 @@ TEST(InferenceReplyTest, CollectsAWholeAnswer) {
           "TEXT=" + Element("ab") + Element("c") + Element("d"),
           "CHANNEL=" + Element("THINK") + Element("THINK") + Element("ANSWER"),
           "MAP=" + Element("png"), "MAP_KIND=" + Element("DEPTH"),
-          "ANSWER=" + Element("b."), "BOXED=" + Element("b"),
+          "ANSWER=" + Element("<answer>b.</answer>"),
+          "ANSWER_TEXT=" + Element("b."), "BOXED=" + Element("b"),
           "THOUGHTS=" + Element("ab\nc"),
           "FINISH_REASON=" + Element("ANSWERED")));
   EXPECT_THAT(response.outputs(0).shape(), ElementsAre(3));
@@ -110,7 +113,8 @@ TEST(InferenceReplyTest, StreamsPiecesAndMapsAndThenTheRest) {
           ElementsAre("CHANNEL=" + Element("ANSWER"), "TEXT=" + Element("d"))));
   ModelInferResponse last;
   ASSERT_TRUE(reply.Finish(&last).ok());
-  EXPECT_THAT(OutputsOf(last), ElementsAre("ANSWER=" + Element("b.")));
+  EXPECT_THAT(OutputsOf(last),
+              ElementsAre("ANSWER=" + Element("<answer>b.</answer>")));
 }
 
 TEST(InferenceReplyTest, StreamsNothingThatIsNotWanted) {

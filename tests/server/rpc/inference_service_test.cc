@@ -202,8 +202,8 @@ TEST(InferenceServiceTest, StreamGivesPiecesMapsAndAFinalResponse) {
     }
   } while (!IsFinal(response));
   EXPECT_THAT(seen, ::testing::UnorderedElementsAre(
-                        "TEXT", "CHANNEL", "MAP", "MAP_KIND", "ANSWER", "BOXED",
-                        "THOUGHTS", "FINISH_REASON"));
+                        "TEXT", "CHANNEL", "MAP", "MAP_KIND", "ANSWER",
+                        "ANSWER_TEXT", "BOXED", "THOUGHTS", "FINISH_REASON"));
   stream->WritesDone();
   EXPECT_FALSE(stream->Read(&response));
   EXPECT_TRUE(stream->Finish().ok());
@@ -374,6 +374,7 @@ TEST(InferenceServiceTest, StreamsCancelledAtRandomAreAllAccountedFor) {
   TestServer server(WithMaps());
   const auto stub = StubOf(server);
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&stub, i] {
       for (int round = 0; round < 25; ++round) {

@@ -46,6 +46,7 @@ TEST_F(ServiceTest, AnswerComesAsStartedEventsAndFinished) {
   EXPECT_THAT(written, HasSubstr("\\boxed{b}"));
   EXPECT_EQ(finished, 1);
   EXPECT_EQ(maps, 2);
+  EXPECT_EQ(answer.events.back().finished().answer_text(), "\\boxed{b}");
   EXPECT_EQ(answer.events.back().finished().boxed(), "b");
   const Scrape scrape = server.CollectAtRest();
   EXPECT_EQ(scrape.Sum("cooper_requests_total",
