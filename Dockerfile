@@ -7,7 +7,8 @@
 #                   torch 2.13.0 (PyPI's wheel), or of what TORCH_SPEC names
 #   BASE_IMAGE      Debian 12, whole or slim
 #   BUILD_IMAGE     the same for the build stage; for VARIANT=cuda one with the
-#                   CUDA toolkit's headers in /usr/local/cuda (docs/deploy.md)
+#                   CUDA toolkit, nvcc included, in /usr/local/cuda
+#                   (docs/deploy.md)
 #   TORCH_SPEC      what pip installs (default: the version that CMake names)
 #   PIP_INDEX_URL   pip's own settings, for mirrors and local wheels. PyPI's
 #   PIP_FIND_LINKS  torch is the CUDA one: for a small CPU image, name an index

@@ -5,6 +5,8 @@
 # ATen, c10, torch and caffe2 is, as SYSTEM, and only by the target
 # cooper_torch. Libraries are linked by name; no find_package(Torch).
 set(COOPER_TORCH_VERSION 2.13.0)
+# Headers only, for CUDA builds (model/cuda).
+set(COOPER_CUDNN_FRONTEND_VERSION 1.32.0)
 
 if(NOT COOPER_TORCH_DIR)
   file(GLOB _torch_candidates
