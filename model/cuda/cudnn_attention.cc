@@ -124,8 +124,7 @@ class CudnnAttention final : public LongAttention {
         {kQueryLengths, pointer(args.query_lengths)},
         {kKeyLengths, pointer(args.key_lengths)}};
     return Caught([&] {
-      fe::detail::set_stream(handle_,
-                             static_cast<cudaStream_t>(stream.handle));
+      fe::detail::set_stream(handle_, static_cast<cudaStream_t>(stream.handle));
       return Good(plan->graph.execute(handle_, tensors, args.workspace));
     });
   }

@@ -16,7 +16,7 @@
 #define COOPER_PRAGMA(text) _Pragma(#text)
 #define COOPER_UNROLL_BY(n) COOPER_PRAGMA(unroll n)
 #define COOPER_LAUNCH_BOUNDS(threads, blocks) __launch_bounds__(threads, blocks)
-#define COOPER_SHARED(type, name)            \
+#define COOPER_SHARED(type, name)           \
   extern __shared__ uint4 cooper_shared_[]; \
   type* const name = reinterpret_cast<type*>(cooper_shared_)
 #else
@@ -81,7 +81,7 @@ __device__ __forceinline__ void StoreVector(T* to, const Vector<T>& value) {
 }
 
 __device__ __forceinline__ float WarpSum(float x) {
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int mask = kWarp / 2; mask > 0; mask /= 2) {
     x += __shfl_xor_sync(kAllLanes, x, mask);
   }

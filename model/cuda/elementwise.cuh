@@ -5,9 +5,7 @@
 
 namespace cooper::cuda::COOPER_CUDA_TARGET {
 
-__device__ __forceinline__ float Silu(float x) {
-  return x / (1.0f + expf(-x));
-}
+__device__ __forceinline__ float Silu(float x) { return x / (1.0f + expf(-x)); }
 
 // See SiluMulArgs. A thread for each vector of the output.
 template <typename T>
@@ -22,10 +20,10 @@ __global__ void SiluMulKernel(const T* gate_up, T* out, int64_t rows,
   const Vector<T> gate = LoadVector(gate_up + row * 2 * width + at);
   const Vector<T> up = LoadVector(gate_up + row * 2 * width + width + at);
   Vector<T> result;
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int j = 0; j < kSize; ++j) {
-    result.v[j] = FromFloat<T>(Rounded<T>(Silu(ToFloat(gate.v[j]))) *
-                               ToFloat(up.v[j]));
+    result.v[j] =
+        FromFloat<T>(Rounded<T>(Silu(ToFloat(gate.v[j]))) * ToFloat(up.v[j]));
   }
   StoreVector(out + i * kSize, result);
 }

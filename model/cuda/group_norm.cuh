@@ -40,7 +40,7 @@ __device__ __forceinline__ Vector<T> LoadBiased(const T* x, const T* bias,
   Vector<T> values = LoadVector(x);
   if (bias == nullptr) return values;
   const Vector<T> add = LoadVector(bias + channel);
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int j = 0; j < Vector<T>::kSize; ++j) {
     values.v[j] = FromFloat<T>(ToFloat(values.v[j]) + ToFloat(add.v[j]));
   }
@@ -67,9 +67,8 @@ __global__ void ChunkMomentsKernel(const T* x, const T* x_bias, float* partial,
   const Vector<T> origin = LoadBiased(x + first * channels + at, x_bias, at);
   ChannelSums<T> own = {};
   for (int64_t pixel = first + thread / vectors; pixel < end; pixel += lanes) {
-    const Vector<T> values =
-        LoadBiased(x + pixel * channels + at, x_bias, at);
-COOPER_UNROLL
+    const Vector<T> values = LoadBiased(x + pixel * channels + at, x_bias, at);
+    COOPER_UNROLL
     for (int j = 0; j < kSize; ++j) {
       const float value = ToFloat(values.v[j]) - ToFloat(origin.v[j]);
       own.sum[j] += value;
@@ -90,8 +89,7 @@ COOPER_UNROLL
     const int vector_at = channel / kSize * kSize;
     const Vector<T> start =
         LoadBiased(x + first * channels + vector_at, x_bias, vector_at);
-    moments[channel] = {count,
-                        ToFloat(start.v[channel % kSize]) + sum / count,
+    moments[channel] = {count, ToFloat(start.v[channel % kSize]) + sum / count,
                         squares - sum * sum / count};
   }
   __syncthreads();
@@ -121,7 +119,7 @@ __global__ void JoinMomentsKernel(float* partial, int64_t chunks,
     const float* const part = partial + (chunk * groups + group) * 2;
     all = Joined(all, {static_cast<float>(count) * size, part[0], part[1]});
   }
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int mask = kWarp / 2; mask > 0; mask /= 2) {
     const Moments other = {__shfl_xor_sync(kAllLanes, all.count, mask),
                            __shfl_xor_sync(kAllLanes, all.mean, mask),
@@ -150,12 +148,12 @@ __global__ void ApplyGroupNormKernel(const T* x, const T* x_bias,
   const Vector<T> weights = LoadVector(weight + at);
   const Vector<T> biases = LoadVector(bias + at);
   Vector<T> result;
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int j = 0; j < kSize; ++j) {
     const float* const group = moments + (at + j) / size * 2;
-    const float value = (ToFloat(values.v[j]) - group[0]) * group[1] *
-                            ToFloat(weights.v[j]) +
-                        ToFloat(biases.v[j]);
+    const float value =
+        (ToFloat(values.v[j]) - group[0]) * group[1] * ToFloat(weights.v[j]) +
+        ToFloat(biases.v[j]);
     result.v[j] = FromFloat<T>(silu ? Silu(Rounded<T>(value)) : value);
   }
   StoreVector(out + i * kSize, result);
@@ -172,7 +170,7 @@ __global__ void AddBiasKernel(const T* x, const T* bias, const T* residual,
   Vector<T> values = LoadBiased(x + i * kSize, bias, at);
   if (residual != nullptr) {
     const Vector<T> add = LoadVector(residual + i * kSize);
-COOPER_UNROLL
+    COOPER_UNROLL
     for (int j = 0; j < kSize; ++j) {
       values.v[j] = FromFloat<T>(ToFloat(values.v[j]) + ToFloat(add.v[j]));
     }

@@ -28,8 +28,8 @@ inline constexpr int kMostHeadDim = 512;
 // weight. With `delta`, x += delta (rounded) comes first.
 struct AddNormArgs {
   Type type = Type::kFloat32;
-  void* x = nullptr;            // [rows, width]
-  const void* delta = nullptr;  // [rows, width], or null
+  void* x = nullptr;             // [rows, width]
+  const void* delta = nullptr;   // [rows, width], or null
   const void* weight = nullptr;  // [width]
   void* out = nullptr;           // [rows, width]; not x
   int64_t rows = 0;
@@ -41,7 +41,7 @@ struct AddNormArgs {
 // (float32 throughout) or narrow (rounded after each operation).
 struct NormRopeArgs {
   Type type = Type::kFloat32;
-  void* qkv = nullptr;  // [rows, (heads + 2 * kv_heads) * dim]
+  void* qkv = nullptr;           // [rows, (heads + 2 * kv_heads) * dim]
   const void* q_norm = nullptr;  // [dim], or null: no norm
   const void* k_norm = nullptr;
   const float* cos = nullptr;  // [rows, dim / 2], rounded to `type`
@@ -68,8 +68,8 @@ struct SiluMulArgs {
 // kv_heads * dim are multiples of kWidthMultiple.
 struct WriteCacheArgs {
   Type type = Type::kFloat32;
-  const void* qkv = nullptr;      // [.., (heads + 2 * kv_heads) * dim]
-  const int64_t* rows = nullptr;  // [count] rows of qkv; null: 0, 1, 2, ...
+  const void* qkv = nullptr;       // [.., (heads + 2 * kv_heads) * dim]
+  const int64_t* rows = nullptr;   // [count] rows of qkv; null: 0, 1, 2, ...
   const int64_t* slots = nullptr;  // [count]
   void* keys = nullptr;            // [.., kv_heads, dim] of one layer
   void* values = nullptr;
@@ -85,9 +85,9 @@ struct PagedDecodeArgs {
   static constexpr int kMostChunks = 64;
 
   Type type = Type::kFloat32;
-  const void* qkv = nullptr;      // [.., (heads + 2 * kv_heads) * dim]
-  const int64_t* rows = nullptr;  // [contexts] the row of each
-  const int64_t* pages = nullptr;  // [contexts, most_pages]
+  const void* qkv = nullptr;         // [.., (heads + 2 * kv_heads) * dim]
+  const int64_t* rows = nullptr;     // [contexts] the row of each
+  const int64_t* pages = nullptr;    // [contexts, most_pages]
   const int64_t* lengths = nullptr;  // [contexts] tokens, > 0
   const void* keys = nullptr;        // [pages * kPageTokens, kv_heads, dim]
   const void* values = nullptr;

@@ -31,11 +31,10 @@ int Launch(void (*kernel)(Parameters...), const Grid& grid, int threads,
            static_cast<cudaStream_t>(stream.handle)>>>(arguments...);
   return static_cast<int>(cudaGetLastError());
 #else
-  emulator::Launch(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y),
-                   static_cast<unsigned>(grid.z),
-                   static_cast<unsigned>(threads),
-                   static_cast<size_t>(shared_bytes),
-                   [&] { kernel(arguments...); });
+  emulator::Launch(
+      static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y),
+      static_cast<unsigned>(grid.z), static_cast<unsigned>(threads),
+      static_cast<size_t>(shared_bytes), [&] { kernel(arguments...); });
   return 0;
 #endif
 }
@@ -56,8 +55,7 @@ inline int ThreadsFor(int64_t vectors, int64_t each) {
 
 template <typename T>
 int RunAddNorm(const AddNormArgs& a, Stream stream) {
-  const int threads =
-      ThreadsFor(a.width / Vector<T>::kSize, kNormVectors / 2);
+  const int threads = ThreadsFor(a.width / Vector<T>::kSize, kNormVectors / 2);
   return Launch(AddNormKernel<T>, {a.rows}, threads,
                 threads / kWarp * int64_t{sizeof(float)}, stream,
                 static_cast<T*>(a.x), static_cast<const T*>(a.delta),
@@ -119,10 +117,9 @@ int RunSimpleDecode(const PagedDecodeArgs& a, Stream stream) {
 
 inline int RunTensorCoreDecode(const PagedDecodeArgs& a, Stream stream) {
   const auto tensors = TensorsOf<BFloat16>(a);
-  const int error =
-      Launch(PagedDecodeKernel<BFloat16>,
-             {a.most_chunks(), a.kv_heads, a.contexts}, kDecodeWarps * kWarp,
-             sizeof(DecodeShared), stream, tensors);
+  const int error = Launch(
+      PagedDecodeKernel<BFloat16>, {a.most_chunks(), a.kv_heads, a.contexts},
+      kDecodeWarps * kWarp, sizeof(DecodeShared), stream, tensors);
   if (error != 0 || a.most_chunks() == 1) return error;
   return Launch(JoinChunksKernel<BFloat16>, {a.heads, a.contexts}, kDecodeDim,
                 PagedDecodeArgs::kMostChunks * int64_t{sizeof(float)}, stream,
@@ -134,14 +131,13 @@ int RunGroupNorm(const GroupNormArgs& a, Stream stream) {
   if (a.pixels == 0) return 0;
   const int64_t chunk = BlocksOf(a.pixels, a.chunks());
   const int64_t chunks = BlocksOf(a.pixels, chunk);
-  const int64_t shared =
-      kGroupNormThreads * int64_t{sizeof(ChannelSums<T>)} +
-      a.channels * int64_t{sizeof(Moments)};
+  const int64_t shared = kGroupNormThreads * int64_t{sizeof(ChannelSums<T>)} +
+                         a.channels * int64_t{sizeof(Moments)};
   const auto* const x = static_cast<const T*>(a.x);
   const auto* const x_bias = static_cast<const T*>(a.x_bias);
-  int error = Launch(ChunkMomentsKernel<T>, {chunks}, kGroupNormThreads, shared,
-                     stream, x, x_bias, a.partial, a.pixels, chunk, a.channels,
-                     a.groups);
+  int error =
+      Launch(ChunkMomentsKernel<T>, {chunks}, kGroupNormThreads, shared, stream,
+             x, x_bias, a.partial, a.pixels, chunk, a.channels, a.groups);
   if (error != 0) return error;
   error = Launch(JoinMomentsKernel<T>, {a.groups}, kWarp, 0, stream, a.partial,
                  chunks, a.pixels, chunk, a.channels, a.groups, a.eps);
@@ -171,10 +167,9 @@ inline int RunSample(const SampleArgs& a, Stream stream) {
 }
 
 // Calls a Run function of the right type.
-#define COOPER_OF_TYPE(Run, args, stream)       \
-  ((args).type == Type::kBFloat16               \
-       ? Run<BFloat16>((args), (stream))        \
-       : Run<float>((args), (stream)))
+#define COOPER_OF_TYPE(Run, args, stream)                           \
+  ((args).type == Type::kBFloat16 ? Run<BFloat16>((args), (stream)) \
+                                  : Run<float>((args), (stream)))
 
 class KernelLauncher : public Launcher {
  public:

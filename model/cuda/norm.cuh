@@ -18,21 +18,20 @@ __global__ void AddNormKernel(T* x, const T* delta, const T* weight, T* out,
   const int64_t row = int64_t{blockIdx.x} * width;
   Vector<T> kept[kNormVectors];
   float sum = 0.0f;
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int k = 0; k < kNormVectors; ++k) {
     const int i = threadIdx.x + k * blockDim.x;
     if (i >= vectors) break;
     kept[k] = LoadVector(x + row + i * kSize);
     if (delta != nullptr) {
       const Vector<T> add = LoadVector(delta + row + i * kSize);
-COOPER_UNROLL
+      COOPER_UNROLL
       for (int j = 0; j < kSize; ++j) {
-        kept[k].v[j] =
-            FromFloat<T>(ToFloat(kept[k].v[j]) + ToFloat(add.v[j]));
+        kept[k].v[j] = FromFloat<T>(ToFloat(kept[k].v[j]) + ToFloat(add.v[j]));
       }
       StoreVector(x + row + i * kSize, kept[k]);
     }
-COOPER_UNROLL
+    COOPER_UNROLL
     for (int j = 0; j < kSize; ++j) {
       const float value = ToFloat(kept[k].v[j]);
       sum += value * value;
@@ -40,13 +39,13 @@ COOPER_UNROLL
   }
   const float mean = BlockSum(sum, partial) / static_cast<float>(width);
   const float factor = rsqrtf(mean + eps);
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int k = 0; k < kNormVectors; ++k) {
     const int i = threadIdx.x + k * blockDim.x;
     if (i >= vectors) break;
     const Vector<T> scale = LoadVector(weight + i * kSize);
     Vector<T> result;
-COOPER_UNROLL
+    COOPER_UNROLL
     for (int j = 0; j < kSize; ++j) {
       result.v[j] = FromFloat<T>(Rounded<T>(ToFloat(kept[k].v[j]) * factor) *
                                  ToFloat(scale.v[j]));

@@ -79,7 +79,7 @@ __device__ __forceinline__ void ScoreTokens(const BFloat16* keys, int stride,
   const int low = first + g < tokens ? first + g : tokens - 1;
   const int high = first + g + 8 < tokens ? first + g + 8 : tokens - 1;
   scores[0] = scores[1] = scores[2] = scores[3] = 0.0f;
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int part = 0; part < 4; ++part) {
     const int at = 8 * t + 32 * part;
     const uint4 a = *reinterpret_cast<const uint4*>(keys + low * stride + at);
@@ -109,7 +109,7 @@ __device__ __forceinline__ void AddValues(const BFloat16* values, int stride,
   // Elements 16g to 16g + 15 of four tokens; those behind the last are zero,
   // since what lies there may be no number.
   uint32_t v[4][8];
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int i = 0; i < 4; ++i) {
     const int token = first + 2 * t + (i % 2) + 8 * (i / 2);
     uint4 words[2] = {{0, 0, 0, 0}, {0, 0, 0, 0}};
@@ -119,7 +119,7 @@ COOPER_UNROLL
       words[0] = from[0];
       words[1] = from[1];
     }
-COOPER_UNROLL
+    COOPER_UNROLL
     for (int half = 0; half < 2; ++half) {
       v[i][4 * half] = words[half].x;
       v[i][4 * half + 1] = words[half].y;
@@ -127,7 +127,7 @@ COOPER_UNROLL
       v[i][4 * half + 3] = words[half].w;
     }
   }
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int i = 0; i < 8; ++i) {
     MultiplyAdd(state->values[i],
                 {LowHalves(v[0][i], v[1][i]), HighHalves(v[0][i], v[1][i]),
@@ -138,14 +138,14 @@ COOPER_UNROLL
 
 // Over the eight lanes that hold the same heads.
 __device__ __forceinline__ float MostOfHead(float x) {
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int mask = 4; mask < kWarp; mask *= 2) {
     x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, mask));
   }
   return x;
 }
 __device__ __forceinline__ float SumOfHead(float x) {
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int mask = 4; mask < kWarp; mask *= 2) {
     x += __shfl_xor_sync(kAllLanes, x, mask);
   }
@@ -162,16 +162,16 @@ __device__ __forceinline__ void TakeTokens(const BFloat16* keys,
   const int g = threadIdx.x % kWarp / 4;
   float scores[4];
   ScoreTokens(keys, stride, first, tokens, q, scores);
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int i = 0; i < 4; ++i) {
     const bool there = first + g + 8 * (i / 2) < tokens;
     scores[i] = there ? scores[i] * scale_log2 : -INFINITY;
   }
   float fade[2];
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int head = 0; head < 2; ++head) {
-    const float most = fmaxf(
-        state->most[head], MostOfHead(fmaxf(scores[head], scores[2 + head])));
+    const float most = fmaxf(state->most[head],
+                             MostOfHead(fmaxf(scores[head], scores[2 + head])));
     fade[head] = exp2f(state->most[head] - most);
     state->most[head] = most;
     scores[head] = exp2f(scores[head] - most);
@@ -179,9 +179,9 @@ COOPER_UNROLL
     state->sum[head] =
         state->sum[head] * fade[head] + scores[head] + scores[2 + head];
   }
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int i = 0; i < 8; ++i) {
-COOPER_UNROLL
+    COOPER_UNROLL
     for (int j = 0; j < 4; ++j) state->values[i][j] *= fade[j % 2];
   }
   const uint32_t weights[2] = {Transposed(PackedPair(scores[0], scores[1])),
@@ -198,7 +198,7 @@ __device__ __forceinline__ void LoadQueries(const PagedDecode<BFloat16>& args,
   const int g = lane / 4;
   const int t = lane % 4;
   const int group = args.heads / args.kv_heads;
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int part = 0; part < 4; ++part) {
     uint4 words = {0, 0, 0, 0};
     if (g < group) {
@@ -224,15 +224,15 @@ __device__ __forceinline__ void Share(const DecodeState& state,
   const int warp = threadIdx.x / kWarp;
   const int g = threadIdx.x % kWarp / 4;
   const int t = threadIdx.x % 4;
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int j = 0; j < 4; ++j) {
-COOPER_UNROLL
+    COOPER_UNROLL
     for (int i = 0; i < 8; ++i) {
       shared->values[warp][2 * t + j % 2][16 * g + 2 * i + j / 2] =
           state.values[i][j];
     }
   }
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int head = 0; head < 2; ++head) {
     const float sum = SumOfHead(state.sum[head]);
     if (g == 0) {
@@ -244,7 +244,7 @@ COOPER_UNROLL
 
 // Blocks: (chunk, key/value head, context) with kDecodeWarps warps.
 template <typename T>
-__global__ void COOPER_LAUNCH_BOUNDS(kDecodeWarps * kWarp, 4)
+__global__ void COOPER_LAUNCH_BOUNDS(kDecodeWarps* kWarp, 4)
     PagedDecodeKernel(PagedDecode<T> args) {
   COOPER_SHARED(DecodeShared, shared);
   const int64_t chunk = blockIdx.x;
@@ -256,21 +256,20 @@ __global__ void COOPER_LAUNCH_BOUNDS(kDecodeWarps * kWarp, 4)
   const int64_t chunk_pages = PagedDecodeArgs::ChunkPages(pages);
   const int64_t first = chunk * chunk_pages;
   if (first >= pages) return;
-  const int64_t end =
-      first + chunk_pages < pages ? first + chunk_pages : pages;
+  const int64_t end = first + chunk_pages < pages ? first + chunk_pages : pages;
 
   uint32_t q[8][2];
   LoadQueries(args, context, kv_head, q);
   const float scale_log2 = args.scale * 1.4426950408889634f;
   const int stride = args.kv_heads * kDecodeDim;
   DecodeState state;
-COOPER_UNROLL_BY(1)
+  COOPER_UNROLL_BY(1)
   for (int64_t page = first + threadIdx.x / kWarp; page < end;
        page += kDecodeWarps) {
     const int64_t at = args.PageAt(context, page, kv_head);
     const int64_t left = length - page * kTokens;
     const int tokens = static_cast<int>(left < kTokens ? left : kTokens);
-COOPER_UNROLL_BY(1)
+    COOPER_UNROLL_BY(1)
     for (int begin = 0; begin < tokens; begin += kStepTokens) {
       TakeTokens(args.keys + at, args.values + at, stride, begin, tokens,
                  scale_log2, q, &state);
@@ -282,7 +281,7 @@ COOPER_UNROLL_BY(1)
   const bool whole = chunk_pages >= pages;
   const int group = args.heads / args.kv_heads;
   const int element = threadIdx.x;  // as many threads as elements
-COOPER_UNROLL_BY(1)
+  COOPER_UNROLL_BY(1)
   for (int g = 0; g < group; ++g) {
     float most = -INFINITY;
     for (int warp = 0; warp < kDecodeWarps; ++warp) {
@@ -319,8 +318,7 @@ __global__ void JoinChunksKernel(PagedDecode<T> args) {
   constexpr int kTokens = PagedDecodeArgs::kPageTokens;
   const int64_t pages = (args.lengths[context] + kTokens - 1) / kTokens;
   const int64_t chunk_pages = PagedDecodeArgs::ChunkPages(pages);
-  const int chunks =
-      static_cast<int>((pages + chunk_pages - 1) / chunk_pages);
+  const int chunks = static_cast<int>((pages + chunk_pages - 1) / chunk_pages);
   if (chunks == 1) return;  // already in place
   // Every warp finds the largest score and the sum for itself.
   const int lane = threadIdx.x % kWarp;
@@ -328,7 +326,7 @@ __global__ void JoinChunksKernel(PagedDecode<T> args) {
   float scores[kEach];
   float sums[kEach];
   float most = -INFINITY;
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int i = 0; i < kEach; ++i) {
     const int chunk = lane + kWarp * i;
     const bool there = chunk < chunks;
@@ -337,12 +335,12 @@ COOPER_UNROLL
     sums[i] = there ? partial[kDecodeDim + 1] : 0.0f;
     most = fmaxf(most, scores[i]);
   }
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int mask = kWarp / 2; mask > 0; mask /= 2) {
     most = fmaxf(most, __shfl_xor_sync(kAllLanes, most, mask));
   }
   float sum = 0.0f;
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int i = 0; i < kEach; ++i) {
     const float share = exp2f(scores[i] - most);
     sum += share * sums[i];
@@ -352,7 +350,7 @@ COOPER_UNROLL
   __syncthreads();
   float value = 0.0f;
   const float* const first = args.Partial(context, head, 0) + threadIdx.x;
-COOPER_UNROLL_BY(8)
+  COOPER_UNROLL_BY(8)
   for (int chunk = 0; chunk < chunks; ++chunk) {
     value += shares[chunk] * first[int64_t{chunk} * (kDecodeDim + 2)];
   }
@@ -375,7 +373,7 @@ __global__ void SimpleDecodeKernel(PagedDecode<T> args) {
   float values[kSimpleElements];
   float most = -INFINITY;
   float sum = 0.0f;
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int i = 0; i < kSimpleElements; ++i) {
     const int element = lane + kWarp * i;
     q[i] = element < args.dim ? ToFloat(query[element]) * args.scale : 0.0f;
@@ -383,10 +381,10 @@ COOPER_UNROLL
   }
   const int64_t length = args.lengths[context];
   for (int64_t token = 0; token < length; ++token) {
-    const int64_t at =
-        args.PageAt(context, token / kTokens, kv_head) + token % kTokens * stride;
+    const int64_t at = args.PageAt(context, token / kTokens, kv_head) +
+                       token % kTokens * stride;
     float product = 0.0f;
-COOPER_UNROLL
+    COOPER_UNROLL
     for (int i = 0; i < kSimpleElements; ++i) {
       const int element = lane + kWarp * i;
       if (element >= args.dim) break;
@@ -398,15 +396,16 @@ COOPER_UNROLL
     const float weight = expf(score - higher);
     most = higher;
     sum = sum * fade + weight;
-COOPER_UNROLL
+    COOPER_UNROLL
     for (int i = 0; i < kSimpleElements; ++i) {
       const int element = lane + kWarp * i;
       if (element >= args.dim) break;
-      values[i] = values[i] * fade + weight * ToFloat(args.values[at + element]);
+      values[i] =
+          values[i] * fade + weight * ToFloat(args.values[at + element]);
     }
   }
   T* const out = args.Out(context, head);
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int i = 0; i < kSimpleElements; ++i) {
     const int element = lane + kWarp * i;
     if (element >= args.dim) break;

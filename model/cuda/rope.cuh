@@ -23,7 +23,7 @@ __device__ __forceinline__ void NormPart(HeadPart<T>* part, const T* weight,
   const Pair<T> high = *reinterpret_cast<const Pair<T>*>(weight + half + at);
   const float weights[4] = {ToFloat(low.a), ToFloat(low.b), ToFloat(high.a),
                             ToFloat(high.b)};
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int i = 0; i < 2; ++i) {
     const float a = part->a[i] * factor;
     const float b = part->b[i] * factor;
@@ -36,7 +36,7 @@ COOPER_UNROLL
 template <typename T>
 __device__ __forceinline__ void Turn(HeadPart<T>* part, const float* cos,
                                      const float* sin, int at, bool wide) {
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int i = 0; i < 2; ++i) {
     const float a = part->a[i];
     const float b = part->b[i];
@@ -73,7 +73,7 @@ __global__ void NormRopeKernel(T* qkv, const T* q_norm, const T* k_norm,
 
   HeadPart<T> parts[kRopePairs];
   float sum = 0.0f;
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int k = 0; k < kRopePairs; ++k) {
     const int at = 2 * (lane + k * kWarp);
     if (at >= half) break;
@@ -81,7 +81,7 @@ COOPER_UNROLL
     const Pair<T> high = *reinterpret_cast<const Pair<T>*>(x + half + at);
     parts[k] = {{ToFloat(low.a), ToFloat(low.b)},
                 {ToFloat(high.a), ToFloat(high.b)}};
-COOPER_UNROLL
+    COOPER_UNROLL
     for (int i = 0; i < 2; ++i) {
       sum += parts[k].a[i] * parts[k].a[i] + parts[k].b[i] * parts[k].b[i];
     }
@@ -90,7 +90,7 @@ COOPER_UNROLL
   if (weight != nullptr) {
     factor = rsqrtf(WarpSum(sum) / static_cast<float>(dim) + eps);
   }
-COOPER_UNROLL
+  COOPER_UNROLL
   for (int k = 0; k < kRopePairs; ++k) {
     const int at = 2 * (lane + k * kWarp);
     if (at >= half) break;

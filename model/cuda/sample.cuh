@@ -17,7 +17,8 @@ using Weight = unsigned long long;
 
 inline constexpr int kSampleThreads = 1024;
 inline constexpr int kSampleWarps = kSampleThreads / kWarp;
-inline constexpr int kWeightBits = 40;  // of the largest weight, which has one more
+inline constexpr int kWeightBits =
+    40;  // of the largest weight, which has one more
 inline constexpr int kDigitBits = 11;
 inline constexpr int kDigits = 4;  // 44 bits
 inline constexpr int kBins = 1 << kDigitBits;
@@ -71,8 +72,8 @@ struct Best {
   bool finite;
 };
 __device__ __forceinline__ Best BetterOf(const Best& a, const Best& b) {
-  const bool first = a.largest > b.largest ||
-                     (a.largest == b.largest && a.token < b.token);
+  const bool first =
+      a.largest > b.largest || (a.largest == b.largest && a.token < b.token);
   return {first ? a.largest : b.largest, first ? a.token : b.token,
           a.finite && b.finite};
 }
@@ -99,8 +100,8 @@ __device__ __forceinline__ Best BestOf(const float* logits, int vocabulary,
   }
   __syncthreads();
   for (int i = 0; i < kSampleWarps; ++i) {
-    best = BetterOf(
-        best, {shared->largest[i], shared->tokens[i], shared->finite[i]});
+    best = BetterOf(best,
+                    {shared->largest[i], shared->tokens[i], shared->finite[i]});
   }
   return best;
 }
@@ -153,9 +154,9 @@ struct Place {
   Weight rank;
 };
 
-// Adds each weight whose digits above `shift` are those of `found` to the bin of
-// its digit. A thread holds back what goes to one bin, since most weights of a
-// text's logits, or all where they are flat, go to the same.
+// Adds each weight whose digits above `shift` are those of `found` to the bin
+// of its digit. A thread holds back what goes to one bin, since most weights of
+// a text's logits, or all where they are flat, go to the same.
 __device__ __forceinline__ void AddToBins(const Weight* weights, int vocabulary,
                                           Weight found, int shift,
                                           Weight* bins) {
@@ -289,8 +290,8 @@ __global__ void SampleKernel(const T* logits, int64_t stride, int vocabulary,
     token = SampleArgs::kNotFinite;
   } else if (row.temperature > 0.0) {
     Weight* const scratch = weights + index * vocabulary;
-    const Weight total = Weigh(own, vocabulary, best.largest, row.temperature,
-                               scratch, shared);
+    const Weight total =
+        Weigh(own, vocabulary, best.largest, row.temperature, scratch, shared);
     token = Sampled(row, scratch, vocabulary, total, shared);
   }
   if (threadIdx.x == 0) tokens[index] = token;

@@ -38,8 +38,11 @@ at::Tensor AttendPixels(const at::Tensor& query, const at::Tensor& keys,
                         const at::Tensor& values) {
   constexpr int64_t kRows = 4096;  // bounds the memory of the scores
   if (!query.is_cuda() || query.scalar_type() != at::kBFloat16) {
-    const auto head = [](const at::Tensor& x) { return x.view({1, 1, x.size(0), x.size(1)}); };
-    return at::scaled_dot_product_attention(head(query), head(keys), head(values));
+    const auto head = [](const at::Tensor& x) {
+      return x.view({1, 1, x.size(0), x.size(1)});
+    };
+    return at::scaled_dot_product_attention(head(query), head(keys),
+                                            head(values));
   }
   const double scale = 1.0 / std::sqrt(static_cast<double>(query.size(1)));
   at::Tensor out = at::empty_like(query);
@@ -202,9 +205,10 @@ at::Tensor Autoencoder::Attend(const AttentionBlock& block,
         .permute({0, 2, 3, 1})
         .reshape({height * width, channels});
   };
-  const at::Tensor attended = AttendPixels(rows(block.q), rows(block.k), rows(block.v))
-                                  .view({1, height, width, channels})
-                                  .permute({0, 3, 1, 2});
+  const at::Tensor attended =
+      AttendPixels(rows(block.q), rows(block.k), rows(block.v))
+          .view({1, height, width, channels})
+          .permute({0, 3, 1, 2});
   return x + ConvOf(attended, block.out.weight, block.out.bias);
 }
 
@@ -218,10 +222,10 @@ void Autoencoder::AddMiddle(const Middle& middle, std::vector<Part>* parts) {
 
 void Autoencoder::AddEnd(const Half& half, std::vector<Part>* parts) {
   parts->push_back([this, &half](State* state) {
-    const at::Tensor h = NormOf(half.norm_out, {state->x, at::Tensor()}, /*silu=*/true);
-    state->x = ConvOf(h, half.out.weight, half.out.bias)
-                   .squeeze(0)
-                   .contiguous();
+    const at::Tensor h =
+        NormOf(half.norm_out, {state->x, at::Tensor()}, /*silu=*/true);
+    state->x =
+        ConvOf(h, half.out.weight, half.out.bias).squeeze(0).contiguous();
   });
 }
 

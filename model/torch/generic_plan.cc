@@ -135,8 +135,8 @@ PagedParts AddPaged(const std::vector<Segment>& segments,
 }
 
 // Fills in what follows from the call's segments; returns the cached slots.
-std::vector<int64_t> LayOut(const std::vector<Segment>& segments,
-                            bool paged, AttentionCall* call) {
+std::vector<int64_t> LayOut(const std::vector<Segment>& segments, bool paged,
+                            AttentionCall* call) {
   std::vector<int64_t> slots;
   int64_t place = 0;
   for (const size_t index : call->segments) {
@@ -255,7 +255,8 @@ std::unique_ptr<GenericPlan> GenericPlan::Make(
   const Part modes = upload.Add(mixed ? generation : std::vector<int64_t>());
   const WriteParts und_writes = AddWrites(segments, /*gen=*/false, &upload);
   const WriteParts gen_writes = AddWrites(segments, /*gen=*/true, &upload);
-  const std::vector<CallParts> call_parts = AddCalls(segments, device, &calls, &upload);
+  const std::vector<CallParts> call_parts =
+      AddCalls(segments, device, &calls, &upload);
   upload.Send(device);
 
   const RowAngles angles =

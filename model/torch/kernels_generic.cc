@@ -1,3 +1,5 @@
+#include "model/torch/kernels_generic.h"
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/rsqrt.h>
@@ -9,7 +11,6 @@
 #include <vector>
 
 #include "model/torch/attention.h"
-#include "model/torch/kernels_generic.h"
 #include "model/torch/kernels_gpu.h"
 
 namespace cooper::torch_model {
@@ -63,9 +64,9 @@ bool Touches(const AttentionCall& call, const RowWindow& window) {
 // The cached keys (or values) of each segment, each followed by those of its
 // rows that do not stay.
 at::Tensor WithOwn(const AttentionCall& call,
-                          const std::vector<Segment>& segments,
-                          const at::Tensor& cached, const at::Tensor& und,
-                          const at::Tensor& gen) {
+                   const std::vector<Segment>& segments,
+                   const at::Tensor& cached, const at::Tensor& und,
+                   const at::Tensor& gen) {
   std::vector<at::Tensor> parts;
   int64_t first = 0;
   for (const size_t index : call.segments) {
@@ -87,19 +88,20 @@ std::unique_ptr<PassPlan> GenericKernels::Prepare(
 }
 
 at::Tensor GenericKernels::Norm(const at::Tensor& x, const at::Tensor& weight,
-                double eps) {
+                                double eps) {
   return NormOf(x, weight, eps);
 }
 
 at::Tensor GenericKernels::AddNorm(at::Tensor& x, const at::Tensor& delta,
-                   const at::Tensor& weight, double eps) {
+                                   const at::Tensor& weight, double eps) {
   x.add_(delta);
   return NormOf(x, weight, eps);
 }
 
 void GenericKernels::NormRope(at::Tensor& qkv, const HeadShape& shape,
-              const at::Tensor& q_norm, const at::Tensor& k_norm,
-              const RowAngles& angles, double eps) {
+                              const at::Tensor& q_norm,
+                              const at::Tensor& k_norm, const RowAngles& angles,
+                              double eps) {
   const int64_t rows = qkv.size(0);
   const auto turn = [&](int64_t first, int64_t heads,
                         const at::Tensor& weight) {
@@ -135,8 +137,8 @@ at::Tensor GenericKernels::SiluMul(const at::Tensor& gate_up) {
   return at::silu(gate_up.narrow(1, 0, half)) * gate_up.narrow(1, half, half);
 }
 
-void GenericKernels::WriteCache(int layer, const HeadShape& shape, const PassPlan& plan,
-                const Rows& qkv) {
+void GenericKernels::WriteCache(int layer, const HeadShape& shape,
+                                const PassPlan& plan, const Rows& qkv) {
   if (plan.segments().empty()) return;
   const auto& own = static_cast<const GenericPlan&>(plan);
   const KvPool& pool = *plan.segments()[0].context->pool();
@@ -144,8 +146,7 @@ void GenericKernels::WriteCache(int layer, const HeadShape& shape, const PassPla
   at::Tensor values = pool.values(layer);
   const auto write = [&](const CacheWrites& writes, const at::Tensor& all) {
     if (writes.slots.size(0) == 0) return;
-    const at::Tensor rows =
-        writes.all ? all : all.index_select(0, writes.rows);
+    const at::Tensor rows = writes.all ? all : all.index_select(0, writes.rows);
     keys.index_copy_(0, writes.slots, KeysOf(rows, shape));
     values.index_copy_(0, writes.slots, ValuesOf(rows, shape));
   };
@@ -180,8 +181,8 @@ void GenericKernels::AttendCall(int layer, const HeadShape& shape,
       continue;
     }
     all.narrow(0, rows.begin, rows.count())
-        .copy_(result.narrow(0, run.place + rows.begin - run.begin,
-                             rows.count()));
+        .copy_(
+            result.narrow(0, run.place + rows.begin - run.begin, rows.count()));
   }
 }
 
@@ -193,8 +194,9 @@ at::Tensor GenericKernels::Attention(const at::Tensor& query,
 }
 
 at::Tensor GenericKernels::Run(const AttentionCall& call, int layer,
-                      const HeadShape& shape,
-                      const std::vector<Segment>& segments, const Rows& qkv) {
+                               const HeadShape& shape,
+                               const std::vector<Segment>& segments,
+                               const Rows& qkv) {
   std::vector<at::Tensor> queries;
   queries.reserve(call.runs.size());
   for (const RowRun& run : call.runs) {

@@ -39,9 +39,7 @@ void CheckLaunched(int error, const char* kernel) {
 }
 
 GpuKernels::GpuKernels(const Device& device)
-    : GenericKernels(device),
-      launcher_(*device.launcher),
-      long_rows_(device) {}
+    : GenericKernels(device), launcher_(*device.launcher), long_rows_(device) {}
 
 cuda::Type GpuKernels::type() const {
   return device().dtype == at::kBFloat16 ? cuda::Type::kBFloat16

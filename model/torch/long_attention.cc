@@ -132,7 +132,8 @@ bool LongRows::IsRight(int64_t heads, int64_t kv_heads, int64_t dim) {
   const at::Tensor k = random(lengths.keys, kv_heads);
   const at::Tensor v = random(lengths.keys, kv_heads);
   const at::Tensor want = AttendSequences(q, k, v, lengths).to(at::kFloat);
-  const at::Tensor error = (Attend(q, k, v, lengths).to(at::kFloat) - want).abs();
+  const at::Tensor error =
+      (Attend(q, k, v, lengths).to(at::kFloat) - want).abs();
   return error.max().item<double>() <=
          kTolerance * want.square().mean().sqrt().item<double>();
 }

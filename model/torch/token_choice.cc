@@ -43,15 +43,14 @@ at::Tensor ChooseOnDevice(const Device& device, const at::Tensor& logits,
   const bool sampled = std::any_of(
       rows.begin(), rows.end(),
       [](const cuda::SampleRow& row) { return row.temperature > 0.0; });
-  const at::Tensor weights = at::empty(
-      {sampled ? logits.numel() : 0}, logits.options().dtype(at::kLong));
+  const at::Tensor weights = at::empty({sampled ? logits.numel() : 0},
+                                       logits.options().dtype(at::kLong));
   at::Tensor tokens = at::empty({count}, logits.options().dtype(at::kInt));
   cuda::SampleArgs args;
   args.logits = logits.const_data_ptr<float>();
   args.rows =
       reinterpret_cast<const cuda::SampleRow*>(device_rows.const_data_ptr());
-  args.weights =
-      reinterpret_cast<unsigned long long*>(weights.data_ptr());
+  args.weights = reinterpret_cast<unsigned long long*>(weights.data_ptr());
   args.tokens = tokens.data_ptr<int32_t>();
   args.count = count;
   args.stride = logits.stride(0);
@@ -80,9 +79,8 @@ void TokenChoice::Choose() const {
   const auto* const tokens = tokens_.const_data_ptr<int32_t>();
   for (size_t i = 0; i < items_.size(); ++i) {
     const bool finite = tokens[i] != cuda::SampleArgs::kNotFinite;
-    items_[i]->status =
-        finite ? absl::OkStatus()
-               : absl::InternalError("a logit is not finite");
+    items_[i]->status = finite ? absl::OkStatus()
+                               : absl::InternalError("a logit is not finite");
     if (finite) items_[i]->next = tokens[i];
   }
 }

@@ -36,8 +36,7 @@ class Numbers {
     if (type_ == Type::kFloat32) {
       return reinterpret_cast<const float*>(bytes_.data())[i];
     }
-    const uint32_t bits =
-        reinterpret_cast<const uint16_t*>(bytes_.data())[i];
+    const uint32_t bits = reinterpret_cast<const uint16_t*>(bytes_.data())[i];
     return std::bit_cast<float>(bits << 16);
   }
   void Set(size_t i, float value) {
@@ -181,8 +180,8 @@ TEST_P(CudaKernelsTest, NormRopeTurnsQueryAndKeyHeadsOnly) {
             const double factor = 1.0 / std::sqrt(squares / dim + 1e-6);
             const Numbers& weight = head < kHeads ? q_norm : k_norm;
             for (int i = 0; with_norm && i < dim; ++i) {
-              x[i] = round(round(static_cast<float>(x[i] * factor)) *
-                           weight[i]);
+              x[i] =
+                  round(round(static_cast<float>(x[i] * factor)) * weight[i]);
             }
             const std::vector<float> before = x;
             for (int i = 0; i < dim / 2; ++i) {
@@ -280,9 +279,8 @@ class PagedContexts {
     std::vector<int64_t> ids(pages);
     for (int64_t i = 0; i < pages; ++i) ids[i] = i;
     std::shuffle(ids.begin(), ids.end(), random);
-    const std::vector<float> unwritten(
-        pages * kTokens * kv_heads * dim,
-        std::numeric_limits<float>::quiet_NaN());
+    const std::vector<float> unwritten(pages * kTokens * kv_heads * dim,
+                                       std::numeric_limits<float>::quiet_NaN());
     keys_ = Numbers(type, unwritten);
     values_ = Numbers(type, unwritten);
     for (size_t context = 0; context < lengths_.size(); ++context) {
@@ -337,7 +335,8 @@ class PagedContexts {
         for (int64_t token = 0; token < lengths_[context]; ++token) {
           double score = 0.0;
           for (int i = 0; i < dim_; ++i) {
-            score += double{qkv_[query + i]} * keys_[At(context, token) + kv + i];
+            score +=
+                double{qkv_[query + i]} * keys_[At(context, token) + kv + i];
           }
           weights.push_back(std::exp(score / std::sqrt(double(dim_))));
           sum += weights.back();
@@ -382,8 +381,11 @@ struct DecodeShape {
 TEST_P(CudaKernelsTest, PagedDecodeAttendsToTheContextAlone) {
   // A page, parts of pages, several chunks, and more than 64 of them.
   const std::vector<int64_t> lengths = {1, 64, 65, 300, 1023};
-  for (const DecodeShape& shape : {DecodeShape{14, 2, 128}, {8, 1, 128},
-                                   {2, 2, 128}, {4, 2, 24}, {9, 1, 64}}) {
+  for (const DecodeShape& shape : {DecodeShape{14, 2, 128},
+                                   {8, 1, 128},
+                                   {2, 2, 128},
+                                   {4, 2, 24},
+                                   {9, 1, 64}}) {
     PagedContexts contexts(GetParam(), lengths, shape.heads, shape.kv_heads,
                            shape.dim);
     PagedDecodeArgs args = contexts.Args();
@@ -432,8 +434,10 @@ TEST_P(CudaKernelsTest, GroupNormNormsEachGroup) {
     int channels, groups;
     float offset;
   };
-  for (const Case& c : {Case{1, 32, 32, 0.0f}, {63, 64, 32, 0.0f},
-                        {1000, 128, 32, 3.0f}, {200, 512, 32, -1.0f},
+  for (const Case& c : {Case{1, 32, 32, 0.0f},
+                        {63, 64, 32, 0.0f},
+                        {1000, 128, 32, 3.0f},
+                        {200, 512, 32, -1.0f},
                         {70000, 16, 4, 0.5f}}) {
     for (const bool silu : {false, true}) {
       Numbers given = Random(c.pixels * c.channels);
@@ -464,14 +468,15 @@ TEST_P(CudaKernelsTest, GroupNormNormsEachGroup) {
         each([&](size_t at, int) { sum += x[at]; });
         const double mean = sum / count;
         double squares = 0.0;
-        each([&](size_t at, int) { squares += (x[at] - mean) * (x[at] - mean); });
+        each([&](size_t at, int) {
+          squares += (x[at] - mean) * (x[at] - mean);
+        });
         const double factor = 1.0 / std::sqrt(squares / count + 1e-6);
         each([&](size_t at, int channel) {
           const double value =
               (x[at] - mean) * factor * weight[channel] + bias[channel];
           const float normed = x.Round(static_cast<float>(value));
-          want[at] =
-              silu ? normed / (1.0f + std::exp(-normed)) : normed;
+          want[at] = silu ? normed / (1.0f + std::exp(-normed)) : normed;
         });
       }
       Numbers out(GetParam(), x.size());
@@ -536,9 +541,8 @@ class SampleTest : public ::testing::Test {
     for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
     double mass = total;
     if (row.top_p < 1.0) {
-      std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-        return weights[a] > weights[b];
-      });
+      std::stable_sort(order.begin(), order.end(),
+                       [&](int a, int b) { return weights[a] > weights[b]; });
       mass = 0.0;
       for (const int token : order) {
         mass += weights[token];
@@ -595,7 +599,8 @@ TEST_F(SampleTest, ChoosesAsASortDoes) {
         for (int64_t i = 0; i < vocabulary; ++i) {
           // Some are equal.
           logits[row * stride + i] =
-              std::round(64.0f * (width == 0.0f ? 1.0f : bell(random_))) / 64.0f;
+              std::round(64.0f * (width == 0.0f ? 1.0f : bell(random_))) /
+              64.0f;
         }
       }
       const std::vector<int32_t> tokens =
@@ -606,9 +611,8 @@ TEST_F(SampleTest, ChoosesAsASortDoes) {
             Want(std::vector<float>(begin, begin + vocabulary), rows[row]);
         if (want < 0) continue;
         ++decided;
-        EXPECT_EQ(tokens[row], want)
-            << "vocabulary " << vocabulary << ", width " << width << ", row "
-            << row;
+        EXPECT_EQ(tokens[row], want) << "vocabulary " << vocabulary
+                                     << ", width " << width << ", row " << row;
       }
     }
   }

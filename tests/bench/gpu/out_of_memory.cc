@@ -36,9 +36,9 @@ client::Error AskForMap(const BenchServer& server, int side) {
 void MeasureOutOfMemory(Bench& bench) {
   const int side = bench.sizes().map_side;
   // Random weights may say the end of the text at once.
-  const BenchServer server(std::make_unique<LetterModel>(bench.TakeModel(),
-                                                         absl::ZeroDuration()),
-                           engine::EngineOptions());
+  const BenchServer server(
+      std::make_unique<LetterModel>(bench.TakeModel(), absl::ZeroDuration()),
+      engine::EngineOptions());
   const auto check = [&](const char* name, bool ok) {
     Measured row;
     row.name = absl::StrCat("out of memory: ", name);

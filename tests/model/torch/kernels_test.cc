@@ -1,4 +1,5 @@
-// The fused kernels of the CPU against ATen's operators.
+// The fused kernels of the CPU, and those of a GPU under the emulator, against
+// ATen's operators.
 
 #include "model/torch/kernels.h"
 
@@ -9,8 +10,12 @@
 #include <ATen/ops/randn.h>
 
 #include <algorithm>
+#include <memory>
+#include <tuple>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "tests/cuda/emulated_launcher.h"
 #include "tests/testing/status_matchers.h"
 
 namespace cooper::torch_model {
@@ -21,8 +26,19 @@ struct Shape {
   int64_t hidden;
 };
 
-class KernelsTest : public ::testing::TestWithParam<Shape> {
+enum class Fused { kCpu, kGpu };
+
+std::unique_ptr<Kernels> Make(Fused fused) {
+  if (fused == Fused::kCpu) return MakeCpuKernels();
+  Device device;
+  device.launcher = &cuda::EmulatedLauncher();
+  return MakeKernels(device);
+}
+
+class KernelsTest : public ::testing::TestWithParam<std::tuple<Shape, Fused>> {
  protected:
+  static int64_t hidden() { return std::get<0>(GetParam()).hidden; }
+
   void ExpectClose(const at::Tensor& got, const at::Tensor& want) {
     ASSERT_EQ(got.sizes(), want.sizes());
     EXPECT_TRUE(at::allclose(got, want, 1e-5, 2e-6))
@@ -63,19 +79,19 @@ class KernelsTest : public ::testing::TestWithParam<Shape> {
     return kernels.Prepare(std::move(layout), at::rand({shape_.dim / 2}));
   }
 
-  std::unique_ptr<Kernels> fused_ = MakeCpuKernels();
-  std::unique_ptr<Kernels> generic_ = MakeGenericKernels(Device());
-  const HeadShape shape_ = GetParam().heads;
+  const std::unique_ptr<Kernels> fused_ = Make(std::get<1>(GetParam()));
+  const std::unique_ptr<Kernels> generic_ = MakeGenericKernels(Device());
+  const HeadShape shape_ = std::get<0>(GetParam()).heads;
   PassLayout layout_;
 };
 
 TEST_P(KernelsTest, NormsAreEqual) {
-  const at::Tensor x = at::randn({5, GetParam().hidden});
-  const at::Tensor weight = at::randn({GetParam().hidden});
+  const at::Tensor x = at::randn({5, hidden()});
+  const at::Tensor weight = at::randn({hidden()});
   ExpectClose(fused_->Norm(x, weight, 1e-6), generic_->Norm(x, weight, 1e-6));
   at::Tensor a = x.clone();
   at::Tensor b = x.clone();
-  const at::Tensor delta = at::randn({5, GetParam().hidden});
+  const at::Tensor delta = at::randn({5, hidden()});
   ExpectClose(fused_->AddNorm(a, delta, weight, 1e-6),
               generic_->AddNorm(b, delta, weight, 1e-6));
   ExpectClose(a, b);
@@ -102,7 +118,10 @@ TEST_P(KernelsTest, RopeIsEqualWithAndWithoutNorms) {
 TEST_P(KernelsTest, OnlyRowsInGenerationModeAreWide) {
   Device device;
   device.dtype = at::kBFloat16;
-  const std::unique_ptr<Kernels> kernels = MakeGenericKernels(device);
+  if (std::get<1>(GetParam()) == Fused::kGpu) {
+    device.launcher = &cuda::EmulatedLauncher();
+  }
+  const std::unique_ptr<Kernels> kernels = MakeKernels(device);
   KvPool pool({1, shape_.kv_heads, shape_.dim}, /*pages=*/8, device);
   PagedContext text(&pool);
   PagedContext latent(&pool);
@@ -162,7 +181,7 @@ TEST_P(KernelsTest, OnlyRowsInGenerationModeAreWide) {
 }
 
 TEST_P(KernelsTest, SiluMulIsEqualAlsoFarOut) {
-  const at::Tensor x = at::randn({3, 2 * GetParam().hidden}) * 40.0;
+  const at::Tensor x = at::randn({3, 2 * hidden()}) * 40.0;
   ExpectClose(fused_->SiluMul(x), generic_->SiluMul(x));
 }
 
@@ -275,11 +294,19 @@ TEST_P(KernelsTest, AttentionOfAWindowIsThatOfTheWhole) {
   expect_equal();
 }
 
-INSTANTIATE_TEST_SUITE_P(HeadShapes, KernelsTest,
-                         ::testing::Values(Shape{{4, 2, 24}, 96},
-                                           Shape{{4, 4, 8}, 40},
-                                           Shape{{7, 1, 64}, 130},
-                                           Shape{{16, 4, 64}, 1024}));
+INSTANTIATE_TEST_SUITE_P(
+    HeadShapes, KernelsTest,
+    ::testing::Combine(::testing::Values(Shape{{4, 2, 24}, 96},
+                                         Shape{{4, 4, 8}, 40},
+                                         Shape{{7, 1, 64}, 130},
+                                         Shape{{16, 4, 64}, 1024}),
+                       ::testing::Values(Fused::kCpu, Fused::kGpu)),
+    [](const auto& info) {
+      const HeadShape& heads = std::get<0>(info.param).heads;
+      return absl::StrCat(
+          heads.heads, "Heads", heads.kv_heads, "KvHeadsOf", heads.dim,
+          std::get<1>(info.param) == Fused::kCpu ? "OnACpu" : "OnAGpu");
+    });
 
 }  // namespace
 }  // namespace cooper::torch_model
