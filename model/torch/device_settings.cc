@@ -12,14 +12,16 @@ void ApplyDeviceSettings(const Device& device) {
     context.setAllowTF32CuBLAS(false);
     context.setAllowTF32CuDNN(false);
   }
-  if (device.deterministic) {
-    // Of cuBLAS's two interfaces the one that can be told not to split sums.
-    if (device.device.is_cuda()) {
-      context.setBlasPreferredBackend(at::BlasBackend::Cublaslt);
-    }
-    context.setAllowBF16ReductionCuBLAS(false, /*allow_splitk=*/false);
-    context.setAllowFP16ReductionCuBLAS(false, /*allow_splitk=*/false);
-    context.setDeterministicCuDNN(true);
+  // All of them each time: a network before this one may have been
+  // deterministic.
+  const bool free = !device.deterministic;
+  context.setAllowBF16ReductionCuBLAS(free, /*allow_splitk=*/free);
+  context.setAllowFP16ReductionCuBLAS(free, /*allow_splitk=*/free);
+  context.setDeterministicCuDNN(device.deterministic);
+  if (device.device.is_cuda()) {
+    // Of cuBLAS's two interfaces the second can be told not to split sums.
+    context.setBlasPreferredBackend(free ? at::BlasBackend::Default
+                                         : at::BlasBackend::Cublaslt);
   }
 }
 

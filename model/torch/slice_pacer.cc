@@ -45,13 +45,15 @@ void SlicePacer::Observe(int stage, int64_t rows, absl::Duration took) {
   Learn(took, rows, &seconds_per_row_[stage]);
 }
 
+bool PartPacer::Knows(size_t part) const {
+  return part < seconds_per_unit_.size() && seconds_per_unit_[part] > 0.0;
+}
+
 bool PartPacer::Fits(size_t part, int64_t size,
                      const SliceBudget& slice) const {
   if (slice.must()) return true;
   const absl::Duration left = slice.left();
-  if (part >= seconds_per_unit_.size() || seconds_per_unit_[part] == 0.0) {
-    return left == absl::InfiniteDuration();
-  }
+  if (!Knows(part)) return left == absl::InfiniteDuration();
   return absl::Seconds(seconds_per_unit_[part] * static_cast<double>(size)) <=
          left;
 }

@@ -56,6 +56,10 @@ uint32_t Transposed(uint32_t x);
 
 }  // namespace cooper::cuda::emulator
 
+// CUDA's names.
+// NOLINTBEGIN(bugprone-reserved-identifier, readability-identifier-naming)
+// NOLINTBEGIN(bugprone-macro-parentheses)
+
 #define COOPER_UNROLL
 #define COOPER_UNROLL_BY(n)
 #define COOPER_LAUNCH_BOUNDS(threads, blocks)
@@ -118,5 +122,8 @@ inline uint32_t __byte_perm(uint32_t a, uint32_t b, uint32_t selector) {
   return result;
 }
 inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
+
+// NOLINTEND(bugprone-macro-parentheses)
+// NOLINTEND(bugprone-reserved-identifier, readability-identifier-naming)
 
 #endif  // COOPER_TESTS_CUDA_EMULATOR_H_

@@ -100,7 +100,8 @@ TEST_P(CudaKernelsTest, AddNormAddsThenNorms) {
           sums.push_back(x.Round(x[at] + (with_delta ? delta[at] : 0.0f)));
           squares += double{sums.back()} * sums.back();
         }
-        const double factor = 1.0 / std::sqrt(squares / width + 1e-6);
+        const double factor =
+            1.0 / std::sqrt(squares / static_cast<double>(width) + 1e-6);
         for (int64_t i = 0; i < width; ++i) {
           want.push_back(
               x.Round(static_cast<float>(sums[row * width + i] * factor)) *
@@ -152,7 +153,7 @@ TEST_P(CudaKernelsTest, NormRopeTurnsQueryAndKeyHeadsOnly) {
   constexpr int64_t kRows = 3;
   for (const int dim : {8, 24, 128, 256}) {
     for (const bool with_norm : {true, false}) {
-      const int64_t width = (kHeads + 2 * kKvHeads) * dim;
+      const int64_t width = int64_t{kHeads + 2 * kKvHeads} * dim;
       Numbers qkv = Random(kRows * width);
       Numbers q_norm = Random(dim);
       Numbers k_norm = Random(dim);
@@ -172,7 +173,7 @@ TEST_P(CudaKernelsTest, NormRopeTurnsQueryAndKeyHeadsOnly) {
         for (int head = 0; head < kHeads + 2 * kKvHeads; ++head) {
           std::vector<float> x(dim);
           for (int i = 0; i < dim; ++i) {
-            x[i] = qkv[row * width + head * dim + i];
+            x[i] = qkv[row * width + int64_t{head} * dim + i];
           }
           if (head < kHeads + kKvHeads) {
             double squares = 0.0;
@@ -216,9 +217,9 @@ TEST_P(CudaKernelsTest, NormRopeTurnsQueryAndKeyHeadsOnly) {
 }
 
 TEST_P(CudaKernelsTest, WriteCachePutsRowsIntoTheirSlots) {
-  constexpr int kHeads = 4;
-  constexpr int kKvHeads = 2;
-  constexpr int kDim = 12;
+  constexpr int64_t kHeads = 4;
+  constexpr int64_t kKvHeads = 2;
+  constexpr int64_t kDim = 12;
   constexpr int64_t kWidth = (kHeads + 2 * kKvHeads) * kDim;
   constexpr int64_t kKvWidth = kKvHeads * kDim;
   Numbers qkv = Random(4 * kWidth);
@@ -245,9 +246,9 @@ TEST_P(CudaKernelsTest, WriteCachePutsRowsIntoTheirSlots) {
     args.keys = keys.data();
     args.values = values.data();
     args.count = static_cast<int64_t>(slots.size());
-    args.heads = kHeads;
-    args.kv_heads = kKvHeads;
-    args.dim = kDim;
+    args.heads = static_cast<int>(kHeads);
+    args.kv_heads = static_cast<int>(kKvHeads);
+    args.dim = static_cast<int>(kDim);
     EXPECT_EQ(launcher_.WriteCache(args, Stream()), 0);
     ExpectNear(keys, want_keys);
     ExpectNear(values, want_values);
@@ -328,8 +329,8 @@ class PagedContexts {
     std::vector<float> out((lengths_.size() + 1) * heads_ * dim_);
     for (size_t context = 0; context < lengths_.size(); ++context) {
       for (int head = 0; head < heads_; ++head) {
-        const size_t kv = head / (heads_ / kv_heads_) * dim_;
-        const size_t query = rows_[context] * QkvWidth() + head * dim_;
+        const size_t kv = size_t(head / (heads_ / kv_heads_)) * dim_;
+        const size_t query = rows_[context] * QkvWidth() + size_t(head) * dim_;
         std::vector<double> weights;
         double sum = 0.0;
         for (int64_t token = 0; token < lengths_[context]; ++token) {
@@ -624,7 +625,7 @@ TEST_F(SampleTest, LogitsThatAreNotFiniteAreTold) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   for (const float wrong : {infinity, -infinity, nan}) {
     for (const double temperature : {0.0, 1.0}) {
-      std::vector<float> logits(2 * 100, 1.0f);
+      std::vector<float> logits(200, 1.0f);
       logits[177] = wrong;
       const SampleRow row = {temperature, 0.9, 0.5};
       const std::vector<int32_t> tokens = Choose(logits, 100, 100, {row, row});

@@ -59,6 +59,12 @@ TEST_F(DeviceSettingsTest, DeterministicSumsAreFloat32AndNotSplit) {
   EXPECT_EQ(context_.allowBF16ReductionCuBLAS(),
             Reduction::DisallowReducedPrecisionDisallowSplitK);
   EXPECT_TRUE(context_.deterministicCuDNN());
+  // A network after it is not deterministic.
+  device.deterministic = false;
+  ApplyDeviceSettings(device);
+  EXPECT_EQ(context_.allowBF16ReductionCuBLAS(),
+            Reduction::AllowReducedPrecisionWithSplitK);
+  EXPECT_FALSE(context_.deterministicCuDNN());
 }
 
 }  // namespace
