@@ -8,6 +8,7 @@
 #include "model/cuda/paged_decode.cuh"
 #include "model/cuda/rope.cuh"
 #include "model/cuda/sample.cuh"
+#include "model/cuda/simple_decode.cuh"
 
 // Launcher over the kernels: how many blocks and threads each takes. With nvcc
 // for a GPU, with another compiler for the emulator of tests/cuda.

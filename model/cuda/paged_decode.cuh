@@ -3,53 +3,17 @@
 
 #include "model/cuda/device.cuh"
 #include "model/cuda/kernels.h"
+#include "model/cuda/paged_tensors.cuh"
 
 // Attention of single tokens over pages of keys and values.
 //
 // The kernel for tensor cores reads each key and value once, straight into
 // registers, for all query heads that share it. A block takes a chunk of one
 // context's tokens for one key/value head, each of its warps every fourth page;
-// another kernel joins the chunks. The simple kernel takes any type and shape.
+// another kernel joins the chunks. simple_decode.cuh takes other types and
+// shapes.
 
 namespace cooper::cuda::COOPER_CUDA_TARGET {
-
-// The tensors of PagedDecodeArgs.
-template <typename T>
-struct PagedDecode {
-  const T* qkv;
-  const int64_t* rows;
-  const int64_t* pages;
-  const int64_t* lengths;
-  const T* keys;
-  const T* values;
-  T* out;
-  float* partial;
-  int64_t most_pages;
-  int64_t most_chunks;
-  int heads, kv_heads, dim;
-  float scale;
-
-  __device__ int64_t row_width() const {
-    return int64_t{heads + 2 * kv_heads} * dim;
-  }
-  __device__ const T* Query(int64_t context, int head) const {
-    return qkv + rows[context] * row_width() + int64_t{head} * dim;
-  }
-  __device__ T* Out(int64_t context, int head) const {
-    return out + (rows[context] * heads + head) * dim;
-  }
-  // The first token of a page, of one head.
-  __device__ int64_t PageAt(int64_t context, int64_t page, int kv_head) const {
-    const int64_t slot =
-        pages[context * most_pages + page] * PagedDecodeArgs::kPageTokens;
-    return (slot * kv_heads + kv_head) * dim;
-  }
-  // Of one head and chunk: dim values, then the largest score and the sum.
-  __device__ float* Partial(int64_t context, int head, int64_t chunk) const {
-    return partial +
-           ((context * heads + head) * most_chunks + chunk) * (dim + 2);
-  }
-};
 
 inline constexpr int kDecodeWarps = 4;
 inline constexpr int kDecodeDim = 128;
@@ -355,62 +319,6 @@ __global__ void JoinChunksKernel(PagedDecode<T> args) {
     value += shares[chunk] * first[int64_t{chunk} * (kDecodeDim + 2)];
   }
   args.Out(context, head)[threadIdx.x] = FromFloat<T>(value / sum);
-}
-
-inline constexpr int kSimpleElements = kMostHeadDim / kWarp;
-
-// Any type and shape. Blocks: (head, context) of one warp.
-template <typename T>
-__global__ void SimpleDecodeKernel(PagedDecode<T> args) {
-  const int head = blockIdx.x;
-  const int64_t context = blockIdx.y;
-  const int lane = threadIdx.x;
-  const int kv_head = head / (args.heads / args.kv_heads);
-  const T* const query = args.Query(context, head);
-  const int64_t stride = int64_t{args.kv_heads} * args.dim;
-  constexpr int kTokens = PagedDecodeArgs::kPageTokens;
-  float q[kSimpleElements];
-  float values[kSimpleElements];
-  float most = -INFINITY;
-  float sum = 0.0f;
-  COOPER_UNROLL
-  for (int i = 0; i < kSimpleElements; ++i) {
-    const int element = lane + kWarp * i;
-    q[i] = element < args.dim ? ToFloat(query[element]) * args.scale : 0.0f;
-    values[i] = 0.0f;
-  }
-  const int64_t length = args.lengths[context];
-  for (int64_t token = 0; token < length; ++token) {
-    const int64_t at = args.PageAt(context, token / kTokens, kv_head) +
-                       token % kTokens * stride;
-    float product = 0.0f;
-    COOPER_UNROLL
-    for (int i = 0; i < kSimpleElements; ++i) {
-      const int element = lane + kWarp * i;
-      if (element >= args.dim) break;
-      product += q[i] * ToFloat(args.keys[at + element]);
-    }
-    const float score = WarpSum(product);
-    const float higher = fmaxf(most, score);
-    const float fade = expf(most - higher);
-    const float weight = expf(score - higher);
-    most = higher;
-    sum = sum * fade + weight;
-    COOPER_UNROLL
-    for (int i = 0; i < kSimpleElements; ++i) {
-      const int element = lane + kWarp * i;
-      if (element >= args.dim) break;
-      values[i] =
-          values[i] * fade + weight * ToFloat(args.values[at + element]);
-    }
-  }
-  T* const out = args.Out(context, head);
-  COOPER_UNROLL
-  for (int i = 0; i < kSimpleElements; ++i) {
-    const int element = lane + kWarp * i;
-    if (element >= args.dim) break;
-    out[element] = FromFloat<T>(values[i] / sum);
-  }
 }
 
 }  // namespace cooper::cuda::COOPER_CUDA_TARGET

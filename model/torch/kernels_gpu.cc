@@ -156,6 +156,8 @@ void GpuKernels::AttendCall(int layer, const HeadShape& shape,
     GenericKernels::AttendCall(layer, shape, plan, call, qkv, window, out);
     return;
   }
+  TORCH_CHECK(shape.dim <= cuda::kMostHeadDim, "heads of ", shape.dim,
+              " elements, more than ", cuda::kMostHeadDim);
   const KvPool& pool = *plan.segments()[call.segments[0]].context->pool();
   cuda::PagedDecodeArgs args;
   static_assert(cuda::PagedDecodeArgs::kPageTokens == KvPool::kPageTokens);

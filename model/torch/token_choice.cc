@@ -67,7 +67,7 @@ TokenChoice::TokenChoice(const Device& device, const at::Tensor& logits,
   if (device.launcher != nullptr) {
     tokens_ = ChooseOnDevice(device, logits, items);
   } else {
-    logits_ = Download(logits);
+    logits_ = logits.is_cpu() ? logits : Download(logits);
   }
 }
 
@@ -87,10 +87,10 @@ void TokenChoice::Choose() const {
 
 void TokenChoice::ChooseOnHost() const {
   const auto* const data = logits_.const_data_ptr<float>();
-  const int64_t width = logits_.size(1);
   for (size_t i = 0; i < items_.size(); ++i) {
     const absl::StatusOr<model::TokenId> token = SampleToken(
-        absl::MakeSpan(data + static_cast<int64_t>(i) * width, width),
+        absl::MakeSpan(data + static_cast<int64_t>(i) * logits_.stride(0),
+                       logits_.size(1)),
         items_[i]->sampling, items_[i]->noise);
     items_[i]->status = token.status();
     if (token.ok()) items_[i]->next = *token;
