@@ -280,3 +280,8 @@ def test_check_weights_names_the_file_that_differs(tmp_path):
     (folder / "SHA256SUMS").write_text("".join(
         line for line in sums.splitlines(True) if "ae.safe" not in line))
     assert "SHA256SUMS does not list it" in refusal(folder, flags=check)
+
+
+def test_the_demo_has_its_checksums():
+    with serving_of(layouts.DEMO, flags=["--check_weights"]) as server:
+        assert len(files_of(server)) == 2

@@ -10,6 +10,7 @@ import struct
 from harness import ROOT
 
 NANO = ROOT / "tests/data/goldens/nano"
+DEMO = ROOT / "model/demo/checkpoint"
 
 
 def read_tensors(path):
