@@ -26,6 +26,7 @@ std::vector<model::DecodeItem> Choose(
     const std::vector<SamplingOptions>& sampling, uint64_t seed) {
   std::vector<model::DecodeItem> items(sampling.size());
   std::vector<model::SeededNoise> noises;
+  noises.reserve(items.size());
   for (size_t i = 0; i < items.size(); ++i) noises.emplace_back(seed + i);
   std::vector<model::DecodeItem*> pointers;
   for (size_t i = 0; i < items.size(); ++i) {
