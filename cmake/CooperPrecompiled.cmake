@@ -26,6 +26,8 @@ function(_precompiled name)
   target_compile_options(cooper_pch_${name} PRIVATE ${ARG_OPTIONS})
   target_precompile_headers(cooper_pch_${name} PRIVATE
     ${_base_headers} ${ARG_HEADERS})
+  set_target_properties(cooper_pch_${name} PROPERTIES CXX_COMPILER_LAUNCHER
+    "${PROJECT_SOURCE_DIR}/cmake/replace-output;${CMAKE_CXX_COMPILER_LAUNCHER}")
 endfunction()
 
 _precompiled(base)
