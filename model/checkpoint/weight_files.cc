@@ -15,10 +15,6 @@
 namespace cooper::checkpoint {
 namespace {
 
-// In the order in which they are preferred.
-constexpr const char* kNetworkNames[] = {
-    "model.safetensors", "model.safetensors.index.json", "ema.safetensors",
-    "ema.safetensors.index.json"};
 constexpr char kWhatIsLookedFor[] =
     "model.safetensors, ema.safetensors, or an index (*.index.json) of one";
 
@@ -55,15 +51,7 @@ absl::StatusOr<WeightFiles> OpenSet(const std::string& directory,
                             SafetensorsFile::Open(JoinPath(directory, name)));
     return WeightFiles{std::move(file)};
   }
-  COOPER_ASSIGN_OR_RETURN(WeightFiles shards, OpenShards(directory, name));
-  // Some indices name every file of the repository.
-  shards.erase(std::remove_if(shards.begin(), shards.end(),
-                              [](const auto& shard) {
-                                return FileName(shard->path()) ==
-                                       kAutoencoderFile;
-                              }),
-               shards.end());
-  return shards;
+  return OpenShards(directory, name);
 }
 
 // The files of a directory that look like weights which are not read.
@@ -107,7 +95,9 @@ class Opener {
       COOPER_RETURN_IF_ERROR(OpenNetwork(directory));
     }
     if (weights_.network.empty()) {
-      return NotFoundIn(kWhatIsLookedFor, given_);
+      return NotFoundIn(kWhatIsLookedFor,
+                        {std::begin(kNetworkFiles), std::end(kNetworkFiles)},
+                        given_);
     }
     for (const std::string& directory : directories_) {
       const std::string path = JoinPath(directory, kAutoencoderFile);
@@ -117,7 +107,7 @@ class Opener {
       weights_.autoencoder.push_back(std::move(file));
     }
     if (weights_.autoencoder.empty()) {
-      return NotFoundIn(kAutoencoderFile, given_);
+      return NotFoundIn(kAutoencoderFile, {kAutoencoderFile}, given_);
     }
     return std::move(weights_);
   }
@@ -127,7 +117,7 @@ class Opener {
     std::string taken;
     std::vector<std::string> passed_over;
     absl::Status no_shards;
-    for (const char* name : kNetworkNames) {
+    for (const char* name : kNetworkFiles) {
       const std::string path = JoinPath(directory, name);
       COOPER_ASSIGN_OR_RETURN(const bool there, FileIsThere(path));
       if (!there) continue;
@@ -136,12 +126,13 @@ class Opener {
         continue;
       }
       if (IsIndex(name)) {
-        const absl::Status any = CheckAnyShard(directory, name);
-        if (absl::IsNotFound(any)) {
-          if (no_shards.ok()) no_shards = any;
+        const absl::StatusOr<IndexKind> kind = KindOfIndex(directory, name);
+        if (absl::IsNotFound(kind.status())) {
+          if (no_shards.ok()) no_shards = kind.status();
           continue;
         }
-        COOPER_RETURN_IF_ERROR(any);
+        COOPER_RETURN_IF_ERROR(kind.status());
+        if (*kind == IndexKind::kOfPlainFile) continue;
       }
       COOPER_ASSIGN_OR_RETURN(WeightFiles files, OpenSet(directory, name));
       std::move(files.begin(), files.end(),

@@ -104,15 +104,24 @@ TEST_F(WeightFilesTest, AnIndexWithoutItsShardsDoesNotBlockOtherWeights) {
   EXPECT_THAT(Open()->notes, ElementsAre(HasSubstr("\"none.safetensors\"")));
 }
 
-TEST_F(WeightFilesTest, AnIndexOfTheWholeRepositoryIsRead) {
-  base_.Write("model.safetensors.index.json",
-              R"({"weight_map":{"x":"ema.safetensors"}})");
+// As the public BAGEL is laid out, and a fine-tune that has its index.
+TEST_F(WeightFilesTest, AnIndexOfAPlainFileSaysNothing) {
+  constexpr char kIndex[] = R"({"weight_map":{"x":"ema.safetensors",
+      "y":"ema.safetensors","vae_model.x":"ae.safetensors"}})";
+  base_.Write("model.safetensors.index.json", kIndex);
   EXPECT_THAT(Network(), ElementsAre(base_.File("ema.safetensors")));
-  WriteOneTensor(base_.File("ae.safetensors"), "encoder");
-  base_.Write("model.safetensors.index.json",
-              R"({"weight_map":{"x":"ema.safetensors",
-                                "encoder":"ae.safetensors"}})");
-  EXPECT_THAT(Network(), ElementsAre(base_.File("ema.safetensors")));
+  EXPECT_THAT(Open()->notes, IsEmpty());
+  tune_.Write("model.safetensors.index.json", kIndex);
+  WriteOneTensor(tune_.File("ema.safetensors"), "x");
+  EXPECT_THAT(Network(), ElementsAre(tune_.File("ema.safetensors"),
+                                     base_.File("ema.safetensors")));
+  EXPECT_THAT(Open()->notes, IsEmpty());
+  std::filesystem::remove(tune_.File("ema.safetensors"));
+  WriteOneTensor(tune_.File("ae.safetensors"), "x");
+  EXPECT_THAT(Open(), StatusIs(absl::StatusCode::kNotFound,
+                               HasSubstr("shard \"ema.safetensors\": not found "
+                                         "in " +
+                                         tune_.path())));
 }
 
 TEST_F(WeightFilesTest, ABaseWhoseShardsWereLeftOutIsFine) {
