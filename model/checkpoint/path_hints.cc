@@ -89,26 +89,6 @@ std::vector<std::string> FoldersBelow(
   return folders;
 }
 
-// A file of a download that is not complete, where tools keep it: beside the
-// others, in the folder that `hf download --local-dir` makes there, or among
-// the blobs of the hub's cache. Empty: none.
-std::string UnfinishedDownload(const fs::path& directory) {
-  const fs::path above = directory.lexically_normal() / "..";
-  std::vector<fs::path> folders = {directory,
-                                   directory / ".cache/huggingface/download"};
-  if (IsDirectory(above / "../snapshots")) {
-    folders.push_back(above / "../blobs");
-  }
-  for (const fs::path& folder : folders) {
-    for (const std::string& name : NamesIn(folder.string())) {
-      for (const absl::string_view ending : kUnfinished) {
-        if (absl::EndsWith(name, ending)) return Shown(folder / name);
-      }
-    }
-  }
-  return "";
-}
-
 }  // namespace
 
 std::string HintForPath(const std::string& path) {
@@ -134,6 +114,24 @@ std::string HintForPath(const std::string& path) {
         "; if this is a repository on the Hugging Face hub, download it first "
         "(hf download ",
         path, " --local-dir DIR) and give that directory");
+  }
+  return "";
+}
+
+std::string UnfinishedDownload(const std::string& path) {
+  const fs::path directory(path);
+  const fs::path above = directory.lexically_normal() / "..";
+  std::vector<fs::path> folders = {directory,
+                                   directory / ".cache/huggingface/download"};
+  if (IsDirectory(above / "../snapshots")) {
+    folders.push_back(above / "../blobs");
+  }
+  for (const fs::path& folder : folders) {
+    for (const std::string& name : NamesIn(folder.string())) {
+      for (const absl::string_view ending : kUnfinished) {
+        if (absl::EndsWith(name, ending)) return Shown(folder / name);
+      }
+    }
   }
   return "";
 }

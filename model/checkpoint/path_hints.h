@@ -23,6 +23,11 @@ std::string HintForPath(const std::string& path);
 std::string HintForMissing(const std::vector<absl::string_view>& names,
                            const Directories& directories);
 
+// A file of a download that is not complete, where tools keep it: in
+// `directory`, in the folder that `hf download --local-dir` makes there, or
+// among the blobs of the hub's cache. Empty: none.
+std::string UnfinishedDownload(const std::string& directory);
+
 // The folder of a revision where `path` is in the hub's cache of a repository
 // but not a revision: its root, or the folder snapshots or blobs. Empty: it is
 // neither.

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "model/checkpoint/path_hints.h"
 #include "model/checkpoint/shard_index.h"
 #include "server/base/logging.h"
 #include "server/base/status_macros.h"
@@ -141,6 +142,12 @@ class Opener {
     }
     if (taken.empty()) {
       COOPER_RETURN_IF_ERROR(CheckNothingIsReplaced(directory, no_shards));
+      if (given_.size() > 1 && directory == given_.back()) {
+        weights_.notes.push_back(
+            absl::StrCat(directory,
+                         ": holds no weights of the network; all "
+                         "come from the base"));
+      }
     }
     if (!no_shards.ok()) weights_.notes.emplace_back(no_shards.message());
     if (!passed_over.empty()) {
@@ -158,6 +165,12 @@ class Opener {
                                       const absl::Status& no_shards) const {
     if (!weights_.network.empty()) return absl::OkStatus();
     COOPER_RETURN_IF_ERROR(no_shards);
+    const std::string unfinished = UnfinishedDownload(directory);
+    if (!unfinished.empty()) {
+      return absl::NotFoundError(absl::StrCat(
+          directory,
+          ": holds no weights yet; a download is not complete: ", unfinished));
+    }
     const auto foreign = ForeignWeights(directory);
     if (!foreign) return absl::OkStatus();
     return absl::InvalidArgumentError(absl::StrCat(directory, ": ", *foreign));

@@ -133,6 +133,24 @@ def test_the_layout_of_the_public_fine_tune(
         assert depth_of(server) != nano
 
 
+def test_a_base_without_its_weights_serves_a_complete_fine_tune(
+        tmp_path, nano, tensors):
+    base = layouts.bagel_of_the_hub(tmp_path / "BAGEL-7B-MoT")
+    (base / "ema.safetensors").unlink()  # hf download --exclude
+    tune = tmp_path / "COOPER"
+    tune.mkdir()
+    layouts.write_tensors(tune / "ema.safetensors", tensors)
+    with serving_of(base, tune) as server:
+        assert files_of(server) == {str(tune / "ema.safetensors"): 167,
+                                    str(base / "ae.safetensors"): 176}
+        assert depth_of(server) == nano
+    layouts.write_tensors(
+        tune / "ema.safetensors",
+        {key: tensor for key, tensor in tensors.items()
+         if not key.startswith("vit_model.")})
+    assert "vit_model.vision_model." in refusal(base, tune)
+
+
 def test_what_a_newcomer_gets_wrong_is_one_line(tmp_path, tensors):
     base = layouts.bagel_of_the_hub(tmp_path / "models" / "BAGEL-7B-MoT")
     tune = tmp_path / "models" / "COOPER"
