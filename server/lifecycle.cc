@@ -174,12 +174,16 @@ class Process {
       const auto happening = happenings_.Wait(kProgressInterval);
       if (happening) return *happening;
       const model::LoadProgress::State state = progress_.state();
-      base::Log(base::LogLevel::kInfo, "loading",
-                {{"stage", model::NameOf(state.stage)},
-                 {"done_bytes", state.done_bytes},
-                 {"total_bytes", state.total_bytes},
-                 {"seconds", absl::ToDoubleSeconds(state.elapsed)},
-                 {"seconds_left", absl::ToDoubleSeconds(state.Remaining())}});
+      std::vector<base::LogField> fields = {
+          {"stage", model::NameOf(state.stage)}};
+      if (state.total_bytes > 0) {
+        fields.emplace_back("done_bytes", state.done_bytes);
+        fields.emplace_back("total_bytes", state.total_bytes);
+      }
+      fields.emplace_back("seconds", absl::ToDoubleSeconds(state.elapsed));
+      fields.emplace_back("seconds_left",
+                          absl::ToDoubleSeconds(state.Remaining()));
+      base::Log(base::LogLevel::kInfo, "loading", fields);
     }
   }
 

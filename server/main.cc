@@ -13,6 +13,7 @@
 #include "absl/flags/usage.h"
 #include "absl/flags/usage_config.h"
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -171,10 +172,20 @@ absl::Status ReadEngineFlags(engine::EngineOptions* engine) {
   return engine->Validate();
 }
 
+absl::Status ReadCheckpointFlag(std::vector<std::string>* directories) {
+  const std::string given = absl::GetFlag(FLAGS_checkpoint);
+  for (const absl::string_view directory :
+       absl::StrSplit(given, ',', absl::SkipWhitespace())) {
+    directories->emplace_back(absl::StripAsciiWhitespace(directory));
+  }
+  if (given.empty() || !directories->empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "checkpoint: no directory in \"", base::Printable(given), "\""));
+}
+
 absl::Status ReadModelFlags(ModelSource* source) {
   source->fake_script = absl::GetFlag(FLAGS_fake_model);
-  source->checkpoint_dirs = absl::StrSplit(absl::GetFlag(FLAGS_checkpoint), ',',
-                                           absl::SkipWhitespace());
+  COOPER_RETURN_IF_ERROR(ReadCheckpointFlag(&source->checkpoint_dirs));
   source->device = absl::GetFlag(FLAGS_device);
   source->dtype = absl::GetFlag(FLAGS_dtype);
   source->kv_cache_mib = absl::GetFlag(FLAGS_kv_cache_mib);

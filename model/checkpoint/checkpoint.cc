@@ -1,5 +1,6 @@
 #include "model/checkpoint/checkpoint.h"
 
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -7,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "model/checkpoint/json_fields.h"
 #include "model/checkpoint/json_file.h"
+#include "model/checkpoint/path_hints.h"
 #include "model/checkpoint/weight_files.h"
 #include "server/base/status_macros.h"
 
@@ -37,8 +39,9 @@ absl::Status LoadConfig(const Directories& directories, const char* name,
   COOPER_ASSIGN_OR_RETURN(const std::optional<std::string> path,
                           FindFile(directories, name));
   if (!path) {
-    return presence == Presence::kOptional ? absl::OkStatus()
-                                           : NotFoundIn(name, directories);
+    return presence == Presence::kOptional
+               ? absl::OkStatus()
+               : NotFoundIn(name, {name}, directories);
   }
   COOPER_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(*path));
   COOPER_ASSIGN_OR_RETURN(*config, parse(text, *path));
@@ -159,8 +162,10 @@ absl::Status Checkpoint::CheckEachCounts() const {
       any |= there;
     }
     if (!any) {
-      return absl::NotFoundError(
-          absl::StrCat(directory, ": holds no file of a checkpoint"));
+      return absl::NotFoundError(absl::StrCat(
+          directory, ": holds no file of a checkpoint",
+          HintForMissing({std::begin(kNetworkFiles), std::end(kNetworkFiles)},
+                         {directory})));
     }
   }
   return absl::OkStatus();

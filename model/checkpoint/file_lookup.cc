@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
 
 #include "absl/strings/ascii.h"
@@ -15,6 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "model/checkpoint/path_hints.h"
 #include "server/base/logging.h"
 #include "server/base/status_macros.h"
 
@@ -25,11 +25,7 @@ namespace fs = std::filesystem;
 
 constexpr int kMaxLinks = 40;  // as Linux follows
 constexpr size_t kMaxPathBytes = 4096;
-
-bool IsDirectory(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
-}
+constexpr size_t kZeros = 16;  // more of them are no beginning of any file
 
 // Where the chain of links that begins at `path` breaks off.
 fs::path EndOfLinks(fs::path path) {
@@ -47,50 +43,6 @@ absl::Status Dangling(const std::string& path) {
       base::Printable(path, kMaxPathBytes), ": a symbolic link to ",
       base::Printable(EndOfLinks(path).string(), kMaxPathBytes),
       ", which does not exist"));
-}
-
-// "OWNER/NAME", as repositories on the hub are called.
-bool LooksLikeHubName(absl::string_view path) {
-  const std::vector<absl::string_view> parts = absl::StrSplit(path, '/');
-  return parts.size() == 2 &&
-         std::all_of(parts.begin(), parts.end(), [](absl::string_view part) {
-           return !part.empty() &&
-                  absl::ascii_isalnum(static_cast<unsigned char>(part[0])) &&
-                  std::all_of(part.begin(), part.end(), [](char c) {
-                    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
-                           c == '-' || c == '_' || c == '.';
-                  });
-         });
-}
-
-// What may be meant by a path that does not exist.
-std::string HintFor(const std::string& path) {
-  if (absl::StrContains(path, "://")) {
-    return "; this is a URL, and only directories on this machine are read";
-  }
-  if (path[0] == '~') {
-    return "; the shell expands ~ only at the start of an argument of its own: "
-           "write $HOME or the full path";
-  }
-  if (LooksLikeHubName(path)) {
-    return absl::StrCat(
-        "; if this is a repository on the Hugging Face hub, download it first "
-        "(hf download ",
-        path, " --local-dir DIR) and give that directory");
-  }
-  return "";
-}
-
-// The folder of a revision in the hub's cache folder of a repository.
-std::string RevisionIn(const fs::path& cache) {
-  std::string revision;
-  std::ifstream(cache / "refs" / "main") >> revision;
-  if (revision.empty()) {
-    const std::vector<std::string> revisions = NamesIn(cache / "snapshots");
-    revision = revisions.size() == 1 ? revisions.front() : "REVISION";
-  }
-  return base::Printable((cache / "snapshots" / revision).string(),
-                         kMaxPathBytes);
 }
 
 }  // namespace
@@ -112,19 +64,20 @@ absl::Status CheckDirectory(const std::string& path) {
       return absl::InvalidArgumentError(absl::StrCat(
           shown, ": a file; the directory that holds it is needed"));
     }
-    if (IsDirectory(path + "/snapshots") && IsDirectory(path + "/blobs")) {
+    const std::string revision = RevisionInCache(path);
+    if (!revision.empty()) {
       return absl::InvalidArgumentError(absl::StrCat(
           shown,
           ": the cache folder of a hub repository; give the folder of a "
           "revision in it: ",
-          RevisionIn(path)));
+          revision));
     }
     return absl::OkStatus();
   }
   if (errno != ENOENT) return absl::ErrnoToStatus(errno, shown);
   if (::lstat(path.c_str(), &info) == 0) return Dangling(path);
   return absl::NotFoundError(
-      absl::StrCat(shown, ": no such directory", HintFor(path)));
+      absl::StrCat(shown, ": no such directory", HintForPath(path)));
 }
 
 absl::StatusOr<bool> FileIsThere(const std::string& path) {
@@ -166,17 +119,19 @@ absl::StatusOr<std::string> FindVocabulary(const Directories& directories) {
       const char* const other = vocabulary ? "vocab.json" : "merges.txt";
       return NotFoundIn(absl::StrCat(JoinPath(*it, missing),
                                      ", which belongs beside ", other),
-                        directories);
+                        {missing}, directories);
     }
   }
   return NotFoundIn("vocab.json and merges.txt, or tokenizer.json",
-                    directories);
+                    {"vocab.json", "tokenizer.json"}, directories);
 }
 
 absl::Status NotFoundIn(absl::string_view what,
+                        const std::vector<absl::string_view>& names,
                         const Directories& directories) {
-  return absl::NotFoundError(
-      absl::StrCat(what, ": not found in ", absl::StrJoin(directories, ", ")));
+  return absl::NotFoundError(absl::StrCat(what, ": not found in ",
+                                          absl::StrJoin(directories, ", "),
+                                          HintForMissing(names, directories)));
 }
 
 std::vector<std::string> NamesIn(const std::string& directory) {
@@ -212,6 +167,10 @@ std::optional<std::string> ForeignContent(absl::string_view start) {
   if (absl::StartsWith(start, "PK\x03\x04") ||
       absl::StartsWith(start, "\x80\x02")) {
     return "a PyTorch file; only safetensors are read";
+  }
+  if (start.size() > kZeros && start.find_first_not_of('\0') == start.npos) {
+    return "nothing but zeros where its content should begin; its download is "
+           "not complete";
   }
   if (absl::StartsWith(start, "GGUF")) {
     return "a GGUF file; only safetensors are read";

@@ -18,6 +18,10 @@ namespace cooper::checkpoint {
 using Directories = std::vector<std::string>;
 
 constexpr char kAutoencoderFile[] = "ae.safetensors";
+// The network's weights, in the order in which they are preferred.
+constexpr const char* kNetworkFiles[] = {
+    "model.safetensors", "model.safetensors.index.json", "ema.safetensors",
+    "ema.safetensors.index.json"};
 
 std::string JoinPath(absl::string_view directory, absl::string_view name);
 // What follows the last slash.
@@ -25,7 +29,7 @@ absl::string_view FileName(absl::string_view path);
 
 // Whether `path` can be the directory of a checkpoint. The error says what it
 // is instead: absent, a file, a name on the hub, a URL, a "~" that the shell
-// did not expand, the hub's cache folder above the revisions.
+// did not expand, the hub's cache outside the revisions.
 absl::Status CheckDirectory(const std::string& path);
 
 // Whether something other than a directory is at `path`. Only where nothing has
@@ -41,8 +45,10 @@ absl::StatusOr<std::optional<std::string>> FindFile(
 // merges.txt, or tokenizer.json. NOT_FOUND: none does, or one holds only half.
 absl::StatusOr<std::string> FindVocabulary(const Directories& directories);
 
-// NOT_FOUND "WHAT: not found in DIRECTORIES".
-absl::Status NotFoundIn(absl::string_view what, const Directories& directories);
+// NOT_FOUND "WHAT: not found in DIRECTORIES", and HintForMissing(names).
+absl::Status NotFoundIn(absl::string_view what,
+                        const std::vector<absl::string_view>& names,
+                        const Directories& directories);
 
 // The names in `directory`, sorted; empty if it cannot be read.
 std::vector<std::string> NamesIn(const std::string& directory);

@@ -109,6 +109,9 @@ absl::Status SafetensorsFile::Parse() {
     return absl::DataLossError("not a regular file");
   }
   const auto file_bytes = static_cast<size_t>(info.st_size);
+  if (file_bytes == 0) {
+    return absl::DataLossError("an empty file; download it again");
+  }
   std::vector<uint8_t> start(std::min(file_bytes, kForeignBytes));
   COOPER_RETURN_IF_ERROR(ReadAt(fd_, 0, start.size(), start.data()));
   if (start.size() <= kLengthBytes || start[kLengthBytes] != '{') {

@@ -1,5 +1,7 @@
 #include "model/checkpoint/shard_index.h"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -36,7 +38,13 @@ absl::StatusOr<WeightMap> ReadWeightMap(const std::string& path) {
                                                      base::Printable(tensor),
                                                      "\": must be a string"));
     }
+    // Some indices name every file of the repository.
+    if (shard == kAutoencoderFile) continue;
     shards[tensor] = shard.get<std::string>();
+  }
+  if (shards.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": weight_map: names no file but ", kAutoencoderFile));
   }
   return shards;
 }
@@ -67,10 +75,27 @@ absl::StatusOr<std::set<std::string>> ShardNames(const WeightMap& weight_map) {
   return names;
 }
 
-absl::Status MissingShard(const std::string& directory,
-                          const std::string& shard) {
-  return absl::NotFoundError(absl::StrCat("shard \"", base::Printable(shard),
-                                          "\": not found in ", directory));
+// The shards of `names` that are not there; a dangling link is.
+std::vector<std::string> MissingShards(const std::string& directory,
+                                       const std::set<std::string>& names) {
+  std::vector<std::string> missing;
+  for (const std::string& name : names) {
+    const auto there = FileIsThere(JoinPath(directory, name));
+    if (there.ok() && !*there) missing.push_back(name);
+  }
+  return missing;
+}
+
+absl::Status NamesMissing(const std::string& directory, size_t shards,
+                          const std::vector<std::string>& missing) {
+  const std::string& first = missing.front();
+  const std::string others =
+      missing.size() == 1
+          ? ""
+          : absl::StrCat(" and ", missing.size() - 1, " more of ", shards);
+  return NotFoundIn(
+      absl::StrCat("shard \"", base::Printable(first), "\"", others), {first},
+      {directory});
 }
 
 }  // namespace
@@ -81,12 +106,16 @@ absl::StatusOr<std::vector<std::shared_ptr<const SafetensorsFile>>> OpenShards(
   COOPER_ASSIGN_OR_RETURN(const WeightMap weight_map, ReadWeightMap(path));
   const absl::StatusOr<std::set<std::string>> names = ShardNames(weight_map);
   if (!names.ok()) return base::Annotate(names.status(), path);
+  const std::vector<std::string> missing = MissingShards(directory, *names);
+  if (!missing.empty()) {
+    return base::Annotate(NamesMissing(directory, names->size(), missing),
+                          path);
+  }
   std::map<std::string, std::shared_ptr<const SafetensorsFile>> shards;
   std::map<std::string, const std::string*> owner;  // tensor -> shard
   for (const std::string& shard : *names) {
     const std::string shard_path = JoinPath(directory, shard);
-    COOPER_ASSIGN_OR_RETURN(const bool there, FileIsThere(shard_path));
-    if (!there) return base::Annotate(MissingShard(directory, shard), path);
+    COOPER_RETURN_IF_ERROR(FileIsThere(shard_path).status());
     COOPER_ASSIGN_OR_RETURN(auto file, SafetensorsFile::Open(shard_path));
     shards[shard] = file;
     for (const auto& [tensor, view] : file->tensors()) {
@@ -111,18 +140,22 @@ absl::StatusOr<std::vector<std::shared_ptr<const SafetensorsFile>>> OpenShards(
   return files;
 }
 
-absl::Status CheckAnyShard(const std::string& directory,
-                           const std::string& index_name) {
+absl::StatusOr<IndexKind> KindOfIndex(const std::string& directory,
+                                      const std::string& index_name) {
   const std::string path = JoinPath(directory, index_name);
   COOPER_ASSIGN_OR_RETURN(const WeightMap weight_map, ReadWeightMap(path));
   const absl::StatusOr<std::set<std::string>> names = ShardNames(weight_map);
   if (!names.ok()) return base::Annotate(names.status(), path);
-  for (const std::string& shard : *names) {
-    if (shard == kAutoencoderFile) continue;  // is there for others
-    const auto there = FileIsThere(JoinPath(directory, shard));
-    if (!there.ok() || *there) return absl::OkStatus();
+  const std::vector<std::string> missing = MissingShards(directory, *names);
+  if (missing.size() == names->size()) {
+    return base::Annotate(NamesMissing(directory, names->size(), missing),
+                          path);
   }
-  return base::Annotate(MissingShard(directory, *names->begin()), path);
+  const bool plain =
+      names->size() == 1 &&
+      std::find(std::begin(kNetworkFiles), std::end(kNetworkFiles),
+                *names->begin()) != std::end(kNetworkFiles);
+  return plain ? IndexKind::kOfPlainFile : IndexKind::kOfShards;
 }
 
 }  // namespace cooper::checkpoint

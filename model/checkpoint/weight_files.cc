@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "model/checkpoint/path_hints.h"
 #include "model/checkpoint/shard_index.h"
 #include "server/base/logging.h"
 #include "server/base/status_macros.h"
@@ -15,10 +16,6 @@
 namespace cooper::checkpoint {
 namespace {
 
-// In the order in which they are preferred.
-constexpr const char* kNetworkNames[] = {
-    "model.safetensors", "model.safetensors.index.json", "ema.safetensors",
-    "ema.safetensors.index.json"};
 constexpr char kWhatIsLookedFor[] =
     "model.safetensors, ema.safetensors, or an index (*.index.json) of one";
 
@@ -55,15 +52,7 @@ absl::StatusOr<WeightFiles> OpenSet(const std::string& directory,
                             SafetensorsFile::Open(JoinPath(directory, name)));
     return WeightFiles{std::move(file)};
   }
-  COOPER_ASSIGN_OR_RETURN(WeightFiles shards, OpenShards(directory, name));
-  // Some indices name every file of the repository.
-  shards.erase(std::remove_if(shards.begin(), shards.end(),
-                              [](const auto& shard) {
-                                return FileName(shard->path()) ==
-                                       kAutoencoderFile;
-                              }),
-               shards.end());
-  return shards;
+  return OpenShards(directory, name);
 }
 
 // The files of a directory that look like weights which are not read.
@@ -107,7 +96,9 @@ class Opener {
       COOPER_RETURN_IF_ERROR(OpenNetwork(directory));
     }
     if (weights_.network.empty()) {
-      return NotFoundIn(kWhatIsLookedFor, given_);
+      return NotFoundIn(kWhatIsLookedFor,
+                        {std::begin(kNetworkFiles), std::end(kNetworkFiles)},
+                        given_);
     }
     for (const std::string& directory : directories_) {
       const std::string path = JoinPath(directory, kAutoencoderFile);
@@ -117,7 +108,7 @@ class Opener {
       weights_.autoencoder.push_back(std::move(file));
     }
     if (weights_.autoencoder.empty()) {
-      return NotFoundIn(kAutoencoderFile, given_);
+      return NotFoundIn(kAutoencoderFile, {kAutoencoderFile}, given_);
     }
     return std::move(weights_);
   }
@@ -127,7 +118,7 @@ class Opener {
     std::string taken;
     std::vector<std::string> passed_over;
     absl::Status no_shards;
-    for (const char* name : kNetworkNames) {
+    for (const char* name : kNetworkFiles) {
       const std::string path = JoinPath(directory, name);
       COOPER_ASSIGN_OR_RETURN(const bool there, FileIsThere(path));
       if (!there) continue;
@@ -136,12 +127,13 @@ class Opener {
         continue;
       }
       if (IsIndex(name)) {
-        const absl::Status any = CheckAnyShard(directory, name);
-        if (absl::IsNotFound(any)) {
-          if (no_shards.ok()) no_shards = any;
+        const absl::StatusOr<IndexKind> kind = KindOfIndex(directory, name);
+        if (absl::IsNotFound(kind.status())) {
+          if (no_shards.ok()) no_shards = kind.status();
           continue;
         }
-        COOPER_RETURN_IF_ERROR(any);
+        COOPER_RETURN_IF_ERROR(kind.status());
+        if (*kind == IndexKind::kOfPlainFile) continue;
       }
       COOPER_ASSIGN_OR_RETURN(WeightFiles files, OpenSet(directory, name));
       std::move(files.begin(), files.end(),
@@ -150,6 +142,12 @@ class Opener {
     }
     if (taken.empty()) {
       COOPER_RETURN_IF_ERROR(CheckNothingIsReplaced(directory, no_shards));
+      if (given_.size() > 1 && directory == given_.back()) {
+        weights_.notes.push_back(
+            absl::StrCat(directory,
+                         ": holds no weights of the network; all "
+                         "come from the base"));
+      }
     }
     if (!no_shards.ok()) weights_.notes.emplace_back(no_shards.message());
     if (!passed_over.empty()) {
@@ -167,6 +165,12 @@ class Opener {
                                       const absl::Status& no_shards) const {
     if (!weights_.network.empty()) return absl::OkStatus();
     COOPER_RETURN_IF_ERROR(no_shards);
+    const std::string unfinished = UnfinishedDownload(directory);
+    if (!unfinished.empty()) {
+      return absl::NotFoundError(absl::StrCat(
+          directory,
+          ": holds no weights yet; a download is not complete: ", unfinished));
+    }
     const auto foreign = ForeignWeights(directory);
     if (!foreign) return absl::OkStatus();
     return absl::InvalidArgumentError(absl::StrCat(directory, ": ", *foreign));

@@ -21,11 +21,13 @@ struct OpenedWeights {
 
 // Opens, of each directory, `model.safetensors`, else its index with shards,
 // else the same of `ema`; and `ae.safetensors`. An index without any of its
-// shards counts as absent where other weights are there. The last directory
-// goes first, but one that holds nothing but the network's weights goes before
-// the others wherever it stands.
+// shards counts as absent where other weights are there, and so does one that
+// names only model.safetensors or ema.safetensors (KindOfIndex). The last
+// directory goes first, but one that holds nothing but the network's weights
+// goes before the others wherever it stands.
 //
-// Errors: NOT_FOUND: what was looked for and where; INVALID_ARGUMENT: weights
+// Errors: NOT_FOUND: what was looked for and where, or a fine-tune whose
+// download is not complete; INVALID_ARGUMENT: weights
 // in a form that is not read (an adapter, PyTorch's files) where those of
 // another directory would be served in their place; OpenShards' and
 // SafetensorsFile::Open's.

@@ -303,6 +303,10 @@ absl::Status CheckLayers(const LlmConfig& llm, const VitConfig& vit,
 std::vector<std::string> WeightReport::Notes() const {
   std::vector<std::string> lines = notes;
   for (const UnusedTensors& of_file : unused) {
+    const bool read = std::any_of(
+        files.begin(), files.end(),
+        [&](const auto& file) { return file.path == of_file.path; });
+    if (!read) continue;  // another line says so
     lines.push_back(absl::StrCat(
         of_file.path, ": ", of_file.names.size(),
         " tensors are not used: ", FirstOf(of_file.names, kListed)));

@@ -1,10 +1,13 @@
-"""Links of the documentation lead somewhere."""
+"""Links of the documentation lead somewhere, and what it shows works."""
 
+import os
+import pathlib
 import re
 
 import pytest
+import yaml
 
-from conftest import ROOT
+from conftest import KUBERNETES, ROOT, run
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
@@ -34,3 +37,20 @@ def test_every_script_and_file_named_in_backquotes_exists(page):
                        page.read_text())
     for path in named:
         assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("overlay", ["gpu", "gpu-copy", "gpu-image"])
+def test_the_patch_for_base_and_fine_tune_names_both(tmp_path, overlay):
+    (patch,) = re.findall(r"```yaml\n(patches:.*?)```",
+                          (ROOT / "docs/weights.md").read_text(), re.S)
+    base = os.path.relpath(KUBERNETES / "overlays" / overlay,
+                           os.path.realpath(tmp_path))
+    pathlib.Path(tmp_path, "kustomization.yaml").write_text(
+        yaml.safe_dump({"resources": [base], **yaml.safe_load(patch)}))
+    objects = yaml.safe_load_all(run("kubectl", "kustomize", tmp_path))
+    (server,) = [container for item in objects if item["kind"] == "Deployment"
+                 for container in item["spec"]["template"]["spec"]["containers"]]
+    # The last of two equal flags holds.
+    assert [argument for argument in server["args"]
+            if argument.startswith("--checkpoint=")][-1] == (
+        "--checkpoint=/mnt/models/BAGEL-7B-MoT,/mnt/models/COOPER")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -88,6 +89,102 @@ def test_the_cache_of_the_hub(tmp_path, nano, tensors):
         assert depth_of(server) == nano
     said = refusal(tmp_path / "models--a--b")
     assert str(snapshot) in said
+
+
+def test_the_layout_of_the_public_bagel(tmp_path, nano):
+    folder = layouts.bagel_of_the_hub(tmp_path / "BAGEL-7B-MoT")
+    layouts.note_download(folder)
+    with serving_of(folder, flags=["--check_weights"]) as server:
+        assert files_of(server) == {str(folder / "ema.safetensors"): 167,
+                                    str(folder / "ae.safetensors"): 176}
+        assert "is taken" not in server.errors()
+        assert depth_of(server) == nano
+
+
+# The fine-tune as supervised training saves it and as reinforcement learning
+# does, in one file and in shards; training leaves out what it has frozen.
+@pytest.mark.parametrize("name", ["ema", "model"])
+@pytest.mark.parametrize("shards", [0, 3])
+@pytest.mark.parametrize("with_index_of_bagel", [False, True])
+def test_the_layout_of_the_public_fine_tune(
+        tmp_path, nano, tensors, name, shards, with_index_of_bagel):
+    base = layouts.bagel_of_the_hub(tmp_path / "BAGEL-7B-MoT")
+    tune = tmp_path / "COOPER"
+    tune.mkdir()
+    if with_index_of_bagel:
+        shutil.copy(base / "model.safetensors.index.json", tune)
+    own = {key: tensor for key, tensor in tuned(tensors).items()
+           if not key.startswith("vit_model.")}
+    if shards:
+        layouts.write_shards(tune, name, own, shards)
+    else:
+        layouts.write_tensors(tune / f"{name}.safetensors", own)
+    for file in ("README.md", ".gitattributes", "config.json"):
+        shutil.copy(base / file, tune)
+    (tune / "training_args.bin").write_bytes(b"PK\x03\x04")
+    layouts.note_download(base)
+    layouts.note_download(tune)
+    with serving_of(base, tune, flags=["--check_weights"]) as server:
+        files = files_of(server)
+        assert sum(count for path, count in files.items()
+                   if path.startswith(str(tune))) == len(own)
+        assert files[str(base / "ema.safetensors")] == 167 - len(own)
+        assert files[str(base / "ae.safetensors")] == 176
+        assert depth_of(server) != nano
+
+
+def test_a_base_without_its_weights_serves_a_complete_fine_tune(
+        tmp_path, nano, tensors):
+    base = layouts.bagel_of_the_hub(tmp_path / "BAGEL-7B-MoT")
+    (base / "ema.safetensors").unlink()  # hf download --exclude
+    tune = tmp_path / "COOPER"
+    tune.mkdir()
+    layouts.write_tensors(tune / "ema.safetensors", tensors)
+    with serving_of(base, tune) as server:
+        assert files_of(server) == {str(tune / "ema.safetensors"): 167,
+                                    str(base / "ae.safetensors"): 176}
+        assert depth_of(server) == nano
+    layouts.write_tensors(
+        tune / "ema.safetensors",
+        {key: tensor for key, tensor in tensors.items()
+         if not key.startswith("vit_model.")})
+    assert "vit_model.vision_model." in refusal(base, tune)
+
+
+def test_what_a_newcomer_gets_wrong_is_one_line(tmp_path, tensors):
+    base = layouts.bagel_of_the_hub(tmp_path / "models" / "BAGEL-7B-MoT")
+    tune = tmp_path / "models" / "COOPER"
+    tune.mkdir()
+    layouts.write_tensors(tune / "ema.safetensors", tensors)
+    assert f", but in {base}" in refusal(tmp_path / "models")
+    assert f"--checkpoint=BASE,{tune}" in refusal(tune)
+    assert "separated by a comma" in refusal(f"{base}:{tune}")
+    assert "Git LFS" not in refusal(base / "ema.safetensors")
+    with serving("--log_format=json",
+                 f"--checkpoint={base}, {tune}") as server:
+        assert str(tune / "ema.safetensors") in files_of(server)
+    with serving_of(tune, base) as server:
+        assert "though" in server.errors()
+        assert str(tune / "ema.safetensors") in files_of(server)
+    (base / "ema.safetensors").unlink()
+    assert 'shard "ema.safetensors"' in refusal(base)
+    (base / "ema.safetensors").write_bytes(bytes(1 << 16))
+    assert "its download is not complete" in refusal(base)
+
+
+def test_a_download_that_is_not_complete_is_named(tmp_path, tensors):
+    folder = layouts.copy_nano(tmp_path / "x", without=["ema.safetensors"])
+    notes = folder / ".cache/huggingface/download"
+    notes.mkdir(parents=True)
+    (notes / "0a.0b.incomplete").write_bytes(b"x")
+    said = refusal(folder)
+    assert f"a download is not complete: {notes}/0a.0b.incomplete" in said
+    layouts.write_shards(folder, "model", tensors, 4)
+    for i in (2, 3):
+        (folder / f"model-{i:05}-of-00004.safetensors").unlink()
+    said = refusal(folder)
+    assert "model-00002-of-00004.safetensors\" and 1 more of 4" in said
+    assert "0a.0b.incomplete" in said
 
 
 def test_a_volume_of_kubernetes(tmp_path, nano):

@@ -90,3 +90,63 @@ def write_sums(folder):
     (folder / "SHA256SUMS").write_text("".join(
         f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n"
         for name in names))
+
+
+# What the hub's BAGEL-7B-MoT holds and the server has no use for.
+UNUSED_OF_BAGEL = {
+    ".gitattributes": "*.safetensors filter=lfs diff=lfs merge=lfs -text\n",
+    "README.md": "---\nlicense: apache-2.0\n---\n",
+    "config.json": json.dumps({"model_type": "bagel"}),
+    "generation_config.json": json.dumps({"do_sample": True}),
+    "preprocessor_config.json": json.dumps({"image_mean": [0.5, 0.5, 0.5]}),
+}
+BAGEL = {*UNUSED_OF_BAGEL, "ae.safetensors", "ema.safetensors",
+         "llm_config.json", "merges.txt", "model.safetensors.index.json",
+         "tokenizer.json", "tokenizer_config.json", "vit_config.json",
+         "vocab.json"}
+
+
+def write_fast_tokenizer(folder):
+    """tokenizer.json of what vocab.json, merges.txt and so on say."""
+    added = json.loads((folder / "tokenizer_config.json").read_text())[
+        "added_tokens_decoder"]
+    merges = (folder / "merges.txt").read_text().splitlines()
+    (folder / "tokenizer.json").write_text(json.dumps({
+        "version": "1.0",
+        "added_tokens": [{"id": int(token_id), **token}
+                         for token_id, token in added.items()],
+        "normalizer": {"type": "NFC"},
+        "model": {"type": "BPE",
+                  "vocab": json.loads((folder / "vocab.json").read_text()),
+                  "merges": [line for line in merges
+                             if line and not line.startswith("#")]}}))
+
+
+def bagel_of_the_hub(folder):
+    """The nano checkpoint with the file names of ByteDance-Seed/BAGEL-7B-MoT,
+    its index of every file included. Only the values that the 7B model has by
+    default, cooper_config.json, are not the hub's."""
+    copy_nano(folder)
+    for name, text in UNUSED_OF_BAGEL.items():
+        (folder / name).write_text(text)
+    write_fast_tokenizer(folder)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({
+        "metadata": {}, "weight_map": {
+            tensor: file for file in ("ema.safetensors", "ae.safetensors")
+            for tensor in read_tensors(folder / file)}}))
+    assert {file.name for file in folder.iterdir()} == BAGEL | {
+        "cooper_config.json"}
+    return folder
+
+
+def note_download(folder):
+    """What `hf download --local-dir` notes of a folder's files."""
+    notes = folder / ".cache/huggingface/download"
+    files = [file for file in folder.iterdir() if file.is_file()]
+    notes.mkdir(parents=True)
+    for file in files:
+        large = file.suffix == ".safetensors"
+        digest = (hashlib.sha256 if large else hashlib.sha1)(file.read_bytes())
+        (notes / f"{file.name}.metadata").write_text(
+            f"{40 * 'c'}\n{digest.hexdigest()}\n1764273600.0\n")
+    return folder

@@ -78,7 +78,14 @@ TEST(CheckDirectory, SaysWhatAPathIsInstead) {
             "hf download ByteDance-Seed/BAGEL-7B-MoT"},
         Row{"~/models", absl::StatusCode::kNotFound, "write $HOME"},
         Row{"~other", absl::StatusCode::kNotFound, "write $HOME"},
-        Row{"hf://a/b", absl::StatusCode::kNotFound, "this is a URL"}}) {
+        Row{"hf://a/b", absl::StatusCode::kNotFound, "this is a URL"},
+        Row{"$HOME/x", absl::StatusCode::kNotFound, "did not expand"},
+        Row{"'/models'", absl::StatusCode::kNotFound, "quotation marks"},
+        Row{directory.path() + ":/b", absl::StatusCode::kNotFound,
+            "separated by a comma"},
+        Row{directory.path() + " /b", absl::StatusCode::kNotFound,
+            "separated by a comma"},
+        Row{"", absl::StatusCode::kNotFound, "no such directory"}}) {
     EXPECT_THAT(CheckDirectory(row.path),
                 StatusIs(row.code, HasSubstr(row.message)))
         << row.path;
@@ -103,6 +110,11 @@ TEST(CheckDirectory, PointsToTheRevisionInTheHubsCache) {
   cache.Write("refs/main", "def\n");
   EXPECT_THAT(std::string(CheckDirectory(cache.path()).message()),
               HasSubstr(cache.File("snapshots/def")));
+  for (const char* name : {"snapshots", "blobs"}) {
+    EXPECT_THAT(std::string(CheckDirectory(cache.File(name)).message()),
+                HasSubstr(cache.File("snapshots/def")));
+  }
+  EXPECT_OK(CheckDirectory(cache.File("snapshots/def")));
 }
 
 TEST(FindFile, TakesTheLastDirectorysAndFollowsLinksOfLinks) {
@@ -190,7 +202,8 @@ TEST(ForeignContent, IsNamedInTextFilesAndWeightFiles) {
             "a PyTorch file"},
         Row{std::string("\x80\x02}q\x00", 5) + std::string(20, 'x'),
             "a PyTorch file"},
-        Row{"GGUF" + std::string(20, 'x'), "a GGUF file"}}) {
+        Row{"GGUF" + std::string(20, 'x'), "a GGUF file"},
+        Row{std::string(4096, '\0'), "nothing but zeros"}}) {
     directory.Write("x", row.bytes);
     EXPECT_THAT(SafetensorsFile::Open(directory.File("x")),
                 StatusIs(absl::StatusCode::kDataLoss,

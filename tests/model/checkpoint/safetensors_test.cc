@@ -127,7 +127,7 @@ TEST(SafetensorsFile, NamesTheFileThatIsMalformed) {
   directory.Write("empty.safetensors", "");
   EXPECT_THAT(SafetensorsFile::Open(directory.File("empty.safetensors")),
               StatusIs(absl::StatusCode::kDataLoss,
-                       HasSubstr("empty.safetensors: header length")));
+                       HasSubstr("empty.safetensors: an empty file")));
 }
 
 TEST(SafetensorsFile, RefusesDirectoriesAndPipes) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
 
 #include "tests/model/checkpoint/temp_directory.h"
@@ -62,7 +63,7 @@ TEST(ShardIndex, NamesTheLinkThatLeadsNowhere) {
   EXPECT_THAT(OpenShards(directory.path(), kIndex),
               StatusIs(absl::StatusCode::kNotFound,
                        HasSubstr("/blobs/0a1b, which does not exist")));
-  EXPECT_OK(CheckAnyShard(directory.path(), kIndex));
+  EXPECT_OK(KindOfIndex(directory.path(), kIndex));
 }
 
 TEST(ShardIndex, RefusesNamesThatAreNoPlainFileNames) {
@@ -84,9 +85,64 @@ TEST(ShardIndex, RefusesNamesThatAreNoPlainFileNames) {
 TEST(ShardIndex, NamesTheShardThatIsMissing) {
   const TempDirectory directory;
   directory.Write(kIndex, R"({"weight_map":{"a":"one.safetensors"}})");
-  EXPECT_THAT(
-      OpenShards(directory.path(), kIndex),
-      StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"one.safetensors\"")));
+  EXPECT_THAT(OpenShards(directory.path(), kIndex),
+              StatusIs(absl::StatusCode::kNotFound,
+                       HasSubstr("shard \"one.safetensors\": not found in " +
+                                 directory.path())));
+}
+
+TEST(ShardIndex, CountsTheShardsThatAreMissing) {
+  const TempDirectory directory;
+  // Is not looked into: what is missing is said first.
+  directory.Write("two.safetensors", "no weights");
+  directory.Write(kIndex, R"({"weight_map":{"a":"one.safetensors",
+      "b":"two.safetensors","c":"three.safetensors","d":"four.safetensors"}})");
+  EXPECT_THAT(OpenShards(directory.path(), kIndex),
+              StatusIs(absl::StatusCode::kNotFound,
+                       HasSubstr("shard \"four.safetensors\" and 2 more of "
+                                 "4: not found in " +
+                                 directory.path())));
+}
+
+TEST(ShardIndex, WhatItSaysOfTheAutoencoderIsPassedOver) {
+  const TempDirectory directory;
+  WriteShard(directory.File("one.safetensors"), "a");
+  WriteShard(directory.File("ae.safetensors"), "encoder");
+  directory.Write(kIndex, R"({"weight_map":{"a":"one.safetensors",
+      "vae_model.encoder":"ae.safetensors"}})");
+  ASSERT_OK_AND_ASSIGN(const auto shards, OpenShards(directory.path(), kIndex));
+  ASSERT_EQ(shards.size(), 1);
+  EXPECT_EQ(shards[0]->path(), directory.File("one.safetensors"));
+  std::filesystem::remove(directory.File("one.safetensors"));
+  for (const absl::Status& status :
+       {OpenShards(directory.path(), kIndex).status(),
+        KindOfIndex(directory.path(), kIndex).status()}) {
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound,
+                                 HasSubstr("\"one.safetensors\"")));
+  }
+}
+
+TEST(ShardIndex, OfOnePlainFileIsToldApart) {
+  const TempDirectory directory;
+  for (const char* name : {"one.safetensors", "ema.safetensors"}) {
+    WriteShard(directory.File(name), "a");
+  }
+  struct Row {
+    const char* map;
+    IndexKind kind;
+  };
+  for (const Row& row :
+       {Row{R"({"a":"ema.safetensors"})", IndexKind::kOfPlainFile},
+        Row{R"({"a":"ema.safetensors","encoder":"ae.safetensors"})",
+            IndexKind::kOfPlainFile},
+        Row{R"({"a":"one.safetensors"})", IndexKind::kOfShards},
+        Row{R"({"a":"ema.safetensors","b":"one.safetensors"})",
+            IndexKind::kOfShards}}) {
+    directory.Write(kIndex, std::string(R"({"weight_map":)") + row.map + "}");
+    ASSERT_OK_AND_ASSIGN(const IndexKind kind,
+                         KindOfIndex(directory.path(), kIndex));
+    EXPECT_EQ(kind, row.kind) << row.map;
+  }
 }
 
 TEST(ShardIndex, NamesTheTensorThatIsNotInItsShard) {
@@ -119,7 +175,8 @@ TEST(ShardIndex, NamesTheTensorThatIsInTwoShards) {
 TEST(ShardIndex, RefusesAnIndexWithoutAWeightMap) {
   const TempDirectory directory;
   for (const char* text : {"{}", R"({"weight_map":[]})", R"({"weight_map":{}})",
-                           R"({"weight_map":{"a":1}})"}) {
+                           R"({"weight_map":{"a":1}})",
+                           R"({"weight_map":{"a":"ae.safetensors"}})"}) {
     directory.Write(kIndex, text);
     EXPECT_THAT(OpenShards(directory.path(), kIndex),
                 StatusIs(absl::StatusCode::kInvalidArgument,

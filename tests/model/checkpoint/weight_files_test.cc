@@ -50,6 +50,12 @@ class WeightFilesTest : public ::testing::Test {
     return PathsOf(opened->network);
   }
 
+  std::vector<std::string> NotesOfTheBaseAlone() const {
+    const auto opened = OpenWeights({base_.path()});
+    EXPECT_OK(opened);
+    return opened->notes;
+  }
+
   const TempDirectory base_;
   const TempDirectory tune_;
 };
@@ -92,7 +98,7 @@ TEST_F(WeightFilesTest, SaysWhichOfSeveralIsTaken) {
   base_.Write("model.safetensors.index.json", IndexOf("none.safetensors"));
   EXPECT_THAT(Network(), ElementsAre(base_.File("model.safetensors")));
   EXPECT_THAT(
-      Open()->notes,
+      NotesOfTheBaseAlone(),
       ElementsAre(HasSubstr(
           base_.path() + ": model.safetensors is taken, not "
                          "model.safetensors.index.json or ema.safetensors")));
@@ -101,18 +107,28 @@ TEST_F(WeightFilesTest, SaysWhichOfSeveralIsTaken) {
 TEST_F(WeightFilesTest, AnIndexWithoutItsShardsDoesNotBlockOtherWeights) {
   base_.Write("model.safetensors.index.json", IndexOf("none.safetensors"));
   EXPECT_THAT(Network(), ElementsAre(base_.File("ema.safetensors")));
-  EXPECT_THAT(Open()->notes, ElementsAre(HasSubstr("\"none.safetensors\"")));
+  EXPECT_THAT(NotesOfTheBaseAlone(),
+              ElementsAre(HasSubstr("\"none.safetensors\"")));
 }
 
-TEST_F(WeightFilesTest, AnIndexOfTheWholeRepositoryIsRead) {
-  base_.Write("model.safetensors.index.json",
-              R"({"weight_map":{"x":"ema.safetensors"}})");
+// As the public BAGEL is laid out, and a fine-tune that has its index.
+TEST_F(WeightFilesTest, AnIndexOfAPlainFileSaysNothing) {
+  constexpr char kIndex[] = R"({"weight_map":{"x":"ema.safetensors",
+      "y":"ema.safetensors","vae_model.x":"ae.safetensors"}})";
+  base_.Write("model.safetensors.index.json", kIndex);
   EXPECT_THAT(Network(), ElementsAre(base_.File("ema.safetensors")));
-  WriteOneTensor(base_.File("ae.safetensors"), "encoder");
-  base_.Write("model.safetensors.index.json",
-              R"({"weight_map":{"x":"ema.safetensors",
-                                "encoder":"ae.safetensors"}})");
-  EXPECT_THAT(Network(), ElementsAre(base_.File("ema.safetensors")));
+  EXPECT_THAT(NotesOfTheBaseAlone(), IsEmpty());
+  tune_.Write("model.safetensors.index.json", kIndex);
+  WriteOneTensor(tune_.File("ema.safetensors"), "x");
+  EXPECT_THAT(Network(), ElementsAre(tune_.File("ema.safetensors"),
+                                     base_.File("ema.safetensors")));
+  EXPECT_THAT(Open()->notes, IsEmpty());
+  std::filesystem::remove(tune_.File("ema.safetensors"));
+  WriteOneTensor(tune_.File("ae.safetensors"), "x");
+  EXPECT_THAT(Open(), StatusIs(absl::StatusCode::kNotFound,
+                               HasSubstr("shard \"ema.safetensors\": not found "
+                                         "in " +
+                                         tune_.path())));
 }
 
 TEST_F(WeightFilesTest, ABaseWhoseShardsWereLeftOutIsFine) {
@@ -153,6 +169,20 @@ TEST_F(WeightFilesTest, AnAdapterBesideTheWeightsIsNotLookedAt) {
   base_.Write("adapter_model.safetensors", "");
   tune_.Write("tokenizer.json", "{}");
   EXPECT_THAT(Network(), ElementsAre(base_.File("ema.safetensors")));
+  EXPECT_THAT(Open()->notes,
+              ElementsAre(HasSubstr(tune_.path() + ": holds no weights")));
+}
+
+TEST_F(WeightFilesTest, AFineTuneThatIsStillDownloadedIsNotReplacedByTheBase) {
+  tune_.Write("tokenizer.json", "{}");
+  std::filesystem::create_directories(
+      tune_.File(".cache/huggingface/download"));
+  tune_.Write(".cache/huggingface/download/0a.incomplete", "");
+  EXPECT_THAT(Open(),
+              StatusIs(absl::StatusCode::kNotFound,
+                       AllOf(HasSubstr(tune_.path() + ": holds no weights"),
+                             HasSubstr("0a.incomplete"))));
+  WriteOneTensor(tune_.File("ema.safetensors"), "x");
   EXPECT_THAT(Open()->notes, IsEmpty());
 }
 
