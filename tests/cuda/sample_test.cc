@@ -31,8 +31,9 @@ class SampleTest : public ::testing::Test {
     for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
     double mass = total;
     if (row.top_p < 1.0) {
-      std::stable_sort(order.begin(), order.end(),
-                       [&](int a, int b) { return weights[a] > weights[b]; });
+      std::sort(order.begin(), order.end(), [&](int a, int b) {
+        return weights[a] != weights[b] ? weights[a] > weights[b] : a < b;
+      });
       mass = 0.0;
       for (const int token : order) {
         mass += weights[token];
