@@ -38,8 +38,8 @@ def start_server(binaries, flags, environment, log):
             stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             env=environment)
     while server.poll() is None:
-        ready = re.search(r"ready grpc=(\S+)",
-                          log.read_text(errors="replace"))
+        ready = re.search(r"^cooper_server ready grpc=(\S+)",
+                          log.read_text(errors="replace"), re.MULTILINE)
         if ready:
             return server, ready.group(1)
         time.sleep(0.05)

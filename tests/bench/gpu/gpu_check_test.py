@@ -55,11 +55,13 @@ sys.exit({failed} > 0)
 """
 SERVER = """
 import signal
+print('2026 info ready grpc="127.0.0.1:3" model="demo"', flush=True)
 print('cooper_server ready grpc=127.0.0.1:1 metrics=127.0.0.1:2', flush=True)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 while True: time.sleep(1)
 """
 COOPER = """
+if '--server=127.0.0.1:1' not in sys.argv: sys.exit('no such server')
 print(json.dumps({{'text_delta': {{'text': {said!r}}}}}))
 print(json.dumps({{'finished': {{'boxed': 'left'}}}}))
 """
