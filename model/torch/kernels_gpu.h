@@ -34,7 +34,7 @@ class GpuKernels final : public GenericKernels {
                        const SequenceLengths& lengths) override;
 
  private:
-  // `x` is null where nothing is added.
+  // `delta` is undefined where nothing is added.
   at::Tensor RunNorm(const at::Tensor& x, const at::Tensor& delta,
                      const at::Tensor& weight, double eps);
   cuda::Type type() const;

@@ -101,8 +101,10 @@ absl::StatusOr<bool> RunParts(Run* run, PartPacer* pacer, const Device& device,
     if (!status.ok()) return status;
     slice->Ran();
   }
-  absl::Status status = Synchronize(device);
-  if (!status.ok()) return status;
+  if (endless) {
+    absl::Status status = Synchronize(device);
+    if (!status.ok()) return status;
+  }
   return true;
 }
 

@@ -2,6 +2,9 @@
 
 #include <c10/util/Exception.h>
 
+#include <chrono>
+#include <thread>
+
 #include "model/device_status.h"
 #include "model/torch/guard.h"
 #include "model/torch/torch_model.h"
@@ -269,6 +272,26 @@ TEST_F(GpuModelTest, AGpuThatVanishesIsNoticedInTheNextSlice) {
   };
   EXPECT_THAT((*step)->RunSlice(absl::ZeroDuration()).status(),
               StatusIs(absl::StatusCode::kInternal, HasSubstr("fallen off")));
+}
+
+// Of 100 ms a slice plans 75: a second layer of 40 ms would end too late.
+TEST_F(GpuModelTest, ASliceEndsBeforeALayerThatWouldExceedIt) {
+  const auto model = Load();
+  ASSERT_NE(model, nullptr);
+  const auto context = model->NewContext();
+  const model::Segment text = SomeText(20, 3);
+  model::AppendItem item{context.get(), &text, {}};
+  const auto step = model->BeginAppend(absl::MakeSpan(&item, 1));
+  ASSERT_OK(step);
+  layer_.on_synchronize = [] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(40));
+    return absl::OkStatus();
+  };
+  const int before = layer_.synchronized;
+  const auto done = (*step)->RunSlice(absl::Milliseconds(100));
+  ASSERT_OK(done);
+  EXPECT_FALSE(*done);
+  EXPECT_EQ(layer_.synchronized, before + 1);
 }
 
 TEST_F(GpuModelTest, NoCallUsesAGpuThatVanished) {

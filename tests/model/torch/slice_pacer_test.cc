@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/model/torch/fake_device_layer.h"
+
 namespace cooper::torch_model {
 namespace {
 
@@ -91,6 +93,28 @@ TEST(RunPartsTest, RunsAtLeastOneAndNoMoreThanFits) {
   run.ran = 0;
   SliceBudget slice(absl::Hours(1));
   EXPECT_TRUE(RunParts(&run, &pacer, Device(), &slice).value());
+}
+
+TEST(RunPartsTest, ASliceWithoutEndWaitsOnceForPartsThatAreKnown) {
+  FakeDeviceLayer layer;
+  Device device;
+  device.gpu = 0;
+  device.layer = &layer;
+  PartPacer pacer;
+  const auto waits = [&] {
+    const int before = layer.synchronized;
+    CountedRun run;
+    SliceBudget slice(absl::InfiniteDuration());
+    EXPECT_TRUE(RunParts(&run, &pacer, device, &slice).value());
+    EXPECT_EQ(run.ran, 4);
+    return layer.synchronized - before;
+  };
+  EXPECT_GE(waits(), 4) << "it learns how long each part takes";
+  EXPECT_EQ(waits(), 1);
+  layer.on_synchronize = [] { return absl::InternalError("the GPU is gone"); };
+  CountedRun run;
+  SliceBudget slice(absl::InfiniteDuration());
+  EXPECT_FALSE(RunParts(&run, &pacer, device, &slice).ok());
 }
 
 }  // namespace
