@@ -56,7 +56,7 @@ TEST(PartPacerTest, LetsThroughWhatFits) {
   SliceBudget slice(absl::Hours(10));
   EXPECT_TRUE(pacer.Fits(3, 100, slice)) << "a slice runs something";
   slice.Ran();
-  EXPECT_FALSE(pacer.Fits(3, 100, slice)) << "nobody knows how long it takes";
+  EXPECT_FALSE(pacer.Fits(3, 100, slice)) << "how long it takes is not known";
   pacer.Observe(3, 100, absl::Hours(1));
   EXPECT_TRUE(pacer.Fits(3, 700, slice));
   EXPECT_FALSE(pacer.Fits(3, 900, slice));
