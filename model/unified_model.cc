@@ -1,7 +1,7 @@
 #include "model/unified_model.h"
 
-#include "server/base/check.h"
-#include "server/base/status_macros.h"
+#include "base/check.h"
+#include "base/status_macros.h"
 
 namespace cooper::model {
 namespace {

@@ -15,12 +15,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "base/clock.h"
+#include "base/logging.h"
+#include "base/mutex.h"
+#include "base/status_macros.h"
+#include "base/worker_pool.h"
 #include "model/device_status.h"
-#include "server/base/clock.h"
-#include "server/base/logging.h"
-#include "server/base/mutex.h"
-#include "server/base/status_macros.h"
-#include "server/base/worker_pool.h"
 #include "server/metrics/log_collector.h"
 #include "server/metrics/metrics_listener.h"
 #include "server/metrics/process_collector.h"
@@ -153,8 +153,12 @@ class Process {
     rpc::ServerOptions rpc = options_.rpc;
     if (!options_.tracing.endpoint.empty()) {
       rpc.tracer = traces_
-                       .emplace(options_.tracing, options_.rpc.version,
-                                &metrics_, clock_)
+                       .emplace(
+                           options_.tracing, options_.rpc.version,
+                           [this](int64_t spans, bool exported) {
+                             metrics_.SpansEnded(spans, exported);
+                           },
+                           clock_)
                        .tracer();
     }
     COOPER_ASSIGN_OR_RETURN(

@@ -6,11 +6,11 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/listen_address.h"
 #include "model/load_progress.h"
 #include "model/unified_model.h"
-#include "server/base/listen_address.h"
 #include "server/engine/engine.h"
-#include "server/rpc/server.h"
+#include "server/server.h"
 #include "server/tracing/export.h"
 
 namespace cooper {

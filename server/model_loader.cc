@@ -3,9 +3,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/logging.h"
+#include "base/status_macros.h"
 #include "model/fake/fake_model.h"
-#include "server/base/logging.h"
-#include "server/base/status_macros.h"
 
 #ifdef COOPER_WITH_TORCH
 #include <filesystem>

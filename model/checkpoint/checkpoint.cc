@@ -6,11 +6,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/status_macros.h"
 #include "model/checkpoint/json_fields.h"
 #include "model/checkpoint/json_file.h"
 #include "model/checkpoint/path_hints.h"
 #include "model/checkpoint/weight_files.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::checkpoint {
 namespace {

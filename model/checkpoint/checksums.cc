@@ -10,10 +10,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/logging.h"
+#include "base/status_macros.h"
 #include "model/checkpoint/file_lookup.h"
 #include "model/checkpoint/json_file.h"
-#include "server/base/logging.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::checkpoint {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "server/base/digest.h"
+#include "base/digest.h"
 
 namespace cooper::checkpoint {
 

@@ -3,9 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/checkpoint/json_fields.h"
 #include "model/checkpoint/json_file.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::checkpoint {
 namespace {

@@ -3,11 +3,11 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/logging.h"
+#include "base/status_macros.h"
 #include "model/checkpoint/config.h"
 #include "model/checkpoint/json_fields.h"
 #include "model/checkpoint/json_file.h"
-#include "server/base/logging.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::checkpoint {
 namespace {

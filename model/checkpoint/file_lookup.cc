@@ -14,9 +14,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/logging.h"
+#include "base/status_macros.h"
 #include "model/checkpoint/path_hints.h"
-#include "server/base/logging.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::checkpoint {
 namespace {

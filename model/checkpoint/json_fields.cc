@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "server/base/logging.h"
+#include "base/logging.h"
 
 namespace cooper::checkpoint {
 namespace {

@@ -13,8 +13,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/logging.h"
 #include "model/checkpoint/file_lookup.h"
-#include "server/base/logging.h"
 
 namespace cooper::checkpoint {
 namespace {

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "server/base/logging.h"
+#include "base/logging.h"
 
 namespace cooper::checkpoint {
 namespace {

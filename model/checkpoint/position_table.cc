@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "server/base/check.h"
+#include "base/check.h"
 
 namespace cooper::checkpoint {
 

@@ -9,10 +9,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "base/status_macros.h"
 #include "model/checkpoint/position_table.h"
 #include "model/checkpoint/safetensors.h"
 #include "model/checkpoint/tensor_list.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::checkpoint {
 namespace {

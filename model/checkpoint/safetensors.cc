@@ -8,11 +8,11 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
+#include "base/logging.h"
+#include "base/status_macros.h"
 #include "model/checkpoint/file_lookup.h"
 #include "model/checkpoint/safetensors_header.h"
-#include "server/base/check.h"
-#include "server/base/logging.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::checkpoint {
 

@@ -12,9 +12,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "server/base/check.h"
-#include "server/base/logging.h"
-#include "server/base/status_macros.h"
+#include "base/check.h"
+#include "base/logging.h"
+#include "base/status_macros.h"
 
 namespace cooper::checkpoint {
 namespace {

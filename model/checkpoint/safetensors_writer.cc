@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/checkpoint/safetensors.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::checkpoint {
 namespace {

@@ -10,10 +10,10 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/logging.h"
+#include "base/status_macros.h"
 #include "model/checkpoint/file_lookup.h"
 #include "model/checkpoint/json_file.h"
-#include "server/base/logging.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::checkpoint {
 namespace {

@@ -1,8 +1,8 @@
 #include "model/checkpoint/tensor_set.h"
 
 #include "absl/strings/str_cat.h"
-#include "server/base/check.h"
-#include "server/base/logging.h"
+#include "base/check.h"
+#include "base/logging.h"
 
 namespace cooper::checkpoint {
 

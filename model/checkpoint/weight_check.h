@@ -9,11 +9,11 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/mutex.h"
+#include "base/worker_pool.h"
 #include "model/checkpoint/checksums.h"
 #include "model/checkpoint/tensor_set.h"
 #include "model/load_progress.h"
-#include "server/base/mutex.h"
-#include "server/base/worker_pool.h"
 
 namespace cooper::checkpoint {
 

@@ -16,12 +16,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "base/logging.h"
+#include "base/status_macros.h"
 #include "model/checkpoint/file_lookup.h"
 #include "model/checkpoint/position_table.h"
 #include "model/checkpoint/tensor_list.h"
 #include "model/checkpoint/tensor_names.h"
-#include "server/base/logging.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::checkpoint {
 namespace {

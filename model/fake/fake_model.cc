@@ -10,12 +10,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/status_macros.h"
 #include "model/device_status.h"
 #include "model/fake/fake_flow.h"
 #include "model/fake/fake_steps.h"
-#include "server/base/check.h"
-#include "server/base/clock.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::fake {
 namespace {

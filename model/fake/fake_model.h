@@ -11,11 +11,11 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/mutex.h"
 #include "model/fake/fake_codec.h"
 #include "model/fake/fake_context.h"
 #include "model/fake/fake_script.h"
 #include "model/unified_model.h"
-#include "server/base/mutex.h"
 
 namespace cooper::fake {
 

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "base/status_macros.h"
 #include "model/fake/fake_flow.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::fake {
 namespace {

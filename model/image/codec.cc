@@ -1,11 +1,11 @@
 #include "model/image/codec.h"
 
+#include "base/status_macros.h"
 #include "model/image/jpeg_decoder.h"
 #include "model/image/png_decoder.h"
 #include "model/image/rejection.h"
 #include "model/image/sniff.h"
 #include "model/image/webp_decoder.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::image {
 

@@ -1,6 +1,6 @@
 #include "model/image/compose.h"
 
-#include "server/base/check.h"
+#include "base/check.h"
 
 namespace cooper::image {
 namespace {

@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/image/compose.h"
 #include "model/image/exif.h"
 #include "model/image/failure.h"
 #include "model/image/jpeg_library.h"
 #include "model/image/jpeg_markers.h"
 #include "model/image/rejection.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::image {
 namespace {

@@ -6,9 +6,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/image/exif.h"
 #include "model/image/rejection.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::image {
 namespace {

@@ -4,9 +4,9 @@
 #include <zlib.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/image/exif.h"
 #include "model/image/rejection.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::image {
 namespace {

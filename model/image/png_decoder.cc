@@ -12,12 +12,12 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "base/status_macros.h"
 #include "model/image/compose.h"
 #include "model/image/exif.h"
 #include "model/image/failure.h"
 #include "model/image/png_chunks.h"
 #include "model/image/rejection.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::image {
 namespace {

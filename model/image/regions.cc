@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "model/image/colour_labels.h"
 #include "model/image/maps.h"
-#include "server/base/check.h"
 
 namespace cooper::image {
 namespace {

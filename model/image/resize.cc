@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/base/check.h"
+#include "base/check.h"
 
 namespace cooper::image {
 namespace {

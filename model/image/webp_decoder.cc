@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/image/compose.h"
 #include "model/image/exif.h"
 #include "model/image/rejection.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::image {
 namespace {

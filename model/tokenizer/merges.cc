@@ -6,8 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "server/base/logging.h"
-#include "server/base/status_macros.h"
+#include "base/logging.h"
+#include "base/status_macros.h"
 
 namespace cooper::tokenizer {
 

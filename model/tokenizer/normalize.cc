@@ -6,8 +6,8 @@
 #include <tuple>
 #include <vector>
 
+#include "base/check.h"
 #include "model/text_codec.h"
-#include "server/base/check.h"
 
 namespace cooper::tokenizer {
 namespace {

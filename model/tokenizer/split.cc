@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/strings/str_replace.h"
-#include "server/base/check.h"
+#include "base/check.h"
 
 namespace cooper::tokenizer {
 

@@ -8,14 +8,14 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/logging.h"
+#include "base/status_macros.h"
 #include "model/tokenizer/added_tokens.h"
 #include "model/tokenizer/bpe.h"
 #include "model/tokenizer/byte_alphabet.h"
 #include "model/tokenizer/normalize.h"
 #include "model/tokenizer/split.h"
 #include "model/tokenizer/tokenizer_files.h"
-#include "server/base/logging.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::tokenizer {
 

@@ -11,13 +11,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/logging.h"
+#include "base/status_macros.h"
 #include "model/checkpoint/file_lookup.h"
 #include "model/checkpoint/json_file.h"
 #include "model/tokenizer/byte_alphabet.h"
 #include "model/tokenizer/merges.h"
 #include "model/tokenizer/split.h"
-#include "server/base/logging.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::tokenizer {
 namespace {

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <variant>
 
+#include "base/status_macros.h"
 #include "model/torch/guard.h"
-#include "model/torch/pixels.h"
-#include "server/base/status_macros.h"
+#include "model/torch/vision/pixels.h"
 
 namespace cooper::torch_model {
 namespace {

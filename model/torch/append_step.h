@@ -12,13 +12,13 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "model/torch/append_batch.h"
-#include "model/torch/autoencoder.h"
 #include "model/torch/kv_cache.h"
-#include "model/torch/latents.h"
 #include "model/torch/paced_pass.h"
 #include "model/torch/slice_pacer.h"
 #include "model/torch/transformer.h"
-#include "model/torch/vision_encoder.h"
+#include "model/torch/vision/autoencoder.h"
+#include "model/torch/vision/latents.h"
+#include "model/torch/vision/vision_encoder.h"
 #include "model/unified_model.h"
 
 namespace cooper::torch_model {

@@ -8,9 +8,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/status_macros.h"
 #include "model/device_status.h"
 #include "model/torch/dtype_choice.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::torch_model {
 namespace {

@@ -9,9 +9,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/cuda/kernels.h"
 #include "model/torch/device_layer.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::torch_model {
 namespace {

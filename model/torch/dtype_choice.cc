@@ -8,7 +8,7 @@
 #include <chrono>
 #include <limits>
 
-#include "model/torch/packed_weight.h"
+#include "model/torch/cpu/packed_weight.h"
 
 namespace cooper::torch_model {
 namespace {

@@ -7,9 +7,9 @@
 
 #include <utility>
 
+#include "base/check.h"
+#include "base/status_macros.h"
 #include "model/torch/guard.h"
-#include "server/base/check.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::torch_model {
 std::vector<float> FlowTimes(const model::FlowOptions& options) {

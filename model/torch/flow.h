@@ -7,10 +7,10 @@
 #include <optional>
 #include <vector>
 
-#include "model/torch/autoencoder.h"
 #include "model/torch/kv_cache.h"
-#include "model/torch/latents.h"
 #include "model/torch/paced_pass.h"
+#include "model/torch/vision/autoencoder.h"
+#include "model/torch/vision/latents.h"
 #include "model/unified_model.h"
 
 // Rectified flow over latents with up to three guidance branches (model-spec

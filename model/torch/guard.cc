@@ -7,7 +7,7 @@
 #include <new>
 
 #include "absl/strings/str_cat.h"
-#include "server/base/status_macros.h"
+#include "base/status_macros.h"
 
 namespace cooper::torch_model {
 

@@ -3,10 +3,10 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/isfinite.h>
 
+#include "base/status_macros.h"
 #include "model/torch/flow.h"
 #include "model/torch/guard.h"
-#include "model/torch/pixels.h"
-#include "server/base/status_macros.h"
+#include "model/torch/vision/pixels.h"
 
 namespace cooper::torch_model {
 

@@ -6,9 +6,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "model/torch/autoencoder.h"
 #include "model/torch/device.h"
 #include "model/torch/slice_pacer.h"
+#include "model/torch/vision/autoencoder.h"
 #include "model/unified_model.h"
 
 namespace cooper::torch_model {

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "model/torch/cpu/packed_weight.h"
 #include "model/torch/device.h"
-#include "model/torch/packed_weight.h"
 #include "model/torch/weights.h"
 
 namespace cooper::torch_model {

@@ -8,17 +8,17 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
+#include "base/status_macros.h"
 #include "model/checkpoint/checkpoint.h"
 #include "model/checkpoint/weight_check.h"
 #include "model/device_status.h"
+#include "model/torch/cpu/instruction_set.h"
 #include "model/torch/device_settings.h"
 #include "model/torch/guard.h"
-#include "model/torch/instruction_set.h"
 #include "model/torch/torch_model.h"
 #include "model/torch/torch_warnings.h"
 #include "model/torch/warm_up.h"
-#include "server/base/check.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::torch_model {
 namespace {

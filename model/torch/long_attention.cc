@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "server/base/logging.h"
+#include "base/logging.h"
 
 namespace cooper::torch_model {
 namespace {

@@ -1,6 +1,6 @@
 #include "model/torch/paced_pass.h"
 
-#include "server/base/status_macros.h"
+#include "base/status_macros.h"
 
 namespace cooper::torch_model {
 

@@ -7,8 +7,8 @@
 #include <set>
 #include <utility>
 
+#include "base/check.h"
 #include "model/torch/upload.h"
-#include "server/base/check.h"
 
 namespace cooper::torch_model {
 namespace {

@@ -9,11 +9,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/torch/guard.h"
 #include "model/torch/latents_step.h"
 #include "model/torch/token_choice.h"
 #include "model/torch/upload.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::torch_model {
 namespace {

@@ -12,15 +12,15 @@
 #include "model/checkpoint/config.h"
 #include "model/tokenizer/tokenizer.h"
 #include "model/torch/append_step.h"
-#include "model/torch/autoencoder.h"
 #include "model/torch/flow.h"
 #include "model/torch/kv_cache.h"
-#include "model/torch/latents.h"
 #include "model/torch/load_model.h"
 #include "model/torch/memory_plan.h"
 #include "model/torch/slice_pacer.h"
 #include "model/torch/transformer.h"
-#include "model/torch/vision_encoder.h"
+#include "model/torch/vision/autoencoder.h"
+#include "model/torch/vision/latents.h"
+#include "model/torch/vision/vision_encoder.h"
 #include "model/unified_model.h"
 
 namespace cooper::torch_model {

@@ -2,7 +2,7 @@
 
 #include <c10/util/Exception.h>
 
-#include "server/base/logging.h"
+#include "base/logging.h"
 
 namespace cooper::torch_model {
 namespace {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <utility>
 
-#include "server/base/status_macros.h"
+#include "base/status_macros.h"
 
 namespace cooper::torch_model {
 namespace {

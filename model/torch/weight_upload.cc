@@ -10,8 +10,8 @@
 #include <cmath>
 #include <set>
 
+#include "base/status_macros.h"
 #include "model/torch/finite.h"
-#include "server/base/status_macros.h"
 
 namespace cooper::torch_model {
 namespace {

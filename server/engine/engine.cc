@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/engine/admission.h"
-#include "server/engine/end_status.h"
+#include "server/engine/core/end_status.h"
+#include "server/engine/core/error.h"
 #include "server/engine/engine_loop.h"
-#include "server/engine/error.h"
+#include "server/engine/schedule/admission.h"
 
 namespace cooper::engine {
 namespace {

@@ -6,12 +6,12 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/worker_pool.h"
 #include "model/image/codec.h"
 #include "model/unified_model.h"
-#include "server/base/clock.h"
-#include "server/base/worker_pool.h"
-#include "server/engine/event.h"
-#include "server/engine/request.h"
+#include "server/engine/core/event.h"
+#include "server/engine/core/request.h"
 #include "server/metrics/server_metrics.h"
 
 namespace cooper::engine {

@@ -9,25 +9,25 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "server/base/logging.h"
-#include "server/base/status_macros.h"
-#include "server/engine/end_status.h"
+#include "base/logging.h"
+#include "base/status_macros.h"
+#include "server/engine/core/end_status.h"
 
 namespace cooper::engine {
 namespace {
 
 constexpr absl::Duration kGpuMemoryPeriod = absl::Seconds(1);
 
-WaveKind KindOf(Execution::State state) {
+BatchKind KindOf(Execution::State state) {
   switch (state) {
     case Execution::State::kAppend:
-      return WaveKind::kAppend;
+      return BatchKind::kPrefill;
     case Execution::State::kFlowStep:
-      return WaveKind::kFlow;
+      return BatchKind::kDenoise;
     case Execution::State::kLatents:
-      return WaveKind::kLatents;
+      return BatchKind::kVaeDecode;
     default:
-      return WaveKind::kDecode;
+      return BatchKind::kDecode;
   }
 }
 
@@ -180,8 +180,8 @@ absl::StatusOr<bool> EngineLoop::Turn() {
 }
 
 absl::StatusOr<bool> EngineLoop::RunWave() {
-  const std::vector<WaveKind> under_way = runner_.under_way();
-  if (!absl::c_linear_search(under_way, WaveKind::kAppend)) {
+  const std::vector<BatchKind> under_way = runner_.under_way();
+  if (!absl::c_linear_search(under_way, BatchKind::kPrefill)) {
     prefixes_.EndWave();
   }
   std::vector<Job*> running;
@@ -202,9 +202,9 @@ absl::StatusOr<bool> EngineLoop::RunWave() {
         clients
             .try_emplace(job->request.client, static_cast<int>(clients.size()))
             .first->second;
-    if (item.kind == WaveKind::kAppend) {
+    if (item.kind == BatchKind::kPrefill) {
       item.rows = job->execution->append_rows();
-    } else if (item.kind == WaveKind::kFlow) {
+    } else if (item.kind == BatchKind::kDenoise) {
       item.rows = job->execution->flow_rows();
     }
     ready.push_back(item);
@@ -214,7 +214,7 @@ absl::StatusOr<bool> EngineLoop::RunWave() {
   if (!wave.has_value()) return false;
   std::vector<Job*> jobs;
   for (const int request : wave->requests) jobs.push_back(running[request]);
-  if (wave->kind == WaveKind::kDecode) {
+  if (wave->kind == BatchKind::kDecode) {
     COOPER_RETURN_IF_ERROR(runner_.Decode(jobs));
   } else {
     std::vector<Job*> done;
@@ -234,9 +234,9 @@ absl::StatusOr<bool> EngineLoop::RunWave() {
 absl::Status EngineLoop::Begin(const Wave& wave, absl::Span<Job* const> jobs,
                                std::vector<Job*>* done) {
   switch (wave.kind) {
-    case WaveKind::kAppend:
+    case BatchKind::kPrefill:
       return runner_.BeginAppend(jobs, wave.max_rows, done);
-    case WaveKind::kFlow:
+    case BatchKind::kDenoise:
       return runner_.BeginFlow(jobs, done);
     default:
       return runner_.BeginLatents(jobs.front(), done);
@@ -254,7 +254,7 @@ void EngineLoop::ChargeClients() {
 absl::Status EngineLoop::StartFlow(Job* job) {
   absl::Status status = job->execution->StartFlow();
   if (!absl::IsResourceExhausted(status)) return status;
-  metrics_->RetriedAlone(metrics::Wave::kFlow);
+  metrics_->RetriedAlone(BatchKind::kDenoise);
   status = job->execution->StartFlow();
   if (!absl::IsResourceExhausted(status)) return status;
   job->execution->Fail(GpuMemoryStatus());
@@ -271,7 +271,7 @@ absl::Status EngineLoop::Settle(Job* job) {
         Render(job);
         return absl::OkStatus();
       case Execution::State::kFinished:
-        job->end_phase = metrics::CancelPhase::kCodec;
+        job->end_phase = Phase::kWrite;
         LeaveTurn(job, job->execution->TakeKept());
         ++closing_;
         job->Finish();

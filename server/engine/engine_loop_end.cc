@@ -3,8 +3,8 @@
 #include <memory>
 #include <utility>
 
-#include "server/base/logging.h"
-#include "server/engine/end_status.h"
+#include "base/logging.h"
+#include "server/engine/core/end_status.h"
 #include "server/engine/engine_loop.h"
 
 namespace cooper::engine {
@@ -26,7 +26,7 @@ void EngineLoop::EndCancelled(absl::Time now) {
 // told as soon as nobody else is telling it something.
 void EngineLoop::End(Job* job, const absl::Status& status) {
   if (job->state == Job::State::kEnded) return;
-  const metrics::CancelPhase phase = job->phase();
+  const Phase phase = job->phase();
   switch (job->state) {
     case Job::State::kWaiting:
       admission_->FreeBytes(job->input_bytes);

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/engine/end_status.h"
+#include "server/engine/core/end_status.h"
 #include "server/engine/engine_loop.h"
 
 namespace cooper::engine {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "server/engine/end_status.h"
+#include "server/engine/core/end_status.h"
 #include "server/engine/engine_loop.h"
 
 namespace cooper::engine {

@@ -4,10 +4,10 @@
 #include <utility>
 #include <vector>
 
-#include "server/base/status_macros.h"
-#include "server/engine/end_status.h"
+#include "base/status_macros.h"
+#include "server/engine/core/end_status.h"
 #include "server/engine/engine_loop.h"
-#include "server/engine/start_order.h"
+#include "server/engine/schedule/start_order.h"
 
 namespace cooper::engine {
 namespace {
@@ -111,7 +111,7 @@ absl::Status EngineLoop::StartRunning(absl::Time now) {
     job->state = Job::State::kRunning;
     job->usage.queued = now - job->admitted;
     job->waiting_since = now;
-    metrics_->Queued(job->kind(), job->usage.queued);
+    metrics_->Queued(KindOf(job->request.task), job->usage.queued);
     job->trace.Add("queue", job->admitted, now);
     ExecutionSpec spec = std::move(job->prepared->spec);
     job->session_facts = job->prepared->facts;

@@ -9,8 +9,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "server/base/mutex.h"
-#include "server/engine/event.h"
+#include "base/mutex.h"
+#include "server/engine/core/event.h"
 
 namespace cooper::engine {
 

@@ -4,56 +4,12 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
-#include "server/base/digest.h"
-#include "server/base/logging.h"
-#include "server/engine/error.h"
-#include "server/engine/map_publisher.h"
+#include "base/digest.h"
+#include "base/logging.h"
+#include "server/engine/core/error.h"
+#include "server/engine/execution/map_publisher.h"
 
 namespace cooper::engine {
-namespace {
-
-metrics::Kind KindOf(model::MapKind kind) {
-  switch (kind) {
-    case model::MapKind::kDepth:
-      return metrics::Kind::kDepth;
-    case model::MapKind::kSegmentation:
-      return metrics::Kind::kSegmentation;
-    case model::MapKind::kImage:
-      break;
-  }
-  return metrics::Kind::kImage;
-}
-
-metrics::FinishReason MetricOf(FinishReason reason) {
-  switch (reason) {
-    case FinishReason::kAnswered:
-      return metrics::FinishReason::kAnswered;
-    case FinishReason::kMaxTurns:
-      return metrics::FinishReason::kMaxTurns;
-    case FinishReason::kMaxTokens:
-      return metrics::FinishReason::kMaxTokens;
-    case FinishReason::kNoRequest:
-      break;
-  }
-  return metrics::FinishReason::kNoRequest;
-}
-
-const char* NameOf(FinishReason reason) {
-  switch (reason) {
-    case FinishReason::kAnswered:
-      return "ANSWERED";
-    case FinishReason::kMaxTurns:
-      return "MAX_TURNS";
-    case FinishReason::kMaxTokens:
-      return "MAX_TOKENS";
-    case FinishReason::kNoRequest:
-      break;
-  }
-  return "NO_REQUEST";
-}
-
-}  // namespace
-
 Job::Job(Request request, std::unique_ptr<EventSink> sink, Services services,
          std::function<void()> on_closed)
     : request(std::move(request)),
@@ -122,9 +78,8 @@ void Job::OnMapDrawn(const std::shared_ptr<const DrawnMap>& map) {
         RenderMapEvents(*map, job->request.output);
     const absl::Duration took = services.clock->Now() - start;
     job->codec_ns += absl::ToInt64Nanoseconds(took);
-    services.metrics->PhaseRun(metrics::Phase::kEncodeImage, took);
-    job->trace.Add(metrics::NameOf(metrics::Phase::kEncodeImage), start,
-                   start + took);
+    services.metrics->PhaseRun(Phase::kEncodeImage, took);
+    job->trace.Add(PhaseName(Phase::kEncodeImage), start, start + took);
     if (rendered.ok()) {
       job->events->Fill(place, *std::move(rendered));
     } else {
@@ -133,37 +88,29 @@ void Job::OnMapDrawn(const std::shared_ptr<const DrawnMap>& map) {
   });
 }
 
-metrics::CancelPhase Job::phase() const {
+Phase Job::phase() const {
   switch (state) {
     case State::kWaiting:
     case State::kPreparing:
     case State::kReady:
-      return metrics::CancelPhase::kQueue;
+      return Phase::kQueue;
     case State::kClosing:
     case State::kEnded:
-      return metrics::CancelPhase::kCodec;
+      return Phase::kWrite;
     case State::kRunning:
       break;
   }
   switch (execution->last_phase()) {
     case Execution::State::kAppend:
-      return metrics::CancelPhase::kPrefill;
+      return Phase::kPrefill;
     case Execution::State::kDecode:
-      return metrics::CancelPhase::kDecode;
+      return Phase::kDecode;
     case Execution::State::kFlowStart:
     case Execution::State::kFlowStep:
-      return metrics::CancelPhase::kDiffusion;
+      return Phase::kDenoise;
     default:
-      return metrics::CancelPhase::kCodec;
+      return Phase::kVaeDecode;
   }
-}
-
-metrics::Kind Job::kind() const {
-  if (std::holds_alternative<ReasonTask>(request.task)) {
-    return metrics::Kind::kReason;
-  }
-  const auto* map = std::get_if<MapTask>(&request.task);
-  return KindOf(map != nullptr ? map->kind : model::MapKind::kImage);
 }
 
 void Job::Release() {
@@ -176,7 +123,7 @@ void Job::Finish() {
   totals_ = execution->totals();
   finish_reason_ = execution->finish().reason;
   services_.metrics->RequestTokens(totals_.input_tokens, totals_.output_tokens);
-  services_.metrics->Finished(MetricOf(*finish_reason_));
+  services_.metrics->Finished(*finish_reason_);
   if (totals_.turns > 0) services_.metrics->Rounds(totals_.turns);
   usage.input_tokens = totals_.input_tokens;
   usage.cached_tokens = totals_.cached_tokens;
@@ -196,17 +143,17 @@ void Job::Finish() {
   });
 }
 
-void Job::OnWave(metrics::Phase phase, absl::Time start, absl::Duration took,
+void Job::OnWave(Phase phase, absl::Time start, absl::Duration took,
                  absl::Duration share) {
   device_time += share;
   switch (phase) {
-    case metrics::Phase::kPrefill:
+    case Phase::kPrefill:
       usage.prefill += took;
       break;
-    case metrics::Phase::kDecode:
+    case Phase::kDecode:
       usage.decode += took;
       break;
-    case metrics::Phase::kDiffusion:
+    case Phase::kDenoise:
       usage.flow += took;
       break;
     default:
@@ -232,7 +179,7 @@ void Job::TellEnd() {
 
 const char* Job::EndReason() const {
   if (!end.ok()) return ReasonName(DetailsOf(end).reason);
-  return finish_reason_.has_value() ? NameOf(*finish_reason_) : "";
+  return finish_reason_.has_value() ? FinishReasonName(*finish_reason_) : "";
 }
 
 void Job::LogEnd(absl::Time now) const {
@@ -240,7 +187,7 @@ void Job::LogEnd(absl::Time now) const {
       {"request_id", request.id},
       {"code", absl::StatusCodeToString(end.code())},
       {"reason", EndReason()},
-      {"phase", metrics::NameOf(end_phase)},
+      {"phase", PhaseName(end_phase)},
       {"input_bytes", input_bytes},
       {"images", images},
       {"tokens_in", totals_.input_tokens},

@@ -8,13 +8,13 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "server/base/clock.h"
-#include "server/base/worker_pool.h"
+#include "base/clock.h"
+#include "base/worker_pool.h"
+#include "server/engine/core/request.h"
 #include "server/engine/event_sequencer.h"
-#include "server/engine/execution.h"
+#include "server/engine/execution/execution.h"
+#include "server/engine/execution/preparer.h"
 #include "server/engine/job_trace.h"
-#include "server/engine/preparer.h"
-#include "server/engine/request.h"
 #include "server/metrics/server_metrics.h"
 
 namespace cooper::engine {
@@ -54,8 +54,7 @@ class Job final : public ExecutionObserver,
   void OnMapDrawn(const std::shared_ptr<const DrawnMap>& map) override;
 
   // Where the request is, for errors and logs.
-  metrics::CancelPhase phase() const;
-  metrics::Kind kind() const;
+  Phase phase() const;
   // Whether it was not started yet.
   bool queued() const {
     return state == State::kWaiting || state == State::kPreparing ||
@@ -66,7 +65,7 @@ class Job final : public ExecutionObserver,
   // Gives back what the execution holds, and keeps its totals.
   void Release();
   // The job took part in a wave of the phase; `share` is its part of the time.
-  void OnWave(metrics::Phase phase, absl::Time start, absl::Duration took,
+  void OnWave(Phase phase, absl::Time start, absl::Duration took,
               absl::Duration share);
   // One line about a request that ended, and its spans.
   void TellEnd();
@@ -88,7 +87,7 @@ class Job final : public ExecutionObserver,
   absl::Time waiting_since;    // its next piece of work is ready
   Usage usage;                 // the times; the counts are filled in at the end
   absl::Status end;            // why it ended
-  metrics::CancelPhase end_phase = metrics::CancelPhase::kQueue;
+  Phase end_phase = Phase::kQueue;
   JobTrace trace;
   // Any thread.
   std::atomic<int64_t> codec_ns{0};

@@ -19,7 +19,7 @@ void JobTrace::Add(absl::string_view name, absl::Time start,
   trace_->Add(std::move(work));
 }
 
-void JobTrace::AddWave(metrics::Phase phase, absl::Time start, absl::Time end,
+void JobTrace::AddWave(Phase phase, absl::Time start, absl::Time end,
                        absl::Duration share) {
   if (trace_ == nullptr) return;
   if (!stretch_.has_value() || stretch_->phase != phase) {
@@ -34,7 +34,7 @@ void JobTrace::AddWave(metrics::Phase phase, absl::Time start, absl::Time end,
 void JobTrace::CloseStretch() {
   if (!stretch_.has_value()) return;
   tracing::CallTrace::Work work;
-  work.name = metrics::NameOf(stretch_->phase);
+  work.name = PhaseName(stretch_->phase);
   work.start = stretch_->start;
   work.end = stretch_->end;
   work.parent_id = span_id_;

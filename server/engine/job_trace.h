@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "server/metrics/server_metrics.h"
+#include "server/engine/core/phase.h"
 #include "server/tracing/call_trace.h"
 
 namespace cooper::engine {
@@ -27,7 +27,7 @@ class JobTrace {
   void Add(absl::string_view name, absl::Time start, absl::Time end) const;
   // The request took part in a wave; `share` is its part of the wave's time.
   // Engine thread.
-  void AddWave(metrics::Phase phase, absl::Time start, absl::Time end,
+  void AddWave(Phase phase, absl::Time start, absl::Time end,
                absl::Duration share);
   // The last word. Engine thread.
   void End(absl::Time start, absl::Time end, const absl::Status& status,
@@ -35,7 +35,7 @@ class JobTrace {
 
  private:
   struct Stretch {
-    metrics::Phase phase;
+    Phase phase;
     absl::Time start, end;
     int64_t waves = 0;
     absl::Duration device_time;

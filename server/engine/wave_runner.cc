@@ -5,47 +5,22 @@
 #include <set>
 #include <utility>
 
-#include "server/base/check.h"
-#include "server/base/status_macros.h"
-#include "server/engine/end_status.h"
+#include "base/check.h"
+#include "base/status_macros.h"
+#include "server/engine/core/end_status.h"
 
 namespace cooper::engine {
 namespace {
 
-constexpr std::array<WaveKind, 3> kSliced = {WaveKind::kAppend, WaveKind::kFlow,
-                                             WaveKind::kLatents};
-
-metrics::Phase PhaseOf(WaveKind kind) {
-  switch (kind) {
-    case WaveKind::kAppend:
-      return metrics::Phase::kPrefill;
-    case WaveKind::kFlow:
-      return metrics::Phase::kDiffusion;
-    default:
-      return metrics::Phase::kVaeDecode;
-  }
-}
-
-metrics::Wave MetricOf(WaveKind kind) {
-  switch (kind) {
-    case WaveKind::kDecode:
-      return metrics::Wave::kDecode;
-    case WaveKind::kAppend:
-      return metrics::Wave::kAppend;
-    case WaveKind::kFlow:
-      return metrics::Wave::kFlow;
-    case WaveKind::kLatents:
-      break;
-  }
-  return metrics::Wave::kDecodeLatents;
-}
+constexpr std::array<BatchKind, 3> kSliced = {
+    BatchKind::kPrefill, BatchKind::kDenoise, BatchKind::kVaeDecode};
 
 }  // namespace
 
 absl::Status WaveRunner::Decode(absl::Span<Job* const> jobs) {
   absl::Status status = DecodeOnce(jobs);
   if (!absl::IsResourceExhausted(status)) return status;
-  metrics_->RetriedAlone(metrics::Wave::kDecode);
+  metrics_->RetriedAlone(BatchKind::kDecode);
   for (Job* job : jobs) {
     status = DecodeOnce({job});
     if (absl::IsResourceExhausted(status)) {
@@ -64,13 +39,12 @@ absl::Status WaveRunner::DecodeOnce(absl::Span<Job* const> jobs) {
   for (Job* job : jobs) items.push_back(job->execution->TakeDecode());
   COOPER_RETURN_IF_ERROR(model_->Decode(absl::MakeSpan(items)));
   const absl::Duration took = clock_->Now() - start;
-  metrics_->WaveRun(metrics::Wave::kDecode, static_cast<int>(jobs.size()),
-                    took);
-  metrics_->PhaseRun(metrics::Phase::kDecode, took);
-  costs_->Observe(CostEstimator::Wave::kDecode,
-                  static_cast<int64_t>(jobs.size()), took, clock_->Now());
+  metrics_->BatchRun(BatchKind::kDecode, static_cast<int>(jobs.size()), took);
+  metrics_->PhaseRun(Phase::kDecode, took);
+  costs_->Observe(BatchKind::kDecode, static_cast<int64_t>(jobs.size()), took,
+                  clock_->Now());
   for (size_t i = 0; i < jobs.size(); ++i) {
-    jobs[i]->OnWave(metrics::Phase::kDecode, start, took,
+    jobs[i]->OnWave(Phase::kDecode, start, took,
                     took / static_cast<int64_t>(jobs.size()));
     jobs[i]->execution->OnDecoded(items[i]);
   }
@@ -94,7 +68,7 @@ absl::Status WaveRunner::BeginAppend(absl::Span<Job* const> jobs,
     append_.rows += rows;
   }
   if (append_items_.empty()) return absl::OkStatus();
-  return BeginStep(WaveKind::kAppend, done);
+  return BeginStep(BatchKind::kPrefill, done);
 }
 
 absl::Status WaveRunner::BeginFlow(absl::Span<Job* const> jobs,
@@ -103,26 +77,26 @@ absl::Status WaveRunner::BeginFlow(absl::Span<Job* const> jobs,
     flow_.members.push_back({job, job->execution->flow_rows()});
     flow_.rows += flow_.members.back().rows;
   }
-  return BeginStep(WaveKind::kFlow, done);
+  return BeginStep(BatchKind::kDenoise, done);
 }
 
 absl::Status WaveRunner::BeginLatents(Job* job, std::vector<Job*>* done) {
   latents_item_ = job->execution->TakeLatents();
   latents_.members.push_back({job, 1});
   latents_.rows = 1;
-  return BeginStep(WaveKind::kLatents, done);
+  return BeginStep(BatchKind::kVaeDecode, done);
 }
 
-absl::Status WaveRunner::BeginStep(WaveKind kind, std::vector<Job*>* done) {
+absl::Status WaveRunner::BeginStep(BatchKind kind, std::vector<Job*>* done) {
   absl::Status status = MakeStep(kind);
   if (!absl::IsResourceExhausted(status)) return status;
   OutOfMemory(kind, done);
   return absl::OkStatus();
 }
 
-absl::Status WaveRunner::MakeStep(WaveKind kind) {
+absl::Status WaveRunner::MakeStep(BatchKind kind) {
   switch (kind) {
-    case WaveKind::kAppend: {
+    case BatchKind::kPrefill: {
       // All items, or those of the one member that goes alone.
       auto items = absl::MakeSpan(append_items_);
       if (append_.members.size() == 1) {
@@ -132,7 +106,7 @@ absl::Status WaveRunner::MakeStep(WaveKind kind) {
       COOPER_ASSIGN_OR_RETURN(append_step_, model_->BeginAppend(items));
       break;
     }
-    case WaveKind::kFlow: {
+    case BatchKind::kDenoise: {
       std::vector<model::Flow*> flows;
       flows.reserve(flow_.members.size());
       for (const Member& member : flow_.members) {
@@ -150,11 +124,11 @@ absl::Status WaveRunner::MakeStep(WaveKind kind) {
 }
 
 // Contexts and flows are as they were: the members can be run again.
-void WaveRunner::OutOfMemory(WaveKind kind, std::vector<Job*>* done) {
+void WaveRunner::OutOfMemory(BatchKind kind, std::vector<Job*>* done) {
   Sliced& wave = Of(kind);
   ResetStep(kind);
   if (!wave.retried) {
-    metrics_->RetriedAlone(MetricOf(kind));
+    metrics_->RetriedAlone(kind);
     wave.retried = true;
     wave.alone.assign(wave.members.begin(), wave.members.end());
   } else {
@@ -165,19 +139,19 @@ void WaveRunner::OutOfMemory(WaveKind kind, std::vector<Job*>* done) {
   EndMembers(kind);
 }
 
-absl::Status WaveRunner::BeginNextAlone(WaveKind kind,
+absl::Status WaveRunner::BeginNextAlone(BatchKind kind,
                                         std::vector<Job*>* done) {
   Sliced& wave = Of(kind);
   wave.members = {wave.alone.front()};
   wave.alone.pop_front();
   wave.rows = wave.members.front().rows;
-  if (kind == WaveKind::kAppend) {
+  if (kind == BatchKind::kPrefill) {
     wave.members.front().job->execution->RetryAppends();
   }
   return BeginStep(kind, done);
 }
 
-absl::Status WaveRunner::RunSlice(WaveKind kind, absl::Duration budget,
+absl::Status WaveRunner::RunSlice(BatchKind kind, absl::Duration budget,
                                   std::vector<Job*>* done) {
   Sliced& wave = Of(kind);
   if (StepOf(kind) == nullptr && !wave.alone.empty()) {
@@ -200,10 +174,10 @@ absl::Status WaveRunner::RunSlice(WaveKind kind, absl::Duration budget,
   COOPER_RETURN_IF_ERROR(complete.status());
   if (!*complete) return absl::OkStatus();
   switch (kind) {
-    case WaveKind::kAppend:
+    case BatchKind::kPrefill:
       EndAppend();
       break;
-    case WaveKind::kFlow:
+    case BatchKind::kDenoise:
       EndFlow();
       break;
     default:
@@ -216,7 +190,7 @@ absl::Status WaveRunner::RunSlice(WaveKind kind, absl::Duration budget,
 
 void WaveRunner::EndAppend() {
   CountAppend(append_.took);
-  costs_->Observe(CostEstimator::Wave::kAppend, append_.rows, append_.took,
+  costs_->Observe(BatchKind::kPrefill, append_.rows, append_.took,
                   clock_->Now());
   for (const Member& member : append_.members) {
     member.job->execution->OnAppended(
@@ -227,11 +201,10 @@ void WaveRunner::EndAppend() {
 
 void WaveRunner::EndFlow() {
   const int flows = static_cast<int>(flow_.members.size());
-  metrics_->WaveRun(metrics::Wave::kFlow, flows, flow_.took);
-  metrics_->PhaseRun(metrics::Phase::kDiffusion, flow_.took);
-  metrics_->FlowSteps(flows, flow_.took);
-  costs_->Observe(CostEstimator::Wave::kFlowStep, flow_.rows, flow_.took,
-                  clock_->Now());
+  metrics_->BatchRun(BatchKind::kDenoise, flows, flow_.took);
+  metrics_->PhaseRun(Phase::kDenoise, flow_.took);
+  metrics_->DenoiseSteps(flows, flow_.took);
+  costs_->Observe(BatchKind::kDenoise, flow_.rows, flow_.took, clock_->Now());
   flow_step_.reset();  // before a flow is: it may be done
   for (const Member& member : flow_.members) {
     member.job->execution->OnFlowStep();
@@ -239,10 +212,9 @@ void WaveRunner::EndFlow() {
 }
 
 void WaveRunner::EndLatents() {
-  metrics_->WaveRun(metrics::Wave::kDecodeLatents, 1, latents_.took);
-  metrics_->PhaseRun(metrics::Phase::kVaeDecode, latents_.took);
-  costs_->Observe(CostEstimator::Wave::kLatents, 1, latents_.took,
-                  clock_->Now());
+  metrics_->BatchRun(BatchKind::kVaeDecode, 1, latents_.took);
+  metrics_->PhaseRun(Phase::kVaeDecode, latents_.took);
+  costs_->Observe(BatchKind::kVaeDecode, 1, latents_.took, clock_->Now());
   latents_step_.reset();
   latents_.members.front().job->execution->OnLatents(std::move(latents_item_));
 }
@@ -275,45 +247,45 @@ void WaveRunner::CountAppend(absl::Duration took) {
     }
   }
   const auto rows = static_cast<double>(text + latent + vision);
-  const auto count = [&](metrics::Phase phase, int64_t share) {
+  const auto count = [&](Phase phase, int64_t share) {
     if (share == 0) return;
     metrics_->PhaseRun(phase, took * (static_cast<double>(share) / rows));
   };
-  count(metrics::Phase::kPrefill, text);
-  count(metrics::Phase::kVaeEncode, latent);
-  count(metrics::Phase::kVit, vision);
-  metrics_->WaveRun(metrics::Wave::kAppend, items, took);
+  count(Phase::kPrefill, text);
+  count(Phase::kVaeEncode, latent);
+  count(Phase::kVit, vision);
+  metrics_->BatchRun(BatchKind::kPrefill, items, took);
 }
 
-WaveRunner::Sliced& WaveRunner::Of(WaveKind kind) {
+WaveRunner::Sliced& WaveRunner::Of(BatchKind kind) {
   switch (kind) {
-    case WaveKind::kAppend:
+    case BatchKind::kPrefill:
       return append_;
-    case WaveKind::kFlow:
+    case BatchKind::kDenoise:
       return flow_;
     default:
-      COOPER_CHECK(kind == WaveKind::kLatents);
+      COOPER_CHECK(kind == BatchKind::kVaeDecode);
       return latents_;
   }
 }
 
-model::Step* WaveRunner::StepOf(WaveKind kind) const {
+model::Step* WaveRunner::StepOf(BatchKind kind) const {
   switch (kind) {
-    case WaveKind::kAppend:
+    case BatchKind::kPrefill:
       return append_step_.get();
-    case WaveKind::kFlow:
+    case BatchKind::kDenoise:
       return flow_step_.get();
     default:
       return latents_step_.get();
   }
 }
 
-void WaveRunner::ResetStep(WaveKind kind) {
+void WaveRunner::ResetStep(BatchKind kind) {
   switch (kind) {
-    case WaveKind::kAppend:
+    case BatchKind::kPrefill:
       append_step_.reset();
       break;
-    case WaveKind::kFlow:
+    case BatchKind::kDenoise:
       flow_step_.reset();
       break;
     default:
@@ -321,7 +293,7 @@ void WaveRunner::ResetStep(WaveKind kind) {
   }
 }
 
-void WaveRunner::EndMembers(WaveKind kind) {
+void WaveRunner::EndMembers(BatchKind kind) {
   Sliced& wave = Of(kind);
   if (wave.alone.empty()) return Forget(kind);
   ResetStep(kind);
@@ -330,15 +302,15 @@ void WaveRunner::EndMembers(WaveKind kind) {
   wave.took = absl::ZeroDuration();
 }
 
-void WaveRunner::Forget(WaveKind kind) {
+void WaveRunner::Forget(BatchKind kind) {
   ResetStep(kind);
-  if (kind == WaveKind::kAppend) append_items_.clear();
+  if (kind == BatchKind::kPrefill) append_items_.clear();
   Of(kind) = {};
 }
 
-std::vector<WaveKind> WaveRunner::under_way() {
-  std::vector<WaveKind> kinds;
-  for (const WaveKind kind : kSliced) {
+std::vector<BatchKind> WaveRunner::under_way() {
+  std::vector<BatchKind> kinds;
+  for (const BatchKind kind : kSliced) {
     if (StepOf(kind) != nullptr || !Of(kind).alone.empty()) {
       kinds.push_back(kind);
     }
@@ -357,7 +329,7 @@ bool WaveRunner::Holds(const Job* job) const {
 
 void WaveRunner::Drop(Job* job) {
   const auto is_it = [job](const Member& m) { return m.job == job; };
-  for (const WaveKind kind : kSliced) {
+  for (const BatchKind kind : kSliced) {
     std::vector<Member>& members = Of(kind).members;
     std::deque<Member>& alone = Of(kind).alone;
     const auto waits = std::find_if(alone.begin(), alone.end(), is_it);
@@ -378,12 +350,12 @@ void WaveRunner::Drop(Job* job) {
 }
 
 // Others stay.
-void WaveRunner::DropFrom(WaveKind kind, const Member& member) {
-  if (kind == WaveKind::kFlow) {
+void WaveRunner::DropFrom(BatchKind kind, const Member& member) {
+  if (kind == BatchKind::kDenoise) {
     flow_step_->Drop(member.job->execution->flow());
     return;
   }
-  COOPER_CHECK(kind == WaveKind::kAppend);
+  COOPER_CHECK(kind == BatchKind::kPrefill);
   std::set<const model::Context*> contexts;
   for (size_t i = 0; i < member.items; ++i) {
     contexts.insert(append_items_[member.first_item + i].context);
@@ -392,7 +364,7 @@ void WaveRunner::DropFrom(WaveKind kind, const Member& member) {
 }
 
 void WaveRunner::Abandon() {
-  for (const WaveKind kind : kSliced) Forget(kind);
+  for (const BatchKind kind : kSliced) Forget(kind);
 }
 
 }  // namespace cooper::engine

@@ -8,11 +8,11 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "base/clock.h"
 #include "model/unified_model.h"
-#include "server/base/clock.h"
-#include "server/engine/cost_estimator.h"
 #include "server/engine/job.h"
-#include "server/engine/scheduler.h"
+#include "server/engine/schedule/cost_estimator.h"
+#include "server/engine/schedule/scheduler.h"
 #include "server/metrics/server_metrics.h"
 
 namespace cooper::engine {
@@ -50,10 +50,10 @@ class WaveRunner {
   // A slice of the wave under way. At its end its jobs are moved to `done`, and
   // their executions have the results. Jobs that are run again alone are the
   // wave's until the last of them is done.
-  absl::Status RunSlice(WaveKind kind, absl::Duration budget,
+  absl::Status RunSlice(BatchKind kind, absl::Duration budget,
                         std::vector<Job*>* done);
 
-  std::vector<WaveKind> under_way();
+  std::vector<BatchKind> under_way();
   bool Holds(const Job* job) const;
   // Takes a job out of the wave that it is in, if it is in one. Must come
   // before its execution is destroyed.
@@ -76,19 +76,19 @@ class WaveRunner {
     bool retried = false;      // its jobs are being run again, one by one
     std::deque<Member> alone;  // those whose turn is yet to come
   };
-  Sliced& Of(WaveKind kind);
-  model::Step* StepOf(WaveKind kind) const;
+  Sliced& Of(BatchKind kind);
+  model::Step* StepOf(BatchKind kind) const;
   // Of its members.
-  absl::Status BeginStep(WaveKind kind, std::vector<Job*>* done);
-  absl::Status BeginNextAlone(WaveKind kind, std::vector<Job*>* done);
-  absl::Status MakeStep(WaveKind kind);
-  void ResetStep(WaveKind kind);
-  void OutOfMemory(WaveKind kind, std::vector<Job*>* done);
+  absl::Status BeginStep(BatchKind kind, std::vector<Job*>* done);
+  absl::Status BeginNextAlone(BatchKind kind, std::vector<Job*>* done);
+  absl::Status MakeStep(BatchKind kind);
+  void ResetStep(BatchKind kind);
+  void OutOfMemory(BatchKind kind, std::vector<Job*>* done);
   absl::Status DecodeOnce(absl::Span<Job* const> jobs);
   // The members of the step are done; what is to be run alone stays.
-  void EndMembers(WaveKind kind);
-  void Forget(WaveKind kind);
-  void DropFrom(WaveKind kind, const Member& member);
+  void EndMembers(BatchKind kind);
+  void Forget(BatchKind kind);
+  void DropFrom(BatchKind kind, const Member& member);
   void EndAppend();
   void EndFlow();
   void EndLatents();

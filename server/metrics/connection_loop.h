@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "server/base/clock.h"
+#include "base/clock.h"
 #include "server/metrics/connection.h"
 #include "server/metrics/file_descriptor.h"
 

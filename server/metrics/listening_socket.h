@@ -2,7 +2,7 @@
 #define COOPER_SERVER_METRICS_LISTENING_SOCKET_H_
 
 #include "absl/status/statusor.h"
-#include "server/base/listen_address.h"
+#include "base/listen_address.h"
 #include "server/metrics/file_descriptor.h"
 
 namespace cooper::metrics {

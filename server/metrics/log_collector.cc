@@ -6,7 +6,7 @@
 
 #include <utility>
 
-#include "server/base/logging.h"
+#include "base/logging.h"
 
 namespace cooper::metrics {
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <utility>
 
-#include "server/base/status_macros.h"
+#include "base/status_macros.h"
 #include "server/metrics/connection_loop.h"
 #include "server/metrics/listening_socket.h"
 

@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "server/base/listen_address.h"
+#include "base/listen_address.h"
 #include "server/metrics/file_descriptor.h"
 
 namespace prometheus {

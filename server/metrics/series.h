@@ -7,60 +7,41 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
-#include <array>
-#include <cstddef>
+#include <utility>
 
 #include "server/metrics/server_metrics.h"
 
-// Private to server/metrics: every series of ServerMetrics and its labels.
+// Private to server/metrics: the metric families of ServerMetrics.
 
 namespace cooper::metrics {
 
-// Label values, in the order of their enums.
-inline constexpr std::array kMethods = {
-    "Reason",        "EstimateDepth", "Segment",    "GenerateImage",
-    "Converse",      "GetModel",      "ModelInfer", "ModelStreamInfer",
-    "InferenceInfo", "other"};
-inline constexpr std::array kKinds = {"reason", "depth", "segmentation",
-                                      "image"};
-inline constexpr std::array kPhases = {
-    "decode_image", "vit",       "vae_encode", "prefill",
-    "decode",       "diffusion", "vae_decode", "encode_image"};
-inline constexpr std::array kRejections = {
-    "queue_full", "client_limit", "queue_timeout",    "memory_pressure",
-    "draining",   "loading",      "invalid_argument", "unauthenticated",
-    "not_found",  "session_busy", "unsupported",      "unimplemented"};
-inline constexpr std::array kCauses = {"client", "deadline", "stall",
-                                       "shutdown"};
-inline constexpr std::array kCancelPhases = {"queue",     "prefill", "decode",
-                                             "diffusion", "codec",   "write"};
-inline constexpr std::array kErrors = {"engine", "gpu_memory", "numeric",
-                                       "encode", "internal"};
-inline constexpr std::array kFinishReasons = {"answered", "max_turns",
-                                              "max_tokens", "no_request"};
-inline constexpr std::array kWaves = {"append", "decode", "flow",
-                                      "decode_latents"};
-inline constexpr std::array kImageRejections = {
-    "format", "corrupt", "pixels", "aspect", "chunk", "scans", "count"};
-inline constexpr std::array kSessionEvictions = {"expired", "quota", "memory"};
-inline constexpr std::array kStages = {"load", "warm_up"};
+// A family whose series appear with their first use.
+template <typename Metric>
+class Labelled {
+ public:
+  explicit Labelled(prometheus::Family<Metric>& family) : family_(family) {}
+  Metric& With(const prometheus::Labels& labels) { return family_.Add(labels); }
 
-// The status codes that this server sends, with their numbers.
-struct Code {
-  int number;
-  const char* name;
+ private:
+  prometheus::Family<Metric>& family_;
 };
-inline constexpr std::array kCodes = {
-    Code{13, "INTERNAL"},          Code{0, "OK"},
-    Code{1, "CANCELLED"},          Code{3, "INVALID_ARGUMENT"},
-    Code{4, "DEADLINE_EXCEEDED"},  Code{5, "NOT_FOUND"},
-    Code{8, "RESOURCE_EXHAUSTED"}, Code{9, "FAILED_PRECONDITION"},
-    Code{12, "UNIMPLEMENTED"},     Code{14, "UNAVAILABLE"},
-    Code{16, "UNAUTHENTICATED"}};
 
-inline constexpr size_t kNumMethods = kMethods.size();
+template <>
+class Labelled<prometheus::Histogram> {
+ public:
+  using Buckets = prometheus::Histogram::BucketBoundaries;
 
-// References into the registry, indexed by the enums of ServerMetrics.
+  Labelled(prometheus::Family<prometheus::Histogram>& family, Buckets buckets)
+      : family_(family), buckets_(std::move(buckets)) {}
+  prometheus::Histogram& With(const prometheus::Labels& labels) {
+    return family_.Add(labels, buckets_);
+  }
+
+ private:
+  prometheus::Family<prometheus::Histogram>& family_;
+  const Buckets buckets_;
+};
+
 struct ServerMetrics::Series {
   using Counter = prometheus::Counter;
   using Gauge = prometheus::Gauge;
@@ -69,22 +50,20 @@ struct ServerMetrics::Series {
   // Registers all families; throws where a name is taken (our own mistake).
   explicit Series(prometheus::Registry* registry);
 
-  std::array<Counter*, kNumMethods> rpc_started;
-  std::array<Gauge*, kNumMethods> in_flight;
-  std::array<std::array<Counter*, kCodes.size()>, kNumMethods> requests;
-  std::array<std::array<Histogram*, kCodes.size()>, kNumMethods> durations;
-  std::array<std::array<Counter*, kRejections.size()>, kNumMethods> rejections;
-  std::array<
-      std::array<std::array<Counter*, kCancelPhases.size()>, kCauses.size()>,
-      kNumMethods>
-      cancellations;
-  std::array<std::array<Counter*, kErrors.size()>, kNumMethods> errors;
+  // RPCs, by method.
+  Labelled<Counter> rpc_started;
+  Labelled<Gauge> in_flight;
+  Labelled<Counter> requests;       // method, code
+  Labelled<Histogram> durations;    // method, code
+  Labelled<Counter> rejections;     // method, reason
+  Labelled<Counter> cancellations;  // method, cause, phase
+  Labelled<Counter> errors;         // method, reason
 
-  std::array<Counter*, kImageRejections.size()> image_rejections;
+  Labelled<Counter> image_rejections;  // reason
   Gauge& image_decode_bytes;
   Gauge& queue_depth;
   Gauge& running;
-  std::array<Histogram*, kKinds.size()> queue_duration;
+  Labelled<Histogram> queue_duration;  // kind
 
   Histogram& first_token;
   Histogram& next_token;
@@ -93,45 +72,45 @@ struct ServerMetrics::Series {
   Histogram& request_prompt_tokens;
   Histogram& request_generation_tokens;
   Histogram& rounds;
-  std::array<Counter*, kFinishReasons.size()> finish_reasons;
+  Labelled<Counter> finish_reasons;  // reason
 
-  std::array<Histogram*, kWaves.size()> batch_size;
-  std::array<Histogram*, kWaves.size()> step_duration;
-  std::array<Counter*, kWaves.size()> engine_steps;
-  std::array<Counter*, kWaves.size()> gpu_memory_retries;
-  std::array<Histogram*, kPhases.size()> phase_duration;
-  Counter& flow_steps;
-  Histogram& flow_step_duration;
-  // By Kind; a map is never of kind reason.
-  std::array<Counter*, kKinds.size()> images_generated{};
-  std::array<Histogram*, kKinds.size()> map_duration{};
+  // Steps of the engine, by phase.
+  Labelled<Histogram> batch_size;
+  Labelled<Histogram> step_duration;
+  Labelled<Counter> engine_steps;
+  Labelled<Counter> gpu_memory_retries;
+  Labelled<Histogram> phase_duration;
+  Counter& denoise_steps;
+  Histogram& denoise_step_duration;
+  Labelled<Counter> images_generated;  // kind
+  Labelled<Histogram> map_duration;    // kind
   Histogram& cancel_latency;
 
   Gauge& kv_usage;
   Gauge& kv_bytes;
   Gauge& kv_capacity;
-  prometheus::Family<Gauge>& gpu_allocated;
-  prometheus::Family<Gauge>& gpu_reserved;
-  prometheus::Family<Gauge>& gpu_free;
+  Labelled<Gauge> gpu_allocated;
+  Labelled<Gauge> gpu_reserved;
+  Labelled<Gauge> gpu_free;
   Gauge& prefix_cache_bytes;
   Counter& prefix_cache_queries;
   Counter& prefix_cache_hits;
   Counter& prefix_cache_evictions;
   Gauge& sessions;
   Gauge& session_bytes;
-  std::array<Counter*, kSessionEvictions.size()> session_evictions;
+  Labelled<Counter> session_evictions;  // reason
   Gauge& engine_up;
   Gauge& engine_last_step;
   Gauge& ready;
   Counter& nonfinite;
   Counter& stream_stalls;
   Gauge& stream_buffer;
-  std::array<Gauge*, kStages.size()> load_duration;
+  Labelled<Gauge> load_duration;  // stage
   Counter& spans_exported;
   Counter& spans_dropped;
-  prometheus::Family<Gauge>& tls_cert_expiry;
-  prometheus::Family<Gauge>& build_info;
-  prometheus::Family<Gauge>& model_info;
+  Labelled<Gauge> tls_cert_expiry;
+  Labelled<Gauge> build_info;
+  Labelled<Gauge> model_info;
 };
 
 }  // namespace cooper::metrics

@@ -7,17 +7,44 @@
 namespace cooper::metrics {
 namespace {
 
-template <typename Enum>
-constexpr size_t At(Enum value) {
-  return static_cast<size_t>(value);
+// The name of a status code that this server sends; INTERNAL for any other.
+const char* CodeName(int grpc_code) {
+  switch (grpc_code) {
+    case 0:
+      return "OK";
+    case 1:
+      return "CANCELLED";
+    case 3:
+      return "INVALID_ARGUMENT";
+    case 4:
+      return "DEADLINE_EXCEEDED";
+    case 5:
+      return "NOT_FOUND";
+    case 8:
+      return "RESOURCE_EXHAUSTED";
+    case 9:
+      return "FAILED_PRECONDITION";
+    case 12:
+      return "UNIMPLEMENTED";
+    case 14:
+      return "UNAVAILABLE";
+    case 16:
+      return "UNAUTHENTICATED";
+    default:
+      return "INTERNAL";
+  }
 }
 
-// Index into kCodes; INTERNAL, the first, for a code that is not there.
-size_t CodeIndex(int grpc_code) {
-  for (size_t i = 0; i < kCodes.size(); ++i) {
-    if (kCodes[i].number == grpc_code) return i;
+const char* NameOf(SessionEviction reason) {
+  switch (reason) {
+    case SessionEviction::kExpired:
+      return "expired";
+    case SessionEviction::kQuota:
+      return "quota";
+    case SessionEviction::kMemory:
+      break;
   }
-  return 0;
+  return "memory";
 }
 
 double Seconds(absl::Duration duration) {
@@ -26,39 +53,54 @@ double Seconds(absl::Duration duration) {
 
 }  // namespace
 
-const char* NameOf(CancelPhase phase) { return kCancelPhases[At(phase)]; }
-const char* NameOf(Phase phase) { return kPhases[At(phase)]; }
-
 ServerMetrics::ServerMetrics(prometheus::Registry* registry)
     : series_(std::make_unique<Series>(registry)) {}
 ServerMetrics::~ServerMetrics() = default;
 
 void ServerMetrics::RpcStarted(Method method) {
-  series_->rpc_started[At(method)]->Increment();
-  series_->in_flight[At(method)]->Increment();
+  const std::string name = engine::MethodName(method);
+  series_->rpc_started.With({{"method", name}}).Increment();
+  series_->in_flight.With({{"method", name}}).Increment();
+  // A rate over a series that appears with the value 1 misses that event.
+  for (const engine::ErrorRow& row : engine::ErrorTable()) {
+    if (row.end == engine::EndKind::kFailure) {
+      series_->errors.With({{"method", name}, {"reason", row.label}});
+    }
+  }
 }
 
 void ServerMetrics::RpcFinished(Method method, int grpc_code,
                                 absl::Duration duration) {
-  const size_t code = CodeIndex(grpc_code);
-  series_->requests[At(method)][code]->Increment();
-  series_->durations[At(method)][code]->Observe(Seconds(duration));
-  series_->in_flight[At(method)]->Decrement();
+  const prometheus::Labels labels = {{"method", engine::MethodName(method)},
+                                     {"code", CodeName(grpc_code)}};
+  series_->requests.With(labels).Increment();
+  series_->durations.With(labels).Observe(Seconds(duration));
+  series_->in_flight.With({{"method", engine::MethodName(method)}}).Decrement();
 }
 
-void ServerMetrics::Rejected(Method method, Rejection reason) {
-  series_->rejections[At(method)][At(reason)]->Increment();
+void ServerMetrics::Rejected(Method method, absl::string_view reason) {
+  series_->rejections
+      .With({{"method", engine::MethodName(method)},
+             {"reason", std::string(reason)}})
+      .Increment();
 }
-void ServerMetrics::Cancelled(Method method, CancelCause cause,
-                              CancelPhase phase) {
-  series_->cancellations[At(method)][At(cause)][At(phase)]->Increment();
+void ServerMetrics::Cancelled(Method method, absl::string_view cause,
+                              Phase phase) {
+  series_->cancellations
+      .With({{"method", engine::MethodName(method)},
+             {"cause", std::string(cause)},
+             {"phase", engine::PhaseName(phase)}})
+      .Increment();
 }
-void ServerMetrics::Failed(Method method, Error reason) {
-  series_->errors[At(method)][At(reason)]->Increment();
+void ServerMetrics::Failed(Method method, absl::string_view reason) {
+  series_->errors
+      .With({{"method", engine::MethodName(method)},
+             {"reason", std::string(reason)}})
+      .Increment();
 }
 
-void ServerMetrics::ImageRejected(ImageRejection reason) {
-  series_->image_rejections[At(reason)]->Increment();
+void ServerMetrics::ImageRejected(absl::string_view reason) {
+  series_->image_rejections.With({{"reason", std::string(reason)}}).Increment();
 }
 void ServerMetrics::AddImageDecodeBytes(int64_t delta_bytes) {
   series_->image_decode_bytes.Increment(static_cast<double>(delta_bytes));
@@ -68,8 +110,9 @@ void ServerMetrics::SetLoad(int queued, int running) {
   series_->queue_depth.Set(queued);
   series_->running.Set(running);
 }
-void ServerMetrics::Queued(Kind kind, absl::Duration waited) {
-  series_->queue_duration[At(kind)]->Observe(Seconds(waited));
+void ServerMetrics::Queued(RequestKind kind, absl::Duration waited) {
+  series_->queue_duration.With({{"kind", engine::RequestKindName(kind)}})
+      .Observe(Seconds(waited));
 }
 
 void ServerMetrics::FirstToken(absl::Duration since_admission) {
@@ -86,29 +129,35 @@ void ServerMetrics::RequestTokens(int64_t prompt, int64_t generated) {
 }
 void ServerMetrics::Rounds(int turns) { series_->rounds.Observe(turns); }
 void ServerMetrics::Finished(FinishReason reason) {
-  series_->finish_reasons[At(reason)]->Increment();
+  series_->finish_reasons.With({{"reason", engine::FinishReasonName(reason)}})
+      .Increment();
 }
 
-void ServerMetrics::WaveRun(Wave wave, int batch_size,
-                            absl::Duration duration) {
-  series_->batch_size[At(wave)]->Observe(batch_size);
-  series_->step_duration[At(wave)]->Observe(Seconds(duration));
-  series_->engine_steps[At(wave)]->Increment();
+void ServerMetrics::BatchRun(BatchKind kind, int batch_size,
+                             absl::Duration duration) {
+  const prometheus::Labels labels = {
+      {"phase", engine::PhaseName(engine::PhaseOf(kind))}};
+  series_->batch_size.With(labels).Observe(batch_size);
+  series_->step_duration.With(labels).Observe(Seconds(duration));
+  series_->engine_steps.With(labels).Increment();
 }
 void ServerMetrics::PhaseRun(Phase phase, absl::Duration duration) {
-  series_->phase_duration[At(phase)]->Observe(Seconds(duration));
+  series_->phase_duration.With({{"phase", engine::PhaseName(phase)}})
+      .Observe(Seconds(duration));
 }
-void ServerMetrics::RetriedAlone(Wave wave) {
-  series_->gpu_memory_retries[At(wave)]->Increment();
+void ServerMetrics::RetriedAlone(BatchKind kind) {
+  series_->gpu_memory_retries
+      .With({{"phase", engine::PhaseName(engine::PhaseOf(kind))}})
+      .Increment();
 }
-void ServerMetrics::FlowSteps(int steps, absl::Duration duration) {
-  series_->flow_steps.Increment(steps);
-  series_->flow_step_duration.Observe(Seconds(duration));
+void ServerMetrics::DenoiseSteps(int steps, absl::Duration duration) {
+  series_->denoise_steps.Increment(steps);
+  series_->denoise_step_duration.Observe(Seconds(duration));
 }
-void ServerMetrics::MapDrawn(Kind kind, absl::Duration duration) {
-  if (kind == Kind::kReason) return;
-  series_->images_generated[At(kind)]->Increment();
-  series_->map_duration[At(kind)]->Observe(Seconds(duration));
+void ServerMetrics::MapDrawn(RequestKind kind, absl::Duration duration) {
+  const prometheus::Labels labels = {{"kind", engine::RequestKindName(kind)}};
+  series_->images_generated.With(labels).Increment();
+  series_->map_duration.With(labels).Observe(Seconds(duration));
 }
 void ServerMetrics::CancelLatency(absl::Duration duration) {
   series_->cancel_latency.Observe(Seconds(duration));
@@ -124,9 +173,9 @@ void ServerMetrics::SetKv(int64_t used_bytes, int64_t capacity_bytes) {
 }
 void ServerMetrics::SetGpuMemory(int64_t allocated_bytes,
                                  int64_t reserved_bytes, int64_t free_bytes) {
-  series_->gpu_allocated.Add({}).Set(static_cast<double>(allocated_bytes));
-  series_->gpu_reserved.Add({}).Set(static_cast<double>(reserved_bytes));
-  series_->gpu_free.Add({}).Set(static_cast<double>(free_bytes));
+  series_->gpu_allocated.With({}).Set(static_cast<double>(allocated_bytes));
+  series_->gpu_reserved.With({}).Set(static_cast<double>(reserved_bytes));
+  series_->gpu_free.With({}).Set(static_cast<double>(free_bytes));
 }
 void ServerMetrics::SetPrefixCacheBytes(int64_t bytes) {
   series_->prefix_cache_bytes.Set(static_cast<double>(bytes));
@@ -142,8 +191,9 @@ void ServerMetrics::SetSessions(int sessions, int64_t bytes) {
   series_->session_bytes.Set(static_cast<double>(bytes));
 }
 void ServerMetrics::SessionsEvicted(SessionEviction reason, int64_t count) {
-  series_->session_evictions[static_cast<size_t>(reason)]->Increment(
-      static_cast<double>(count));
+  if (count == 0) return;
+  series_->session_evictions.With({{"reason", NameOf(reason)}})
+      .Increment(static_cast<double>(count));
 }
 void ServerMetrics::SetEngineUp(bool up) { series_->engine_up.Set(up ? 1 : 0); }
 void ServerMetrics::SetEngineLastStep(absl::Time wall_clock) {
@@ -158,29 +208,29 @@ void ServerMetrics::AddStreamBuffer(int64_t delta_bytes) {
   series_->stream_buffer.Increment(static_cast<double>(delta_bytes));
 }
 
-void ServerMetrics::SpansExported(int64_t spans) {
-  series_->spans_exported.Increment(static_cast<double>(spans));
-}
-void ServerMetrics::SpansDropped(int64_t spans) {
-  series_->spans_dropped.Increment(static_cast<double>(spans));
+void ServerMetrics::SpansEnded(int64_t spans, bool exported) {
+  (exported ? series_->spans_exported : series_->spans_dropped)
+      .Increment(static_cast<double>(spans));
 }
 
 void ServerMetrics::SetTlsCertExpiry(absl::Time expiry) {
-  series_->tls_cert_expiry.Add({}).Set(
+  series_->tls_cert_expiry.With({}).Set(
       absl::ToDoubleSeconds(expiry - absl::UnixEpoch()));
 }
 
 void ServerMetrics::ModelLoaded(LoadStage stage, absl::Duration duration) {
-  series_->load_duration[At(stage)]->Set(Seconds(duration));
+  series_->load_duration
+      .With({{"stage", stage == LoadStage::kLoad ? "load" : "warm_up"}})
+      .Set(Seconds(duration));
 }
 void ServerMetrics::SetBuildInfo(const std::string& version) {
-  series_->build_info.Add({{"version", version}}).Set(1);
+  series_->build_info.With({{"version", version}}).Set(1);
 }
 void ServerMetrics::SetModelInfo(const std::string& model,
                                  const std::string& device,
                                  const std::string& dtype) {
   series_->model_info
-      .Add({{"model", model}, {"device", device}, {"dtype", dtype}})
+      .With({{"model", model}, {"device", device}, {"dtype", dtype}})
       .Set(1);
 }
 

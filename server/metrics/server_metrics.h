@@ -5,7 +5,13 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "server/engine/core/error.h"
+#include "server/engine/core/event.h"
+#include "server/engine/core/method.h"
+#include "server/engine/core/phase.h"
+#include "server/engine/core/request.h"
 
 namespace prometheus {
 class Registry;
@@ -13,81 +19,14 @@ class Registry;
 
 namespace cooper::metrics {
 
-// Label values are closed sets; every series exists from the start, at 0.
-enum class Method {
-  kReason,
-  kEstimateDepth,
-  kSegment,
-  kGenerateImage,
-  kConverse,
-  kGetModel,
-  kModelInfer,
-  kModelStreamInfer,  // its requests, not the streams
-  kInferenceInfo,     // ServerLive, ... ModelConfig
-  kOther
-};
-enum class Kind {
-  kReason,
-  kDepth,
-  kSegmentation,
-  kImage
-};  // of requests, maps
-enum class Phase {
-  kDecodeImage,
-  kVit,
-  kVaeEncode,
-  kPrefill,
-  kDecode,
-  kDiffusion,
-  kVaeDecode,
-  kEncodeImage
-};
-enum class Rejection {
-  kQueueFull,
-  kClientLimit,
-  kQueueTimeout,
-  kMemoryPressure,
-  kDraining,
-  kLoading,
-  kInvalidArgument,
-  kUnauthenticated,
-  kNotFound,
-  kSessionBusy,
-  kUnsupported,
-  kUnimplemented
-};
-// kClient: cancelled or gone; gRPC does not tell which.
-enum class CancelCause { kClient, kDeadline, kStall, kShutdown };
-// kWrite: all work was done, its events waited for the reader.
-enum class CancelPhase {
-  kQueue,
-  kPrefill,
-  kDecode,
-  kDiffusion,
-  kCodec,
-  kWrite
-};
-// Its label value, also for logs: "queue", ...
-const char* NameOf(CancelPhase phase);
-// The label of the phase in metrics.
-const char* NameOf(Phase phase);
-enum class Error { kEngine, kGpuMemory, kNumeric, kEncode, kInternal };
-enum class FinishReason { kAnswered, kMaxTurns, kMaxTokens, kNoRequest };
-enum class Wave { kAppend, kDecode, kFlow, kDecodeLatents };
-enum class ImageRejection {
-  kFormat,
-  kCorrupt,
-  kPixels,
-  kAspect,
-  kChunk,
-  kScans,
-  kCount
-};
 enum class SessionEviction { kExpired, kQuota, kMemory };
 enum class LoadStage { kLoad, kWarmUp };
 
 // All metrics of the server (names and meanings: docs/metrics.md), built on a
-// given registry; references are kept, nothing is looked up by name later.
+// given registry. Label values are closed sets, the names of the engine's
+// enums. A series without labels exists from the start; one with labels appears
+// with its first event, and what is counted for failures of a method with its
+// first call, so that a rate sees their first increment.
 //
 // Accounting identity, exact at rest, per method:
 //   rpc_started = sum over codes of requests + in flight, and
@@ -96,6 +35,12 @@ enum class LoadStage { kLoad, kWarmUp };
 // Thread-safe.
 class ServerMetrics {
  public:
+  using BatchKind = engine::BatchKind;
+  using FinishReason = engine::FinishReason;
+  using Method = engine::Method;
+  using Phase = engine::Phase;
+  using RequestKind = engine::RequestKind;
+
   explicit ServerMetrics(prometheus::Registry* registry);
   ~ServerMetrics();
 
@@ -105,18 +50,20 @@ class ServerMetrics {
   void RpcFinished(Method method, int grpc_code, absl::Duration duration);
 
   // Why an RPC did not end with OK: exactly one of these per such RPC, called
-  // where the RPC's final status is known (server/rpc).
-  void Rejected(Method method, Rejection reason);
-  void Cancelled(Method method, CancelCause cause, CancelPhase phase);
-  void Failed(Method method, Error reason);
+  // where the RPC's final status is known (server/rpc). `reason` and `cause`
+  // are labels of engine::ErrorTable.
+  void Rejected(Method method, absl::string_view reason);
+  void Cancelled(Method method, absl::string_view cause, Phase phase);
+  void Failed(Method method, absl::string_view reason);
 
-  void ImageRejected(ImageRejection reason);
+  // `reason`: image::RejectionName, or "count" for too many images.
+  void ImageRejected(absl::string_view reason);
   // Raster bytes in use grew (or shrank) by `delta_bytes`.
   void AddImageDecodeBytes(int64_t delta_bytes);
 
   // Queue and running set.
   void SetLoad(int queued, int running);
-  void Queued(Kind kind, absl::Duration waited);
+  void Queued(RequestKind kind, absl::Duration waited);
 
   // Text.
   void FirstToken(absl::Duration since_admission);
@@ -125,13 +72,14 @@ class ServerMetrics {
   void Rounds(int turns);
   void Finished(FinishReason reason);
 
-  // Waves of the engine: how many rows or items went together, how long.
-  void WaveRun(Wave wave, int batch_size, absl::Duration duration);
+  // Batches of the engine: how many rows or items went together, how long.
+  void BatchRun(BatchKind kind, int batch_size, absl::Duration duration);
   void PhaseRun(Phase phase, absl::Duration duration);
   // A batch ran out of GPU memory: its requests are run again one by one.
-  void RetriedAlone(Wave wave);
-  void FlowSteps(int steps, absl::Duration duration);
-  void MapDrawn(Kind kind, absl::Duration duration);
+  void RetriedAlone(BatchKind kind);
+  void DenoiseSteps(int steps, absl::Duration duration);
+  // `kind` is not kReason.
+  void MapDrawn(RequestKind kind, absl::Duration duration);
   // From CancelToken::Cancel's being seen to the slot's being free.
   void CancelLatency(absl::Duration duration);
 
@@ -157,9 +105,8 @@ class ServerMetrics {
   void StreamStalled();
   void AddStreamBuffer(int64_t delta_bytes);
 
-  // Spans of traces that a collector took, or that were lost on the way.
-  void SpansExported(int64_t spans);
-  void SpansDropped(int64_t spans);
+  // Spans of traces that a collector took (`exported`), or that were lost.
+  void SpansEnded(int64_t spans, bool exported);
 
   // Of the certificate that is served; without TLS there is no such series.
   void SetTlsCertExpiry(absl::Time expiry);

@@ -4,7 +4,7 @@
 #include <chrono>
 
 #include "absl/time/time.h"
-#include "server/base/clock.h"
+#include "base/clock.h"
 
 namespace cooper::rpc {
 

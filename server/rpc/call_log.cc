@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/base/logging.h"
-#include "server/engine/error.h"
+#include "base/logging.h"
+#include "server/engine/core/error.h"
 #include "server/rpc/status.h"
 
 namespace cooper::rpc {
@@ -29,54 +29,11 @@ base::LogLevel LevelOf(const absl::Status& end) {
 
 }  // namespace
 
-const char* MethodName(metrics::Method method) {
-  switch (method) {
-    case metrics::Method::kReason:
-      return "Reason";
-    case metrics::Method::kEstimateDepth:
-      return "EstimateDepth";
-    case metrics::Method::kSegment:
-      return "Segment";
-    case metrics::Method::kGenerateImage:
-      return "GenerateImage";
-    case metrics::Method::kConverse:
-      return "Converse";
-    case metrics::Method::kGetModel:
-      return "GetModel";
-    case metrics::Method::kModelInfer:
-      return "ModelInfer";
-    case metrics::Method::kModelStreamInfer:
-      return "ModelStreamInfer";
-    case metrics::Method::kInferenceInfo:
-      return "InferenceInfo";
-    case metrics::Method::kOther:
-      return "other";
-  }
-  return "other";
-}
-
-std::string FullMethodName(metrics::Method method) {
-  const char* service = "cooper.v1.SpatialReasoningService/";
-  switch (method) {
-    case metrics::Method::kModelInfer:
-    case metrics::Method::kModelStreamInfer:
-    case metrics::Method::kInferenceInfo:
-      service = "inference.GRPCInferenceService/";
-      break;
-    case metrics::Method::kOther:
-      service = "";
-      break;
-    default:
-      break;
-  }
-  return absl::StrCat(service, MethodName(method));
-}
-
-void LogCall(metrics::Method method, const absl::Status& end,
+void LogCall(engine::Method method, const absl::Status& end,
              const std::string& request_id, const std::string& trace_id,
              absl::Duration duration) {
   std::vector<base::LogField> fields = {
-      {"method", MethodName(method)},
+      {"method", engine::MethodName(method)},
       {"code", absl::StatusCodeToString(end.code())},
       {"seconds", absl::ToDoubleSeconds(duration)}};
   if (!request_id.empty()) fields.push_back({"request_id", request_id});
@@ -84,7 +41,7 @@ void LogCall(metrics::Method method, const absl::Status& end,
   if (!end.ok()) {
     fields.push_back({"reason", ReasonOf(end)});
     if (const auto phase = engine::DetailsOf(end).phase) {
-      fields.push_back({"phase", metrics::NameOf(*phase)});
+      fields.push_back({"phase", engine::PhaseName(*phase)});
     }
   }
   base::Log(LevelOf(end), "request", fields);

@@ -5,18 +5,14 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "server/metrics/server_metrics.h"
+#include "server/engine/core/method.h"
 
 namespace cooper::rpc {
-
-const char* MethodName(metrics::Method method);
-// With its service: "cooper.v1.SpatialReasoningService/Reason".
-std::string FullMethodName(metrics::Method method);
 
 // One line for a call that ended and of which the engine does not tell: method,
 // code, reason, duration, names, and where it was when it ended early. Never a
 // prompt, an answer or pixels.
-void LogCall(metrics::Method method, const absl::Status& end,
+void LogCall(engine::Method method, const absl::Status& end,
              const std::string& request_id, const std::string& trace_id,
              absl::Duration duration);
 

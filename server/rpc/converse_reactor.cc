@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/base/logging.h"
-#include "server/base/status_macros.h"
-#include "server/engine/end_status.h"
-#include "server/engine/error.h"
+#include "base/logging.h"
+#include "base/status_macros.h"
+#include "server/engine/core/end_status.h"
+#include "server/engine/core/error.h"
 #include "server/rpc/request_parser.h"
 #include "server/rpc/session_id.h"
 
@@ -48,7 +48,7 @@ ConverseReactor::ConverseReactor(const StreamEnvironment& environment,
                                  grpc::CallbackServerContext* context,
                                  const RpcLimits* limits)
     : EventStream(WithoutDeadline(environment), context,
-                  metrics::Method::kConverse),
+                  engine::Method::kConverse),
       limits_(*limits),
       turn_timeout_(environment.max_deadline) {}
 
@@ -151,7 +151,7 @@ absl::StatusOr<engine::Request> ConverseReactor::ParseStart() {
   if (!parsed.ok()) return Within(kPrefix, parsed.status());
   NameFieldsWithin(kPrefix, &parsed->inputs);
   engine::Request turn = *std::move(parsed);
-  turn.method = metrics::Method::kConverse;
+  turn.method = engine::Method::kConverse;
   turn.client = client_;
   turn.session.emplace();
   turn.session->resumed = !wire.session_id().empty();

@@ -4,9 +4,9 @@
 #include <atomic>
 #include <utility>
 
+#include "base/check.h"
 #include "model/load_progress.h"
 #include "model/unified_model.h"
-#include "server/base/check.h"
 #include "server/engine/engine.h"
 
 namespace cooper::rpc {

@@ -7,13 +7,13 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "server/base/logging.h"
-#include "server/base/status_macros.h"
-#include "server/engine/error.h"
+#include "base/logging.h"
+#include "base/status_macros.h"
+#include "server/engine/core/error.h"
 #include "server/rpc/call_log.h"
-#include "server/rpc/client_name.h"
 #include "server/rpc/metadata.h"
 #include "server/rpc/status.h"
+#include "server/security/client_name.h"
 
 namespace cooper::rpc {
 namespace {
@@ -27,7 +27,7 @@ absl::string_view SingleValue(const grpc::AuthContext& connection,
 }
 
 absl::Status CheckCertificate(const grpc::CallbackServerContext& context,
-                              CrlFile* crl) {
+                              security::CrlFile* crl) {
   const std::shared_ptr<const grpc::AuthContext> connection =
       context.auth_context();
   return crl->Check(
@@ -51,9 +51,9 @@ absl::Status Entrance::CheckCaller(
 
 std::string Entrance::ClientOf(
     const grpc::CallbackServerContext& context) const {
-  return ClientNameOf(context, checks_.tokens == nullptr
-                                   ? ""
-                                   : SingleValue(context, "authorization"));
+  return security::ClientNameOf(
+      context,
+      checks_.tokens == nullptr ? "" : SingleValue(context, "authorization"));
 }
 
 absl::StatusOr<const EngineSlot::Serving*> Entrance::CheckLoaded() const {
@@ -76,7 +76,7 @@ absl::StatusOr<const EngineSlot::Serving*> Entrance::CheckLoaded(
   COOPER_ASSIGN_OR_RETURN(const EngineSlot::Serving* serving, CheckLoaded());
   if (deadline.time() <= clock_.Now()) {
     return CancelledError(engine::CancelCause::kDeadline,
-                          metrics::CancelPhase::kQueue);
+                          engine::Phase::kQueue);
   }
   return serving;
 }
@@ -95,7 +95,7 @@ absl::Status CatchAll(absl::FunctionRef<absl::Status()> work) {
 
 grpc::ServerUnaryReactor* AnswerAtOnce(
     grpc::CallbackServerContext* context, const StreamEnvironment& environment,
-    metrics::Method method, absl::FunctionRef<absl::Status()> answer) {
+    engine::Method method, absl::FunctionRef<absl::Status()> answer) {
   const absl::Time started = environment.clock->Now();
   const absl::Status end = CatchAll(answer);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
@@ -105,7 +105,7 @@ grpc::ServerUnaryReactor* AnswerAtOnce(
 
 grpc::Status CountCall(const absl::Status& end, absl::Time started,
                        const StreamEnvironment& environment,
-                       metrics::Method method,
+                       engine::Method method,
                        grpc::CallbackServerContext* context) {
   if (const auto pushback = RetryPushbackMs(end)) {
     context->AddTrailingMetadata("grpc-retry-pushback-ms",

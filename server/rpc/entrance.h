@@ -10,17 +10,17 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "server/rpc/crl_file.h"
 #include "server/rpc/engine_slot.h"
 #include "server/rpc/event_stream.h"
-#include "server/rpc/token_file.h"
+#include "server/security/crl_file.h"
+#include "server/security/token_file.h"
 
 namespace cooper::rpc {
 
 // What callers are checked against; null: not checked.
 struct CallerChecks {
-  TokenFile* tokens = nullptr;
-  CrlFile* crl = nullptr;
+  security::TokenFile* tokens = nullptr;
+  security::CrlFile* crl = nullptr;
 };
 
 // What every RPC of every service checks before it looks at its request.
@@ -60,13 +60,13 @@ absl::Status CatchAll(absl::FunctionRef<absl::Status()> work);
 // it fails.
 grpc::ServerUnaryReactor* AnswerAtOnce(
     grpc::CallbackServerContext* context, const StreamEnvironment& environment,
-    metrics::Method method, absl::FunctionRef<absl::Status()> answer);
+    engine::Method method, absl::FunctionRef<absl::Status()> answer);
 
 // Counts an RPC that begins and ends here, logs it if it failed, and returns
 // what to finish it with.
 grpc::Status CountCall(const absl::Status& end, absl::Time started,
                        const StreamEnvironment& environment,
-                       metrics::Method method,
+                       engine::Method method,
                        grpc::CallbackServerContext* context);
 
 }  // namespace cooper::rpc

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/base/check.h"
-#include "server/base/logging.h"
+#include "base/check.h"
+#include "base/logging.h"
 #include "server/rpc/call_log.h"
 #include "server/rpc/status.h"
 #include "server/rpc/trace.h"
@@ -29,7 +29,7 @@ class EventStream::Sink final : public engine::EventSink {
 
 EventStream::EventStream(const StreamEnvironment& environment,
                          grpc::CallbackServerContext* context,
-                         metrics::Method method)
+                         engine::Method method)
     : environment_(environment),
       context_(context),
       method_(method),
@@ -234,7 +234,7 @@ absl::Status EventStream::EndStatusLocked() const {
   if (!engine_end_->ok()) return EndOfCancelled(*engine_end_, cause);
   if (!reader_gone_) return absl::OkStatus();
   // All work was done, but the reader did not get all of it.
-  return CancelledError(cause, metrics::CancelPhase::kWrite);
+  return CancelledError(cause, engine::Phase::kWrite);
 }
 
 void EventStream::DropReaderLocked(engine::CancelCause cause) {

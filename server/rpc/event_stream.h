@@ -12,11 +12,11 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "server/base/clock.h"
-#include "server/base/mutex.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "server/engine/core/event.h"
+#include "server/engine/core/request.h"
 #include "server/engine/engine.h"
-#include "server/engine/event.h"
-#include "server/engine/request.h"
 #include "server/metrics/server_metrics.h"
 #include "server/rpc/call_deadline.h"
 #include "server/rpc/event_writer.h"
@@ -58,7 +58,7 @@ struct StreamEnvironment {
 class EventStream : public StallWatch::Stream {
  public:
   EventStream(const StreamEnvironment& environment,
-              grpc::CallbackServerContext* context, metrics::Method method);
+              grpc::CallbackServerContext* context, engine::Method method);
   ~EventStream() override = default;
   EventStream(const EventStream&) = delete;
   EventStream& operator=(const EventStream&) = delete;
@@ -151,7 +151,7 @@ class EventStream : public StallWatch::Stream {
   // Constant after construction.
   const StreamEnvironment environment_;
   grpc::CallbackServerContext* const context_;
-  const metrics::Method method_;
+  const engine::Method method_;
   const absl::Time started_;
   const CallDeadline deadline_;
   const std::shared_ptr<tracing::CallTrace> trace_;  // null: not recorded

@@ -7,7 +7,7 @@
 #include <variant>
 
 #include "cooper/v1/spatial_reasoning.pb.h"
-#include "server/engine/event.h"
+#include "server/engine/core/event.h"
 
 namespace cooper::rpc {
 

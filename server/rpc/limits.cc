@@ -1,7 +1,7 @@
 #include "server/rpc/limits.h"
 
 #include "absl/strings/str_cat.h"
-#include "server/base/status_macros.h"
+#include "base/status_macros.h"
 
 namespace cooper::rpc {
 namespace {

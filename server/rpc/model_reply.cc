@@ -1,6 +1,6 @@
 #include "server/rpc/model_reply.h"
 
-#include "server/base/logging.h"
+#include "base/logging.h"
 
 namespace cooper::rpc {
 namespace {

@@ -8,8 +8,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "server/base/status_macros.h"
-#include "server/engine/error.h"
+#include "base/status_macros.h"
+#include "server/engine/core/error.h"
 
 namespace cooper::rpc {
 namespace {

@@ -8,7 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "cooper/v1/spatial_reasoning.pb.h"
 #include "model/options.h"
-#include "server/engine/request.h"
+#include "server/engine/core/request.h"
 
 // The option messages that several requests share. Unset fields take the given
 // default; errors are engine::InvalidField with paths such as

@@ -3,7 +3,7 @@
 #include <utility>
 #include <variant>
 
-#include "server/base/check.h"
+#include "base/check.h"
 #include "server/rpc/event_writer.h"
 
 namespace cooper::rpc {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <deque>
 
-#include "server/engine/event.h"
+#include "server/engine/core/event.h"
 
 namespace cooper::rpc {
 

@@ -9,19 +9,24 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/logging.h"
+#include "base/status_macros.h"
 #include "model/image/codec.h"
-#include "server/base/logging.h"
-#include "server/base/status_macros.h"
-#include "server/engine/error.h"
+#include "server/engine/core/error.h"
 #include "server/rpc/option_parser.h"
 
 namespace cooper::rpc {
 namespace {
 
 using engine::ErrorReason;
-using metrics::ImageRejection;
 
 constexpr int kMaxTurns = 16;
+
+// `reason` of cooper_image_rejections_total.
+const char* const kNotAnImage = image::RejectionName(image::Rejection::kFormat);
+const char* const kTooManyPixels =
+    image::RejectionName(image::Rejection::kPixels);
+constexpr char kTooManyImages[] = "count";
 
 // Whether the bytes are the name of an image instead of the image.
 bool LooksLikeReference(absl::string_view bytes) {
@@ -38,24 +43,6 @@ bool LooksLikeReference(absl::string_view bytes) {
                      });
 }
 
-ImageRejection ToMetric(image::Rejection rejection) {
-  switch (rejection) {
-    case image::Rejection::kFormat:
-      return ImageRejection::kFormat;
-    case image::Rejection::kCorrupt:
-      return ImageRejection::kCorrupt;
-    case image::Rejection::kPixels:
-      return ImageRejection::kPixels;
-    case image::Rejection::kAspect:
-      return ImageRejection::kAspect;
-    case image::Rejection::kChunk:
-      return ImageRejection::kChunk;
-    case image::Rejection::kScans:
-      return ImageRejection::kScans;
-  }
-  return ImageRejection::kCorrupt;
-}
-
 bool IsBlank(absl::string_view text) {
   return std::all_of(text.begin(), text.end(), absl::ascii_isspace);
 }
@@ -69,24 +56,24 @@ class InputReader {
 
   absl::Status AddImage(const std::string& bytes, std::string field) {
     if (LooksLikeReference(bytes)) {
-      return Refuse(ImageRejection::kFormat, field,
+      return Refuse(kNotAnImage, field,
                     "an image must be the inline bytes of a PNG, JPEG or WebP "
                     "file, never a path or a URL");
     }
     if (++images_ > limits_.max_images) {
-      return Refuse(ImageRejection::kCount, field,
+      return Refuse(kTooManyImages, field,
                     absl::StrCat("more than ", limits_.max_images,
                                  " images in one request"));
     }
     const absl::StatusOr<image::ImageHeader> header =
         image::ProbeImage(bytes, limits_.image);
     if (!header.ok()) {
-      return Refuse(ToMetric(image::RejectionOf(header.status())), field,
-                    header.status().message());
+      return Refuse(image::RejectionName(image::RejectionOf(header.status())),
+                    field, header.status().message());
     }
     pixels_ += int64_t{header->size.width} * header->size.height;
     if (pixels_ > limits_.image.max_pixels) {
-      return Refuse(ImageRejection::kPixels, field,
+      return Refuse(kTooManyPixels, field,
                     absl::StrCat("the request's images have ", pixels_,
                                  " pixels together, at most ",
                                  limits_.image.max_pixels, " are allowed"));
@@ -144,7 +131,7 @@ class InputReader {
   std::vector<engine::Input> Take() { return std::move(inputs_); }
 
  private:
-  absl::Status Refuse(ImageRejection reason, absl::string_view field,
+  absl::Status Refuse(absl::string_view reason, absl::string_view field,
                       absl::string_view message) {
     metrics_.ImageRejected(reason);
     engine::ErrorDetails details;
@@ -261,7 +248,7 @@ absl::StatusOr<engine::Request> RequestParser::Parse(
     const v1::ReasonRequest& wire) const {
   COOPER_RETURN_IF_ERROR(CheckModel(wire.model()));
   engine::Request request;
-  request.method = metrics::Method::kReason;
+  request.method = engine::Method::kReason;
   engine::ReasonTask task;
   COOPER_ASSIGN_OR_RETURN(task.mode, ParseMode(wire.mode()));
   task.max_turns = info_.defaults.max_turns;
@@ -286,14 +273,14 @@ absl::StatusOr<engine::Request> RequestParser::Parse(
 
 template <typename Wire>
 absl::StatusOr<engine::Request> RequestParser::ParseMap(
-    const Wire& wire, metrics::Method method, model::MapKind kind) const {
+    const Wire& wire, engine::Method method, model::MapKind kind) const {
   COOPER_RETURN_IF_ERROR(CheckModel(wire.model()));
   engine::Request request;
   request.method = method;
   request.task = engine::MapTask{kind};
   COOPER_RETURN_IF_ERROR(ParseCommon(wire, info_, &request));
   if (wire.image().empty()) {
-    metrics_.ImageRejected(ImageRejection::kFormat);
+    metrics_.ImageRejected(kNotAnImage);
     engine::ErrorDetails details;
     details.reason = ErrorReason::kInvalidImage;
     details.field = "image";
@@ -307,13 +294,12 @@ absl::StatusOr<engine::Request> RequestParser::ParseMap(
 
 absl::StatusOr<engine::Request> RequestParser::Parse(
     const v1::EstimateDepthRequest& wire) const {
-  return ParseMap(wire, metrics::Method::kEstimateDepth,
-                  model::MapKind::kDepth);
+  return ParseMap(wire, engine::Method::kEstimateDepth, model::MapKind::kDepth);
 }
 
 absl::StatusOr<engine::Request> RequestParser::Parse(
     const v1::SegmentRequest& wire) const {
-  return ParseMap(wire, metrics::Method::kSegment,
+  return ParseMap(wire, engine::Method::kSegment,
                   model::MapKind::kSegmentation);
 }
 
@@ -321,7 +307,7 @@ absl::StatusOr<engine::Request> RequestParser::Parse(
     const v1::GenerateImageRequest& wire) const {
   COOPER_RETURN_IF_ERROR(CheckModel(wire.model()));
   engine::Request request;
-  request.method = metrics::Method::kGenerateImage;
+  request.method = engine::Method::kGenerateImage;
   engine::GenerateTask task;
   task.think = wire.think();
   COOPER_ASSIGN_OR_RETURN(task.size, ParseSize(wire, info_));

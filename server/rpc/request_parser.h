@@ -8,7 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "cooper/v1/spatial_reasoning.pb.h"
 #include "model/unified_model.h"
-#include "server/engine/request.h"
+#include "server/engine/core/request.h"
 #include "server/metrics/server_metrics.h"
 #include "server/rpc/limits.h"
 
@@ -48,7 +48,7 @@ class RequestParser {
   // Both single-image RPCs have the same fields.
   template <typename Wire>
   absl::StatusOr<engine::Request> ParseMap(const Wire& wire,
-                                           metrics::Method method,
+                                           engine::Method method,
                                            model::MapKind kind) const;
 
   const model::ModelInfo& info_;

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "server/base/status_macros.h"
+#include "base/status_macros.h"
 #include "server/rpc/model_reply.h"
 #include "server/rpc/request_parser.h"
 #include "server/rpc/status.h"
@@ -11,7 +11,7 @@
 namespace cooper::rpc {
 namespace {
 
-using metrics::Method;
+using engine::Method;
 
 }  // namespace
 
@@ -44,7 +44,7 @@ SpatialReasoningService::GenerateImage(
 template <typename Response, typename Request>
 grpc::ServerWriteReactor<Response>* SpatialReasoningService::Stream(
     grpc::CallbackServerContext* context, const Request& request,
-    metrics::Method method) {
+    engine::Method method) {
   auto* stream = new StreamReactor<Response>(environment_, context, method);
   const absl::Status begun =
       CatchAll([&] { return Begin(*context, request, stream); });

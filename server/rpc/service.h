@@ -52,7 +52,7 @@ class SpatialReasoningService final
   template <typename Response, typename Request>
   grpc::ServerWriteReactor<Response>* Stream(
       grpc::CallbackServerContext* context, const Request& request,
-      metrics::Method method);
+      engine::Method method);
   // Parses and runs the request, or says why not.
   template <typename Request>
   absl::Status Begin(const grpc::CallbackServerContext& context,

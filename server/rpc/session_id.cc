@@ -1,6 +1,6 @@
 #include "server/rpc/session_id.h"
 
-#include "server/base/random_id.h"
+#include "base/random_id.h"
 
 namespace cooper::rpc {
 

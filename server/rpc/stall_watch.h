@@ -4,7 +4,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
-#include "server/base/mutex.h"
+#include "base/mutex.h"
 
 namespace cooper::rpc {
 

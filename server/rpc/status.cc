@@ -5,10 +5,11 @@
 
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
+#include "base/logging.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
-#include "server/base/logging.h"
-#include "server/engine/error.h"
+#include "server/engine/core/end_status.h"
+#include "server/engine/core/error.h"
 
 namespace cooper::rpc {
 namespace {
@@ -16,17 +17,10 @@ namespace {
 using engine::CancelCause;
 using engine::ErrorDetails;
 using engine::ErrorReason;
-using metrics::CancelPhase;
+using engine::Phase;
 
 constexpr char kDomain[] = "cooper.v1";
 constexpr size_t kMaxMessageBytes = 1000;
-constexpr absl::Duration kDefaultRetry = absl::Seconds(1);
-
-// Codes that the engine knows nothing of, since they never reach it.
-bool IsOwnCode(absl::StatusCode code) {
-  return code == absl::StatusCode::kUnauthenticated ||
-         code == absl::StatusCode::kUnimplemented;
-}
 
 grpc::StatusCode ToGrpcCode(absl::StatusCode code) {
   switch (code) {
@@ -57,46 +51,8 @@ grpc::StatusCode ToGrpcCode(absl::StatusCode code) {
 }
 
 std::optional<absl::Duration> RetryAfter(const absl::Status& status) {
-  if (status.ok() || IsOwnCode(status.code())) return std::nullopt;
-  const ErrorDetails details = engine::DetailsOf(status);
-  if (details.retry_after.has_value()) return details.retry_after;
-  switch (details.reason) {
-    case ErrorReason::kQueueFull:
-    case ErrorReason::kClientLimit:
-    case ErrorReason::kQueueTimeout:
-    case ErrorReason::kMemoryPressure:
-    case ErrorReason::kGpuMemory:
-    case ErrorReason::kLoading:
-    case ErrorReason::kDraining:
-    case ErrorReason::kEngineFailed:
-      return kDefaultRetry;
-    default:
-      return std::nullopt;
-  }
-}
-
-metrics::CancelCause ToMetric(CancelCause cause) {
-  switch (cause) {
-    case CancelCause::kDeadline:
-      return metrics::CancelCause::kDeadline;
-    case CancelCause::kStall:
-      return metrics::CancelCause::kStall;
-    case CancelCause::kShutdown:
-      return metrics::CancelCause::kShutdown;
-    case CancelCause::kNone:
-    case CancelCause::kClient:
-    case CancelCause::kDisconnect:
-      return metrics::CancelCause::kClient;
-  }
-  return metrics::CancelCause::kClient;
-}
-
-absl::Status MakeCancelled(ErrorReason reason, CancelPhase phase,
-                           absl::string_view message) {
-  ErrorDetails details;
-  details.reason = reason;
-  details.phase = phase;
-  return engine::MakeError(details, message);
+  if (status.ok()) return std::nullopt;
+  return engine::DetailsOf(status).retry_after;
 }
 
 }  // namespace
@@ -146,12 +102,6 @@ std::optional<int64_t> RetryPushbackMs(const absl::Status& status) {
 
 const char* ReasonOf(const absl::Status& status) {
   if (status.ok()) return "OK";
-  if (status.code() == absl::StatusCode::kUnauthenticated) {
-    return "UNAUTHENTICATED";
-  }
-  if (status.code() == absl::StatusCode::kUnimplemented) {
-    return "UNIMPLEMENTED";
-  }
   return engine::ReasonName(engine::DetailsOf(status).reason);
 }
 
@@ -160,90 +110,33 @@ absl::Status EndOfCancelled(const absl::Status& status, CancelCause cause) {
                            status.code() == absl::StatusCode::kDeadlineExceeded;
   if (cause == CancelCause::kNone || !ended_early) return status;
   return CancelledError(
-      cause, engine::DetailsOf(status).phase.value_or(CancelPhase::kQueue));
+      cause, engine::DetailsOf(status).phase.value_or(Phase::kQueue));
 }
 
-absl::Status CancelledError(CancelCause cause, CancelPhase phase) {
-  switch (cause) {
-    case CancelCause::kDeadline:
-      return MakeCancelled(ErrorReason::kDeadline, phase,
-                           "the deadline passed");
-    case CancelCause::kStall:
-      return MakeCancelled(ErrorReason::kSlowReader, phase,
-                           "the reader stalled for too long");
-    case CancelCause::kShutdown:
-      return MakeCancelled(ErrorReason::kDraining, phase,
-                           "the server is shutting down");
-    case CancelCause::kNone:
-    case CancelCause::kClient:
-    case CancelCause::kDisconnect:
-      break;
-  }
-  return MakeCancelled(ErrorReason::kCancelled, phase,
-                       "the caller cancelled or went away");
+absl::Status CancelledError(CancelCause cause, Phase phase) {
+  return engine::WithPhase(engine::StatusOf(cause), phase);
 }
 
-void CountEnd(const absl::Status& status, metrics::Method method,
+void CountEnd(const absl::Status& status, engine::Method method,
               metrics::ServerMetrics* metrics) {
-  using metrics::Error;
-  using metrics::Rejection;
   if (status.ok()) return;
-  if (status.code() == absl::StatusCode::kUnauthenticated) {
-    return metrics->Rejected(method, Rejection::kUnauthenticated);
-  }
-  if (status.code() == absl::StatusCode::kUnimplemented) {
-    return metrics->Rejected(method, Rejection::kUnimplemented);
-  }
   const ErrorDetails details = engine::DetailsOf(status);
-  const CancelPhase phase = details.phase.value_or(CancelPhase::kQueue);
-  switch (details.reason) {
-    case ErrorReason::kInvalidArgument:
-    case ErrorReason::kInvalidImage:
-    case ErrorReason::kTooManyPositions:
-      return metrics->Rejected(method, Rejection::kInvalidArgument);
-    case ErrorReason::kModelNotFound:
-    case ErrorReason::kSessionNotFound:
-      return metrics->Rejected(method, Rejection::kNotFound);
-    case ErrorReason::kSessionBusy:
-      return metrics->Rejected(method, Rejection::kSessionBusy);
-    case ErrorReason::kUnsupported:
-      return metrics->Rejected(method, Rejection::kUnsupported);
-    case ErrorReason::kQueueFull:
-      return metrics->Rejected(method, Rejection::kQueueFull);
-    case ErrorReason::kClientLimit:
-      return metrics->Rejected(method, Rejection::kClientLimit);
-    case ErrorReason::kQueueTimeout:
-      return metrics->Rejected(method, Rejection::kQueueTimeout);
-    case ErrorReason::kMemoryPressure:
-    case ErrorReason::kContextTooLarge:
-      return metrics->Rejected(method, Rejection::kMemoryPressure);
-    case ErrorReason::kLoading:
-      return metrics->Rejected(method, Rejection::kLoading);
-    case ErrorReason::kDraining:
-      // Refused at the door, or ended while under way.
-      if (!details.phase.has_value()) {
-        return metrics->Rejected(method, Rejection::kDraining);
-      }
-      return metrics->Cancelled(method, metrics::CancelCause::kShutdown, phase);
-    case ErrorReason::kDeadline:
-    case ErrorReason::kDeadlineTooShort:
-      return metrics->Cancelled(method, ToMetric(CancelCause::kDeadline),
-                                phase);
-    case ErrorReason::kCancelled:
-      return metrics->Cancelled(method, ToMetric(CancelCause::kClient), phase);
-    case ErrorReason::kSlowReader:
-      return metrics->Cancelled(method, ToMetric(CancelCause::kStall), phase);
-    case ErrorReason::kGpuMemory:
-      return metrics->Failed(method, Error::kGpuMemory);
-    case ErrorReason::kNumeric:
-      return metrics->Failed(method, Error::kNumeric);
-    case ErrorReason::kEncode:
-      return metrics->Failed(method, Error::kEncode);
-    case ErrorReason::kEngine:
-    case ErrorReason::kEngineFailed:
-      return metrics->Failed(method, Error::kEngine);
+  // Ended while under way, not refused at the door.
+  if (details.reason == ErrorReason::kDraining && details.phase.has_value()) {
+    return metrics->Cancelled(method,
+                              engine::CancelCauseName(CancelCause::kShutdown),
+                              *details.phase);
   }
-  metrics->Failed(method, Error::kInternal);
+  const engine::ErrorRow& row = engine::RowOf(details.reason);
+  switch (row.end) {
+    case engine::EndKind::kRejection:
+      return metrics->Rejected(method, row.label);
+    case engine::EndKind::kCancellation:
+      return metrics->Cancelled(method, row.label,
+                                details.phase.value_or(Phase::kQueue));
+    case engine::EndKind::kFailure:
+      return metrics->Failed(method, row.label);
+  }
 }
 
 }  // namespace cooper::rpc

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "absl/status/status.h"
-#include "server/engine/request.h"
+#include "server/engine/core/request.h"
 #include "server/metrics/server_metrics.h"
 
 // The one place where our statuses become gRPC's, and where the end of an RPC
@@ -36,12 +36,11 @@ absl::Status EndOfCancelled(const absl::Status& status,
 
 // The error of an RPC whose caller, deadline or slowness (`cause`, not kNone)
 // ended it in `phase`.
-absl::Status CancelledError(engine::CancelCause cause,
-                            metrics::CancelPhase phase);
+absl::Status CancelledError(engine::CancelCause cause, engine::Phase phase);
 
 // Moves exactly one of the counters rejections, cancellations and errors; none
 // for OK.
-void CountEnd(const absl::Status& status, metrics::Method method,
+void CountEnd(const absl::Status& status, engine::Method method,
               metrics::ServerMetrics* metrics);
 
 }  // namespace cooper::rpc

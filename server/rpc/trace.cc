@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "server/engine/error.h"
+#include "server/engine/core/error.h"
 #include "server/rpc/call_log.h"
 #include "server/rpc/metadata.h"
 #include "server/tracing/trace_context.h"
@@ -39,9 +39,10 @@ std::string TraceIdOf(const grpc::CallbackServerContext& context) {
 
 std::shared_ptr<tracing::CallTrace> BeginTrace(
     const tracing::Tracer* tracer, const grpc::CallbackServerContext& context,
-    metrics::Method method) {
+    engine::Method method) {
   if (tracer == nullptr) return nullptr;
-  return tracer->Begin(SingleValue(context, kHeader), FullMethodName(method));
+  return tracer->Begin(SingleValue(context, kHeader),
+                       engine::FullMethodName(method));
 }
 
 void EndTrace(tracing::CallTrace* trace, const absl::Status& end,

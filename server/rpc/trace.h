@@ -23,7 +23,7 @@ std::string TraceIdOf(const grpc::CallbackServerContext& context);
 // is not recorded.
 std::shared_ptr<tracing::CallTrace> BeginTrace(
     const tracing::Tracer* tracer, const grpc::CallbackServerContext& context,
-    metrics::Method method);
+    engine::Method method);
 
 // `trace` may be null.
 void EndTrace(tracing::CallTrace* trace, const absl::Status& end,

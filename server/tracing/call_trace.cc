@@ -7,8 +7,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
-#include "server/base/check.h"
-#include "server/base/random_id.h"
+#include "base/check.h"
+#include "base/random_id.h"
 #include "server/tracing/trace_context.h"
 
 namespace cooper::tracing {

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/base/status_macros.h"
+#include "base/status_macros.h"
 
 namespace cooper::tracing {
 namespace {
@@ -52,7 +52,7 @@ std::vector<Attribute> ProcessResource(const std::string& version,
 }
 
 Export::Export(const ExportOptions& options, const std::string& version,
-               metrics::ServerMetrics* metrics, const base::Clock* clock)
+               SpanExporter::Count count, const base::Clock* clock)
     : client_(options.endpoint,
               ParsePairs(Environment("OTEL_EXPORTER_OTLP_HEADERS"))),
       exporter_(
@@ -62,7 +62,7 @@ Export::Export(const ExportOptions& options, const std::string& version,
           [this](const std::string& body, absl::Duration timeout) {
             return client_.Post(body, timeout);
           },
-          metrics),
+          std::move(count)),
       tracer_(options.sample_ratio, clock, [this](std::vector<Span> spans) {
         exporter_.Export(std::move(spans));
       }) {}

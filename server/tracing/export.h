@@ -7,8 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "server/base/clock.h"
-#include "server/metrics/server_metrics.h"
+#include "base/clock.h"
 #include "server/tracing/call_trace.h"
 #include "server/tracing/otlp_client.h"
 #include "server/tracing/span.h"
@@ -33,7 +32,7 @@ class Export {
   // OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES and OTEL_EXPORTER_OTLP_HEADERS
   // of the environment.
   Export(const ExportOptions& options, const std::string& version,
-         metrics::ServerMetrics* metrics, const base::Clock* clock);
+         SpanExporter::Count count, const base::Clock* clock);
 
   // Lives as long; its traces must not outlive it.
   const Tracer* tracer() const { return &tracer_; }

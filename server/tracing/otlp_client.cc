@@ -10,8 +10,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "server/base/check.h"
-#include "server/base/logging.h"
+#include "base/check.h"
+#include "base/logging.h"
 
 namespace cooper::tracing {
 namespace {

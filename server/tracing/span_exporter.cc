@@ -6,8 +6,8 @@
 #include <iterator>
 #include <utility>
 
-#include "server/base/clock.h"
-#include "server/base/logging.h"
+#include "base/clock.h"
+#include "base/logging.h"
 #include "server/tracing/otlp_json.h"
 
 namespace cooper::tracing {
@@ -20,11 +20,11 @@ absl::Time Now() { return base::Clock::Real()->Now(); }
 }  // namespace
 
 SpanExporter::SpanExporter(Options options, std::vector<Attribute> resource,
-                           Send send, metrics::ServerMetrics* metrics)
+                           Send send, Count count)
     : options_(options),
       resource_(std::move(resource)),
       send_(std::move(send)),
-      metrics_(metrics),
+      count_(std::move(count)),
       thread_([this] { Run(); }) {
   pthread_setname_np(thread_.native_handle(), "traces");
 }
@@ -47,7 +47,7 @@ void SpanExporter::Export(std::vector<Span> spans) {
       return;
     }
   }
-  metrics_->SpansDropped(static_cast<int64_t>(spans.size()));
+  count_(static_cast<int64_t>(spans.size()), false);
 }
 
 void SpanExporter::Run() {
@@ -92,11 +92,11 @@ void SpanExporter::Deliver(const std::vector<Span>& batch) {
     sent = send_(body, time);
     if (sent.ok()) {
       warned_ = false;
-      return metrics_->SpansExported(spans);
+      return count_(spans, true);
     }
     if (sent.code() != absl::StatusCode::kUnavailable) break;
   }
-  metrics_->SpansDropped(spans);
+  count_(spans, false);
   if (std::exchange(warned_, true)) return;
   base::Log(base::LogLevel::kWarning, "traces are lost",
             {{"cause", base::Printable(sent.message(), 300)}});

@@ -1,6 +1,7 @@
 #ifndef COOPER_SERVER_TRACING_SPAN_EXPORTER_H_
 #define COOPER_SERVER_TRACING_SPAN_EXPORTER_H_
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <string>
@@ -10,8 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "server/base/mutex.h"
-#include "server/metrics/server_metrics.h"
+#include "base/mutex.h"
 #include "server/tracing/span.h"
 
 namespace cooper::tracing {
@@ -38,9 +38,13 @@ class SpanExporter {
   using Send =
       std::function<absl::Status(const std::string& body, absl::Duration)>;
 
-  // `resource` describes the process. `metrics` must outlive the exporter.
+  // Told of every span once: whether the collector took it. Called from any
+  // thread; must not block.
+  using Count = std::function<void(int64_t spans, bool exported)>;
+
+  // `resource` describes the process.
   SpanExporter(Options options, std::vector<Attribute> resource, Send send,
-               metrics::ServerMetrics* metrics);
+               Count count);
   // Sends what waits, if that goes quickly.
   ~SpanExporter() ABSL_LOCKS_EXCLUDED(mutex_);
   SpanExporter(const SpanExporter&) = delete;
@@ -62,7 +66,7 @@ class SpanExporter {
   const Options options_;
   const std::vector<Attribute> resource_;
   const Send send_;
-  metrics::ServerMetrics* const metrics_;
+  const Count count_;
   bool warned_ = false;  // of the thread
 
   base::Mutex mutex_;

@@ -9,9 +9,9 @@
 #include <string>
 #include <thread>
 
+#include "base/check.h"
+#include "base/mutex.h"
 #include "cooper/v1/spatial_reasoning.grpc.pb.h"
-#include "server/base/check.h"
-#include "server/base/mutex.h"
 #include "tests/bench/bench_server.h"
 
 namespace cooper::bench {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/base/clock.h"
+#include "base/clock.h"
 #include "tests/bench/require.h"
 
 namespace cooper::bench {

@@ -10,7 +10,7 @@
 #include "server/engine/engine.h"
 #include "server/metrics/server_metrics.h"
 #include "server/rpc/engine_slot.h"
-#include "server/rpc/server.h"
+#include "server/server.h"
 
 namespace cooper::bench {
 

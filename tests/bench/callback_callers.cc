@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/mutex.h"
 #include "cooper/v1/spatial_reasoning.grpc.pb.h"
-#include "server/base/mutex.h"
 #include "tests/bench/text_callers.h"
 
 namespace cooper::bench {

@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "model/torch/block_attention.h"
-#include "model/torch/packed_gemm.h"
-#include "model/torch/paged_attention.h"
+#include "model/torch/cpu/block_attention.h"
+#include "model/torch/cpu/packed_gemm.h"
+#include "model/torch/cpu/paged_attention.h"
 
 namespace cooper::bench {
 namespace {

@@ -5,8 +5,8 @@
 #include <thread>
 #include <utility>
 
-#include "server/base/check.h"
-#include "server/base/status_macros.h"
+#include "base/check.h"
+#include "base/status_macros.h"
 
 namespace cooper::bench {
 

@@ -9,8 +9,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "base/mutex.h"
 #include "client/client.h"
-#include "server/base/mutex.h"
 
 namespace cooper::bench {
 

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/base/check.h"
+#include "base/check.h"
 
 namespace cooper::cuda::emulator {
 

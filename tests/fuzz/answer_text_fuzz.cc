@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "base/check.h"
 #include "model/text_codec.h"
-#include "server/base/check.h"
-#include "server/engine/tags.h"
-#include "server/engine/text_stream.h"
+#include "server/engine/program/tags.h"
+#include "server/engine/program/text_stream.h"
 #include "tests/fuzz/fuzz_target.h"
 
 namespace cooper::fuzz {

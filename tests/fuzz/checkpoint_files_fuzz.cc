@@ -4,11 +4,11 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
+#include "base/check.h"
 #include "model/checkpoint/config.h"
 #include "model/checkpoint/safetensors.h"
 #include "model/checkpoint/shard_index.h"
 #include "model/tokenizer/tokenizer_files.h"
-#include "server/base/check.h"
 #include "tests/fuzz/fuzz_target.h"
 
 namespace cooper::fuzz {

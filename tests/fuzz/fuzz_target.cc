@@ -8,7 +8,7 @@
 #include <fstream>
 #include <system_error>
 
-#include "server/base/check.h"
+#include "base/check.h"
 
 namespace cooper::fuzz {
 namespace {

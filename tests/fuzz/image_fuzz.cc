@@ -3,8 +3,8 @@
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
+#include "base/check.h"
 #include "model/image/codec.h"
-#include "server/base/check.h"
 #include "tests/fuzz/fuzz_target.h"
 
 namespace cooper::fuzz {

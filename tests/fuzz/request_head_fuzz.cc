@@ -1,7 +1,7 @@
 // Heads of HTTP requests to the metrics listener, received in pieces.
 #include <optional>
 
-#include "server/base/check.h"
+#include "base/check.h"
 #include "server/metrics/request_head.h"
 #include "tests/fuzz/fuzz_target.h"
 

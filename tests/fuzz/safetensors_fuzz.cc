@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "base/check.h"
 #include "model/checkpoint/safetensors_header.h"
-#include "server/base/check.h"
 #include "tests/fuzz/fuzz_target.h"
 
 namespace cooper::fuzz {

@@ -5,12 +5,12 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/listen_address.h"
+#include "base/logging.h"
 #include "model/text_codec.h"
-#include "server/base/check.h"
-#include "server/base/clock.h"
-#include "server/base/listen_address.h"
-#include "server/base/logging.h"
-#include "server/rpc/token_file.h"
+#include "server/security/token_file.h"
 #include "server/tracing/trace_context.h"
 #include "tests/fuzz/fuzz_target.h"
 
@@ -62,7 +62,7 @@ void CheckPrintable(absl::string_view text) {
 void CheckTokenFile(absl::string_view text) {
   const std::string path = ScratchDirectory() + "/tokens";
   WriteFile(path, text);
-  const auto file = rpc::TokenFile::Open(path, base::Clock::Real());
+  const auto file = security::TokenFile::Open(path, base::Clock::Real());
   bool any = false;
   for (const absl::string_view line : absl::StrSplit(text, '\n')) {
     const absl::string_view token = absl::StripAsciiWhitespace(line);

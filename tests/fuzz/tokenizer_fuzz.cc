@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "base/check.h"
 #include "model/text_codec.h"
 #include "model/tokenizer/tokenizer.h"
-#include "server/base/check.h"
 #include "tests/fuzz/fuzz_target.h"
 
 namespace cooper::fuzz {

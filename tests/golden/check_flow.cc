@@ -10,7 +10,7 @@
 #include "model/image/maps.h"
 #include "model/image/resize.h"
 #include "model/torch/flow.h"
-#include "model/torch/pixels.h"
+#include "model/torch/vision/pixels.h"
 #include "tests/golden/checks.h"
 
 namespace cooper::golden {

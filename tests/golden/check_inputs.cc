@@ -8,7 +8,7 @@
 #include "model/image/compose.h"
 #include "model/image/maps.h"
 #include "model/image/resize.h"
-#include "model/torch/pixels.h"
+#include "model/torch/vision/pixels.h"
 #include "tests/golden/checks.h"
 
 namespace cooper::golden {

@@ -9,13 +9,14 @@
 #include <utility>
 
 #include "model/image/resize.h"
-#include "server/engine/execution.h"
-#include "server/engine/generate_program.h"
-#include "server/engine/map_program.h"
-#include "server/engine/perceive_program.h"
-#include "server/engine/reasoning_program.h"
-#include "server/engine/text_program.h"
+#include "server/engine/execution/execution.h"
+#include "server/engine/program/generate_program.h"
+#include "server/engine/program/map_program.h"
+#include "server/engine/program/perceive_program.h"
+#include "server/engine/program/reasoning_program.h"
+#include "server/engine/program/text_program.h"
 #include "tests/golden/checks.h"
+#include "tests/testing/run_alone.h"
 
 namespace cooper::golden {
 namespace {

@@ -9,7 +9,7 @@
 #include <stdexcept>
 
 #include "absl/strings/str_cat.h"
-#include "server/base/status_macros.h"
+#include "base/status_macros.h"
 
 namespace cooper::golden {
 namespace {

@@ -197,7 +197,7 @@ class Scrape:
             self.samples[name].append((pairs, float(value)))
 
     def sum(self, name, **labels):
-        assert name in self.samples, name
+        """0 for a series that nothing has happened to yet."""
         return sum(value for pairs, value in self.samples[name]
                    if labels.items() <= pairs.items())
 

@@ -115,7 +115,7 @@ def test_a_question_is_a_tree_of_spans_below_its_callers():
         assert within(span, request), (span, request)
     # The map comes between two texts, and is one span however long it takes.
     if usage.maps:
-        assert len(named(below, "diffusion")) == usage.maps
+        assert len(named(below, "denoise")) == usage.maps
         assert named(below, "vae_decode") and named(below, "encode_image")
     (resource,) = {json.dumps(body["resourceSpans"][0]["resource"])
                    for body in bodies}
@@ -133,7 +133,7 @@ def test_times_on_the_device_add_up():
             events, _ = read(stub.EstimateDepth(depth(5), metadata=[RECORDED]))
         spans = collector.spans()
     usage = events[-1].finished.usage
-    (flow,) = named(spans, "diffusion")
+    (flow,) = named(spans, "denoise")
     share = attributes(flow)["cooper.device_time_s"]
     assert share == pytest.approx(usage.flow_ms / 1e3, abs=1e-5)
     assert int(attributes(flow)["cooper.waves"]) >= 5

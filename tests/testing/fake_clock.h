@@ -3,8 +3,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/time/time.h"
-#include "server/base/clock.h"
-#include "server/base/mutex.h"
+#include "base/clock.h"
+#include "base/mutex.h"
 
 namespace cooper::testing {
 

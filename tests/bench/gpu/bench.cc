@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/base/status_macros.h"
+#include "base/status_macros.h"
 #include "tests/bench/gpu/accelerator.h"
 #include "tests/bench/require.h"
 #include "tests/bench/timing.h"

@@ -7,7 +7,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "server/base/check.h"
+#include "base/check.h"
 
 namespace cooper::image {
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "server/base/check.h"
+#include "base/check.h"
 
 namespace cooper::image {
 namespace {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "server/base/check.h"
+#include "base/check.h"
 #include "tests/model/image/png_fixtures.h"
 
 namespace cooper::image {

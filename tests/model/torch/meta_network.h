@@ -9,12 +9,12 @@
 
 #include "model/checkpoint/random_checkpoint.h"
 #include "model/torch/append_step.h"
-#include "model/torch/autoencoder.h"
 #include "model/torch/flow.h"
 #include "model/torch/kv_cache.h"
-#include "model/torch/latents.h"
 #include "model/torch/transformer.h"
-#include "model/torch/vision_encoder.h"
+#include "model/torch/vision/autoencoder.h"
+#include "model/torch/vision/latents.h"
+#include "model/torch/vision/vision_encoder.h"
 
 namespace cooper::torch_model {
 

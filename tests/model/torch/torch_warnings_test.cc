@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "server/base/logging.h"
+#include "base/logging.h"
 
 namespace cooper::torch_model {
 namespace {

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "model/image/codec.h"
-#include "server/base/clock.h"
 #include "server/engine/engine.h"
 #include "tests/server/engine/engine_fixture.h"
 #include "tests/testing/status_matchers.h"

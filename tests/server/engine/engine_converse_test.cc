@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/engine/core/error.h"
 #include "server/engine/engine.h"
-#include "server/engine/error.h"
 #include "tests/server/engine/engine_harness.h"
 #include "tests/testing/status_matchers.h"
 

@@ -9,8 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "server/engine/core/error.h"
 #include "server/engine/engine.h"
-#include "server/engine/error.h"
 #include "tests/server/engine/engine_harness.h"
 #include "tests/testing/status_matchers.h"
 
@@ -20,7 +20,6 @@ namespace {
 using absl::StatusCode;
 using Call = fake::FakeFault::Call;
 using Effect = fake::FakeFault::Effect;
-using metrics::CancelPhase;
 using ::testing::IsEmpty;
 
 EngineOptions OneAtATime() {
@@ -39,8 +38,7 @@ fake::FakeScript SlicedScript() {
   return script;
 }
 
-void ExpectEnd(const absl::Status& status, ErrorReason reason,
-               CancelPhase phase) {
+void ExpectEnd(const absl::Status& status, ErrorReason reason, Phase phase) {
   const ErrorDetails details = DetailsOf(status);
   EXPECT_EQ(ReasonName(details.reason), std::string(ReasonName(reason)));
   EXPECT_EQ(details.phase, phase) << status;
@@ -51,17 +49,17 @@ struct Moment {
   const char* name;
   Call call;
   int nth;
-  CancelPhase phase;
+  Phase phase;
 };
 const Moment kMoments[] = {
-    {"prefill", Call::kAppend, 1, CancelPhase::kPrefill},
-    {"within a prefill", Call::kAppend, 3, CancelPhase::kPrefill},
-    {"first token", Call::kDecode, 1, CancelPhase::kDecode},
-    {"text", Call::kDecode, 20, CancelPhase::kDecode},
-    {"flow begins", Call::kFlowSlice, 1, CancelPhase::kDiffusion},
-    {"within a flow step", Call::kFlowSlice, 13, CancelPhase::kDiffusion},
-    {"latents", Call::kLatents, 1, CancelPhase::kCodec},
-    {"within latents", Call::kLatents, 3, CancelPhase::kCodec},
+    {"prefill", Call::kAppend, 1, Phase::kPrefill},
+    {"within a prefill", Call::kAppend, 3, Phase::kPrefill},
+    {"first token", Call::kDecode, 1, Phase::kDecode},
+    {"text", Call::kDecode, 20, Phase::kDecode},
+    {"flow begins", Call::kFlowSlice, 1, Phase::kDenoise},
+    {"within a flow step", Call::kFlowSlice, 13, Phase::kDenoise},
+    {"latents", Call::kLatents, 1, Phase::kVaeDecode},
+    {"within latents", Call::kLatents, 3, Phase::kVaeDecode},
 };
 
 TEST(EngineEndTest, ACancelledRequestLeavesAtTheNextTokenSliceOrStep) {
@@ -131,7 +129,7 @@ TEST(EngineEndTest, TheCauseDecidesTheStatus) {
     harness.ReleaseModel();
     const absl::Status status = recorded->WaitDone();
     EXPECT_EQ(status.code(), c.code);
-    ExpectEnd(status, c.reason, CancelPhase::kPrefill);
+    ExpectEnd(status, c.reason, Phase::kPrefill);
   }
 }
 
@@ -145,7 +143,7 @@ TEST(EngineEndTest, AQueuedRequestIsCancelledWithoutBeingRun) {
   const auto second = harness.Submit(std::move(queued));
   cancel->Cancel(CancelCause::kClient);
   harness.ReleaseModel();
-  ExpectEnd(second->WaitDone(), ErrorReason::kCancelled, CancelPhase::kQueue);
+  ExpectEnd(second->WaitDone(), ErrorReason::kCancelled, Phase::kQueue);
   ASSERT_OK(first->WaitDone());
   for (const auto& record : harness.model().records()) {
     EXPECT_NE(record.call, Call::kFlowSlice);
@@ -163,7 +161,7 @@ TEST(EngineEndTest, ADeadlineThatPassesInTheQueueIsNeverRun) {
   const auto second = harness.Submit(std::move(queued));
   harness.clock().Advance(absl::Seconds(1));
   harness.ReleaseModel();
-  ExpectEnd(second->WaitDone(), ErrorReason::kDeadline, CancelPhase::kQueue);
+  ExpectEnd(second->WaitDone(), ErrorReason::kDeadline, Phase::kQueue);
   ASSERT_OK(first->WaitDone());
   for (const auto& record : harness.model().records()) {
     EXPECT_NE(record.call, Call::kFlowSlice);
@@ -184,7 +182,7 @@ TEST(EngineEndTest, AnIdleEngineSeesADeadlinePass) {
   const auto second = harness.Submit(waiting);
   harness.clock().Advance(absl::Seconds(2));
   harness.ReleaseModel();
-  ExpectEnd(second->WaitDone(), ErrorReason::kDeadline, CancelPhase::kQueue);
+  ExpectEnd(second->WaitDone(), ErrorReason::kDeadline, Phase::kQueue);
   ASSERT_OK(first->WaitDone());
 }
 
@@ -260,8 +258,7 @@ TEST(EngineEndTest, ACancelledPromptLeavesTheOthersAppendAsItWas) {
     EXPECT_OK(first->WaitDone());
     EXPECT_OK(recorded->WaitDone());
     if (neighbour) {
-      ExpectEnd(other->WaitDone(), ErrorReason::kCancelled,
-                CancelPhase::kPrefill);
+      ExpectEnd(other->WaitDone(), ErrorReason::kCancelled, Phase::kPrefill);
     }
     return *recorded->All<MapEvent>().at(0).data;
   };
@@ -353,9 +350,8 @@ TEST(EngineEndTest, ShutdownEndsWhatIsLeftAtItsDeadline) {
     std::this_thread::yield();
   }
   shutdown.join();
-  ExpectEnd(running->WaitDone(), ErrorReason::kDraining,
-            CancelPhase::kDiffusion);
-  ExpectEnd(queued->WaitDone(), ErrorReason::kDraining, CancelPhase::kQueue);
+  ExpectEnd(running->WaitDone(), ErrorReason::kDraining, Phase::kDenoise);
+  ExpectEnd(queued->WaitDone(), ErrorReason::kDraining, Phase::kQueue);
   EXPECT_EQ(queued->dones(), 1);
 }
 

@@ -9,13 +9,13 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "base/check.h"
+#include "base/mutex.h"
 #include "model/fake/fake_model.h"
 #include "model/image/codec.h"
 #include "model/image/image.h"
-#include "server/base/check.h"
-#include "server/base/mutex.h"
-#include "server/engine/event.h"
-#include "server/engine/request.h"
+#include "server/engine/core/event.h"
+#include "server/engine/core/request.h"
 
 namespace cooper::engine {
 

@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "base/mutex.h"
 #include "model/fake/fake_model.h"
-#include "server/base/mutex.h"
 #include "server/engine/engine.h"
 #include "server/metrics/server_metrics.h"
 #include "tests/server/engine/engine_fixture.h"

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "server/engine/core/error.h"
 #include "server/engine/engine.h"
-#include "server/engine/error.h"
 #include "tests/server/engine/engine_harness.h"
 #include "tests/testing/status_matchers.h"
 

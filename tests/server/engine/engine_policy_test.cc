@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/engine/core/error.h"
 #include "server/engine/engine.h"
-#include "server/engine/error.h"
 #include "tests/server/engine/engine_harness.h"
 #include "tests/testing/status_matchers.h"
 
@@ -144,7 +144,7 @@ TEST_F(DeadlineTest, WhatCannotBeDoneInTimeIsNeverRun) {
       harness_.Submit(Map(now + absl::Milliseconds(700)))->WaitDone();
   EXPECT_EQ(status.code(), StatusCode::kDeadlineExceeded);
   EXPECT_EQ(DetailsOf(status).reason, ErrorReason::kDeadlineTooShort);
-  EXPECT_EQ(DetailsOf(status).phase, metrics::CancelPhase::kQueue);
+  EXPECT_EQ(DetailsOf(status).phase, Phase::kQueue);
   EXPECT_EQ(harness_.model().records().size(), calls);
   // With enough time it runs, and so does what only writes.
   EXPECT_OK(harness_.Submit(Map(now + absl::Seconds(2)))->WaitDone());

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/engine/error.h"
+#include "server/engine/core/error.h"
 #include "tests/server/engine/engine_harness.h"
 #include "tests/testing/status_matchers.h"
 

@@ -9,10 +9,10 @@
 #include <string>
 #include <utility>
 
+#include "base/clock.h"
 #include "model/torch/load_model.h"
-#include "server/base/clock.h"
+#include "server/engine/core/error.h"
 #include "server/engine/engine.h"
-#include "server/engine/error.h"
 #include "tests/model/torch/fake_device_layer.h"
 #include "tests/server/engine/batch_independence.h"
 #include "tests/server/engine/engine_fixture.h"

@@ -8,7 +8,6 @@
 namespace cooper::engine {
 namespace {
 
-using metrics::Phase;
 using ::testing::Contains;
 using ::testing::Pair;
 using ::testing::VariantWith;
@@ -40,7 +39,7 @@ TEST(JobTraceTest, WavesOfOnePhaseAreOneSpan) {
     job->AddWave(Phase::kPrefill, At(0), At(10), absl::Milliseconds(4));
     job->AddWave(Phase::kDecode, At(10), At(12), absl::Milliseconds(1));
     job->AddWave(Phase::kDecode, At(15), At(18), absl::Milliseconds(2));
-    job->AddWave(Phase::kDiffusion, At(18), At(20), absl::Milliseconds(2));
+    job->AddWave(Phase::kDenoise, At(18), At(20), absl::Milliseconds(2));
     job->AddWave(Phase::kDecode, At(20), At(21), absl::Milliseconds(1));
     job->End(At(0), At(21), absl::OkStatus(), {});
   });
@@ -61,7 +60,7 @@ TEST(JobTraceTest, WavesOfOnePhaseAreOneSpan) {
   };
   expect(1, "prefill", 0, 10, 1, 0.004);
   expect(2, "decode", 10, 18, 2, 0.003);
-  expect(3, "diffusion", 18, 20, 1, 0.002);
+  expect(3, "denoise", 18, 20, 1, 0.002);
   expect(4, "decode", 20, 21, 1, 0.001);
   EXPECT_EQ(spans[5].name, "request");
   EXPECT_EQ(spans[5].parent_id, "c");

@@ -7,7 +7,7 @@
 #include <map>
 #include <string>
 
-#include "server/base/logging.h"
+#include "base/logging.h"
 
 namespace cooper::metrics {
 namespace {

@@ -29,6 +29,9 @@ namespace {
 
 using cooper::testing::HttpGetMetrics;
 using cooper::testing::Scrape;
+using engine::Method;
+using engine::Phase;
+using engine::RequestKind;
 
 // Name -> "type: label, label".
 using Table = std::map<std::string, std::string>;
@@ -72,6 +75,18 @@ class MetricsDocTest : public ::testing::Test {
     metrics->SetModelInfo("fake", "cpu", "float32");
     metrics->SetGpuMemory(1, 2, 3);
     metrics->SetTlsCertExpiry(absl::FromUnixSeconds(2000000000));
+    // Series with labels appear with their first event.
+    metrics->RpcStarted(Method::kReason);
+    metrics->RpcFinished(Method::kReason, 0, absl::Seconds(1));
+    metrics->Rejected(Method::kReason, "queue_full");
+    metrics->Cancelled(Method::kReason, "client", Phase::kDecode);
+    metrics->ImageRejected("format");
+    metrics->Queued(RequestKind::kReason, absl::Seconds(1));
+    metrics->Finished(engine::FinishReason::kAnswered);
+    metrics->BatchRun(engine::BatchKind::kDecode, 1, absl::Seconds(1));
+    metrics->PhaseRun(Phase::kDecode, absl::Seconds(1));
+    metrics->MapDrawn(RequestKind::kDepth, absl::Seconds(1));
+    metrics->ModelLoaded(LoadStage::kLoad, absl::Seconds(1));
     ASSERT_OK_AND_ASSIGN(
         listener,
         MetricsListener::Start({"127.0.0.1", 0},

@@ -11,7 +11,7 @@
 
 #include "absl/time/clock.h"
 #include "server/rpc/session_id.h"
-#include "tests/server/rpc/test_server.h"
+#include "tests/server/test_server.h"
 
 namespace cooper::rpc {
 namespace {

@@ -10,8 +10,8 @@
 
 #include "absl/time/clock.h"
 #include "server/rpc/call_deadline.h"
-#include "server/rpc/client_name.h"
-#include "server/rpc/token_file.h"
+#include "server/security/client_name.h"
+#include "server/security/token_file.h"
 #include "tests/testing/status_matchers.h"
 
 namespace cooper::rpc {
@@ -28,7 +28,7 @@ class ManualClock : public base::Clock {
 
 TEST(ClientNameTest, TheBestProofOfIdentityCounts) {
   const struct {
-    CallerFacts facts;
+    security::CallerFacts facts;
     std::string name;
   } kCases[] = {
       {{"", "", "ipv4:10.0.0.7:51234"}, "ipv4:10.0.0.7"},
@@ -37,18 +37,18 @@ TEST(ClientNameTest, TheBestProofOfIdentityCounts) {
       {{"", "robot", "ipv4:10.0.0.7:51234"}, "tls:robot"},
       {{"", "", ""}, ""},
   };
-  for (const auto& c : kCases) EXPECT_EQ(ClientName(c.facts), c.name);
+  for (const auto& c : kCases) EXPECT_EQ(security::ClientName(c.facts), c.name);
 }
 
 TEST(ClientNameTest, ATokenIsNamedByItsDigest) {
   const std::string name =
-      ClientName({"secret", "robot", "ipv4:10.0.0.7:51234"});
+      security::ClientName({"secret", "robot", "ipv4:10.0.0.7:51234"});
   // sha256sum of "secret".
   EXPECT_EQ(name,
             "token:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527"
             "a25b");
-  EXPECT_EQ(ClientName({"secret", "", "ipv4:10.0.0.8:1"}), name);
-  EXPECT_NE(ClientName({"other", "", "ipv4:10.0.0.8:1"}), name);
+  EXPECT_EQ(security::ClientName({"secret", "", "ipv4:10.0.0.8:1"}), name);
+  EXPECT_NE(security::ClientName({"other", "", "ipv4:10.0.0.8:1"}), name);
 }
 
 TEST(CallDeadlineTest, AbsentAndFarDeadlinesAreCapped) {
@@ -101,14 +101,16 @@ class TokenFileTest : public ::testing::Test {
 
 TEST_F(TokenFileTest, AllowsEachTokenOfTheFile) {
   Write("alpha\n\n  beta  \n");
-  ASSERT_OK_AND_ASSIGN(const auto tokens, TokenFile::Open(path_, &clock_));
+  ASSERT_OK_AND_ASSIGN(const auto tokens,
+                       security::TokenFile::Open(path_, &clock_));
   EXPECT_TRUE(tokens->Allows("Bearer alpha"));
   EXPECT_TRUE(tokens->Allows("bearer beta"));
 }
 
 TEST_F(TokenFileTest, RefusesEverythingElse) {
   Write("alpha\n");
-  ASSERT_OK_AND_ASSIGN(const auto tokens, TokenFile::Open(path_, &clock_));
+  ASSERT_OK_AND_ASSIGN(const auto tokens,
+                       security::TokenFile::Open(path_, &clock_));
   for (const char* header :
        {"", "alpha", "Bearer", "Bearer ", "Bearer alph", "Bearer alphaa",
         "Bearer alphaalpha", "Bearer ALPHA", "Basic alpha"}) {
@@ -118,7 +120,8 @@ TEST_F(TokenFileTest, RefusesEverythingElse) {
 
 TEST_F(TokenFileTest, TakesExchangedTokensAfterASecond) {
   Write("alpha\n");
-  ASSERT_OK_AND_ASSIGN(const auto tokens, TokenFile::Open(path_, &clock_));
+  ASSERT_OK_AND_ASSIGN(const auto tokens,
+                       security::TokenFile::Open(path_, &clock_));
   Write("gamma\n");
   EXPECT_FALSE(tokens->Allows("Bearer gamma"));
   clock_.now += absl::Seconds(1);
@@ -128,18 +131,19 @@ TEST_F(TokenFileTest, TakesExchangedTokensAfterASecond) {
 
 TEST_F(TokenFileTest, KeepsTheLastGoodTokensWhereTheFileIsGone) {
   Write("alpha\n");
-  ASSERT_OK_AND_ASSIGN(const auto tokens, TokenFile::Open(path_, &clock_));
+  ASSERT_OK_AND_ASSIGN(const auto tokens,
+                       security::TokenFile::Open(path_, &clock_));
   std::remove(path_.c_str());
   clock_.now += absl::Seconds(5);
   EXPECT_TRUE(tokens->Allows("Bearer alpha"));
 }
 
 TEST_F(TokenFileTest, AFileWithoutTokensCannotBeOpened) {
-  EXPECT_THAT(TokenFile::Open(path_ + ".absent", &clock_),
+  EXPECT_THAT(security::TokenFile::Open(path_ + ".absent", &clock_),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr(".absent")));
   Write("\n  \n");
   EXPECT_THAT(
-      TokenFile::Open(path_, &clock_),
+      security::TokenFile::Open(path_, &clock_),
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no token")));
 }
 

@@ -6,7 +6,7 @@
 #include <limits>
 #include <string>
 
-#include "server/engine/error.h"
+#include "server/engine/core/error.h"
 #include "server/rpc/request_parser.h"
 #include "tests/server/rpc/request_parser_fixture.h"
 #include "tests/testing/status_matchers.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "server/engine/error.h"
+#include "server/engine/core/error.h"
 #include "server/rpc/request_parser.h"
 #include "tests/server/rpc/request_parser_fixture.h"
 #include "tests/testing/status_matchers.h"

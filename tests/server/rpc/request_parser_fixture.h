@@ -10,7 +10,7 @@
 
 #include "cooper/v1/spatial_reasoning.pb.h"
 #include "model/image/codec.h"
-#include "server/engine/error.h"
+#include "server/engine/core/error.h"
 #include "server/metrics/server_metrics.h"
 #include "server/rpc/limits.h"
 #include "server/rpc/request_parser.h"

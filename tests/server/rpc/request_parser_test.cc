@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "server/engine/request.h"
+#include "server/engine/core/request.h"
 #include "tests/server/rpc/request_parser_fixture.h"
 #include "tests/testing/status_matchers.h"
 
@@ -30,7 +30,7 @@ TEST_F(RequestParserTest, UnsetFieldsTakeTheModelsDefaults) {
   EXPECT_EQ(request.flow.cfg_renorm_type, model::Renorm::kTextChannel);
   EXPECT_EQ(request.max_think_tokens, 77);
   EXPECT_EQ(request.sampling.top_p, 0.5);
-  EXPECT_EQ(request.method, metrics::Method::kReason);
+  EXPECT_EQ(request.method, engine::Method::kReason);
   const auto& task = std::get<engine::ReasonTask>(request.task);
   EXPECT_EQ(task.mode, engine::Mode::kInterleaved);
   EXPECT_EQ(task.max_turns, 5);
@@ -170,7 +170,7 @@ TEST_F(RequestParserTest, MapRequestsNameTheirKind) {
   ASSERT_OK_AND_ASSIGN(const engine::Request request, parser_.Parse(wire));
   EXPECT_EQ(std::get<engine::MapTask>(request.task).kind,
             model::MapKind::kSegmentation);
-  EXPECT_EQ(request.method, metrics::Method::kSegment);
+  EXPECT_EQ(request.method, engine::Method::kSegment);
   EXPECT_EQ(request.flow.num_timesteps, 3);
   wire.mutable_flow()->set_num_timesteps(0);
   ExpectRefused(wire, "flow.num_timesteps", "[2, 1000]");

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/time/clock.h"
-#include "server/base/clock.h"
+#include "base/clock.h"
 #include "server/rpc/health.h"
 #include "tests/server/rpc/service_fixture.h"
 
@@ -36,7 +36,7 @@ TEST_F(ServiceEndTest, CancelDuringAMapEndsItThere) {
   const Scrape scrape = server.CollectAtRest();
   EXPECT_EQ(scrape.Sum("cooper_cancellations_total", {{"method", "Reason"},
                                                       {"cause", "client"},
-                                                      {"phase", "diffusion"}}),
+                                                      {"phase", "denoise"}}),
             1);
   EXPECT_LT(scrape.Sum("cooper_diffusion_steps_total"), 999);
 }

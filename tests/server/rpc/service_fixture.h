@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "model/fake/fake_model.h"
-#include "tests/server/rpc/test_server.h"
+#include "tests/server/test_server.h"
 
 namespace cooper::rpc {
 

@@ -10,7 +10,7 @@
 
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
-#include "server/engine/error.h"
+#include "server/engine/core/error.h"
 #include "tests/server/metrics/scrape.h"
 
 namespace cooper::rpc {
@@ -18,7 +18,7 @@ namespace {
 
 using engine::CancelCause;
 using engine::ErrorReason;
-using metrics::CancelPhase;
+using engine::Phase;
 
 struct Row {
   ErrorReason reason;
@@ -227,7 +227,7 @@ TEST_F(StatusTest, EveryReasonHasItsCodeDetailsAndCounter) {
     auto labels = row.labels;
     labels["method"] = "Reason";
     const double before = Collect().Sum(counter, labels);
-    CountEnd(status, metrics::Method::kReason, &metrics_);
+    CountEnd(status, engine::Method::kReason, &metrics_);
     EXPECT_EQ(Collect().Sum(counter, labels), before + 1);
     EXPECT_EQ(AllCounts(), ++counted);
   }
@@ -237,7 +237,7 @@ TEST_F(StatusTest, OkHasNoDetailsAndMovesNoCounter) {
   EXPECT_TRUE(ToGrpcStatus(absl::OkStatus()).ok());
   EXPECT_EQ(ToGrpcStatus(absl::OkStatus()).error_details(), "");
   EXPECT_FALSE(RetryPushbackMs(absl::OkStatus()).has_value());
-  CountEnd(absl::OkStatus(), metrics::Method::kReason, &metrics_);
+  CountEnd(absl::OkStatus(), engine::Method::kReason, &metrics_);
   EXPECT_EQ(AllCounts(), 0);
 }
 
@@ -248,7 +248,7 @@ TEST_F(StatusTest, NoCodeEscapesTheClosedSet) {
     EXPECT_NE(wire.error_code(), grpc::StatusCode::UNKNOWN);
     EXPECT_NE(wire.error_code(), grpc::StatusCode::OK);
     EXPECT_TRUE(Find<google::rpc::ErrorInfo>(wire).has_value());
-    CountEnd(status, metrics::Method::kReason, &metrics_);
+    CountEnd(status, engine::Method::kReason, &metrics_);
     EXPECT_EQ(AllCounts(), code);
   }
   EXPECT_EQ(ToGrpcStatus(absl::UnknownError("x")).error_code(),
@@ -265,9 +265,9 @@ TEST_F(StatusTest, OwnCodesHaveOwnReasons) {
       Find<google::rpc::ErrorInfo>(ToGrpcStatus(absl::UnimplementedError("no")))
           ->reason(),
       "UNIMPLEMENTED");
-  CountEnd(absl::UnauthenticatedError("no"), metrics::Method::kReason,
+  CountEnd(absl::UnauthenticatedError("no"), engine::Method::kReason,
            &metrics_);
-  CountEnd(absl::UnimplementedError("no"), metrics::Method::kOther, &metrics_);
+  CountEnd(absl::UnimplementedError("no"), engine::Method::kOther, &metrics_);
   EXPECT_EQ(
       Collect().Sum("cooper_rejections_total", {{"reason", "unauthenticated"}}),
       1);
@@ -310,24 +310,23 @@ TEST_F(StatusTest, MessagesArePrintableAndBounded) {
 
 TEST_F(StatusTest, DrainingWorkUnderWayCountsAsShutdown) {
   const absl::Status refused = Make(ErrorReason::kDraining);
-  const absl::Status ended =
-      engine::WithPhase(refused, CancelPhase::kDiffusion);
-  CountEnd(refused, metrics::Method::kSegment, &metrics_);
-  CountEnd(ended, metrics::Method::kSegment, &metrics_);
+  const absl::Status ended = engine::WithPhase(refused, Phase::kDenoise);
+  CountEnd(refused, engine::Method::kSegment, &metrics_);
+  CountEnd(ended, engine::Method::kSegment, &metrics_);
   EXPECT_EQ(Collect().Sum("cooper_rejections_total", {{"reason", "draining"}}),
             1);
   EXPECT_EQ(Collect().Sum("cooper_cancellations_total",
-                          {{"cause", "shutdown"}, {"phase", "diffusion"}}),
+                          {{"cause", "shutdown"}, {"phase", "denoise"}}),
             1);
 }
 
 TEST_F(StatusTest, CancelledRequestEndsByItsCauseInItsPhase) {
   const absl::Status engine_said =
-      engine::WithPhase(absl::CancelledError("stop"), CancelPhase::kDecode);
+      engine::WithPhase(absl::CancelledError("stop"), Phase::kDecode);
   const absl::Status end = EndOfCancelled(engine_said, CancelCause::kDeadline);
   EXPECT_EQ(ToGrpcStatus(end).error_code(),
             grpc::StatusCode::DEADLINE_EXCEEDED);
-  EXPECT_EQ(engine::DetailsOf(end).phase, CancelPhase::kDecode);
+  EXPECT_EQ(engine::DetailsOf(end).phase, Phase::kDecode);
   EXPECT_STREQ(ReasonOf(EndOfCancelled(engine_said, CancelCause::kStall)),
                "SLOW_READER");
   EXPECT_STREQ(ReasonOf(EndOfCancelled(engine_said, CancelCause::kClient)),

@@ -1,0 +1,54 @@
+#ifndef COOPER_SERVER_KSERVE_INFERENCE_PARSER_H_
+#define COOPER_SERVER_KSERVE_INFERENCE_PARSER_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "inference/grpc_service.pb.h"
+#include "model/unified_model.h"
+#include "server/engine/core/request.h"
+#include "server/kserve/inference_models.h"
+#include "server/metrics/server_metrics.h"
+#include "server/rpc/limits.h"
+
+namespace cooper::kserve {
+
+// A request of the KServe protocol as the engine sees it, and what its
+// response must hold.
+struct InferenceRequest {
+  const InferenceModel* model = nullptr;
+  std::vector<std::string> outputs;  // names, in the order of the response
+  bool empty_final = false;          // see kEmptyFinalParameter
+  engine::Request engine;            // its method is the caller's affair
+};
+
+// Tensors and parameters to requests of cooper.v1, and by RequestParser to
+// engine requests: the same checks, defaults and limits, with errors that name
+// the tensor ("inputs[IMAGE]"), the parameter ("parameters[seed]") or the field
+// of ModelInferRequest.
+//
+// Thread-safe; keeps no state. What it is given must outlive it.
+class InferenceParser {
+ public:
+  InferenceParser(const model::ModelInfo* info, const rpc::RpcLimits* limits,
+                  metrics::ServerMetrics* metrics)
+      : info_(*info), limits_(*limits), metrics_(*metrics) {}
+
+  // INVALID_ARGUMENT, NOT_FOUND.
+  absl::StatusOr<InferenceRequest> Parse(
+      const inference::ModelInferRequest& wire) const;
+
+ private:
+  absl::StatusOr<engine::Request> ParseTask(
+      const inference::ModelInferRequest& wire,
+      const InferenceRequest& request) const;
+
+  const model::ModelInfo& info_;
+  const rpc::RpcLimits& limits_;
+  metrics::ServerMetrics& metrics_;
+};
+
+}  // namespace cooper::kserve
+
+#endif  // COOPER_SERVER_KSERVE_INFERENCE_PARSER_H_

@@ -1,0 +1,287 @@
+#include "server/server.h"
+
+#include <grpc/support/log.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/server_builder_option.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/logging.h"
+#include "base/periodic.h"
+#include "base/status_macros.h"
+#include "server/kserve/inference_service.h"
+#include "server/rpc/event_stream.h"
+#include "server/rpc/service.h"
+#include "server/rpc/stall_watch.h"
+#include "server/security/credentials.h"
+#include "server/security/crl_file.h"
+#include "server/security/token_file.h"
+
+namespace cooper::rpc {
+namespace {
+
+constexpr char kServiceName[] = "cooper.v1.SpatialReasoningService";
+constexpr char kInferenceServiceName[] = "inference.GRPCInferenceService";
+
+// Whether one server serves reflection. The library, once linked, adds it to
+// every server of the process, asked or not.
+class Reflection final : public grpc::ServerBuilderOption {
+ public:
+  explicit Reflection(bool wanted) : wanted_(wanted) {}
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>*
+                         plugins) override {
+    auto own =
+        std::make_unique<grpc::reflection::ProtoServerReflectionPlugin>();
+    const std::string name = own->name();
+    plugins->erase(std::remove_if(plugins->begin(), plugins->end(),
+                                  [&](const auto& plugin) {
+                                    return plugin->name() == name;
+                                  }),
+                   plugins->end());
+    if (wanted_) plugins->push_back(std::move(own));
+  }
+
+ private:
+  const bool wanted_;
+};
+
+// gRPC's own words, as lines of our log. While a server starts they are left
+// out: the error that Start returns says the same.
+std::atomic<bool> g_starting{false};
+void LogGrpc(gpr_log_func_args* args) {
+  if (g_starting.load(std::memory_order_relaxed)) return;
+  base::Log(args->severity == GPR_LOG_SEVERITY_ERROR ? base::LogLevel::kWarning
+                                                     : base::LogLevel::kInfo,
+            "grpc", {{"text", args->message}});
+}
+
+void Configure(const ServerOptions& options, grpc::ServerBuilder* builder) {
+  builder->SetMaxReceiveMessageSize(
+      static_cast<int>(options.limits.max_message_bytes));
+  // A compressed message could unfold to any size, and images do not compress.
+  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                              options.max_concurrent_streams);
+  // A peer that vanished is noticed within 30 s.
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 20000);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  // Callers may ping every 10 s, also through a long silence.
+  builder->AddChannelArgument(
+      GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 9000);
+  if (options.max_connection_age != absl::InfiniteDuration()) {
+    builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
+                                static_cast<int>(absl::ToInt64Milliseconds(
+                                    options.max_connection_age)));
+  }
+  builder->SetOption(std::make_unique<Reflection>(options.reflection));
+}
+
+}  // namespace
+
+absl::Status ServerOptions::Validate() const {
+  COOPER_RETURN_IF_ERROR(limits.Validate());
+  COOPER_RETURN_IF_ERROR(tls.Validate());
+  const auto positive = [](absl::string_view name, absl::Duration value) {
+    if (value >= absl::Milliseconds(1)) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat(
+        name, ": must be at least 1ms, not ", absl::FormatDuration(value)));
+  };
+  COOPER_RETURN_IF_ERROR(positive("tls_refresh", tls_refresh));
+  COOPER_RETURN_IF_ERROR(positive("stall_timeout", stall_timeout));
+  COOPER_RETURN_IF_ERROR(positive("max_deadline", max_deadline));
+  if (max_connection_age < absl::Seconds(1) ||
+      (max_connection_age > absl::Hours(24 * 7) &&
+       max_connection_age != absl::InfiniteDuration())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("max_connection_age: must be in [1s, 168h] or inf, not ",
+                     absl::FormatDuration(max_connection_age)));
+  }
+  COOPER_RETURN_IF_ERROR(positive("stuck_after", stuck_after));
+  COOPER_RETURN_IF_ERROR(positive("watch_interval", watch_interval));
+  if (max_concurrent_streams < 1) {
+    return absl::InvalidArgumentError(
+        "max_concurrent_streams: must be at least 1");
+  }
+  return absl::OkStatus();
+}
+
+// Members in the order of their making: what comes first outlives the rest.
+class Server::Impl {
+ public:
+  Impl(const ServerOptions& options, const EngineSlot* slot,
+       metrics::ServerMetrics* metrics, const base::Clock* clock,
+       std::unique_ptr<security::Credentials> credentials,
+       std::unique_ptr<security::CrlFile> crl,
+       std::unique_ptr<security::TokenFile> tokens,
+       std::function<void()> on_engine_failed)
+      : options(options),
+        slot(*slot),
+        clock(*clock),
+        credentials(std::move(credentials)),
+        crl(std::move(crl)),
+        tokens(std::move(tokens)),
+        on_engine_failed(std::move(on_engine_failed)),
+        environment{metrics,
+                    clock,
+                    &stalls,
+                    options.tracer,
+                    options.stall_timeout,
+                    options.max_deadline},
+        service(slot, options.limits, environment, Checks(), options.version),
+        inference(slot, options.limits, environment, Checks(), &state,
+                  options.version),
+        unknown_methods(environment) {}
+
+  CallerChecks Checks() const { return {tokens.get(), crl.get()}; }
+
+  const ServerOptions options;
+  const EngineSlot& slot;
+  const base::Clock& clock;
+  const std::unique_ptr<security::Credentials> credentials;  // null without TLS
+  const std::unique_ptr<security::CrlFile> crl;  // null: nobody is revoked
+  const std::unique_ptr<security::TokenFile> tokens;
+  const std::function<void()> on_engine_failed;
+  StallWatch stalls;
+  const StreamEnvironment environment;
+  kserve::ServerState state;
+  SpatialReasoningService service;
+  kserve::InferenceService inference;
+  UnknownMethods unknown_methods;
+  std::unique_ptr<grpc::Server> server;
+  std::optional<base::Periodic> watchdog;
+  std::optional<base::Periodic> renewal;
+};
+
+Server::Server() = default;
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(
+    const ServerOptions& options, const EngineSlot* slot,
+    metrics::ServerMetrics* metrics, const base::Clock* clock,
+    std::function<void()> on_engine_failed) {
+  COOPER_RETURN_IF_ERROR(options.Validate());
+  std::unique_ptr<security::Credentials> credentials;
+  if (!options.tls.cert.empty()) {
+    COOPER_ASSIGN_OR_RETURN(credentials,
+                            security::Credentials::Open(options.tls));
+  }
+  std::unique_ptr<security::CrlFile> crl;
+  if (!options.tls.crl.empty()) {
+    COOPER_ASSIGN_OR_RETURN(
+        crl, security::CrlFile::Open(options.tls, credentials->client_ca(),
+                                     absl::Now()));
+  }
+  std::unique_ptr<security::TokenFile> tokens;
+  if (!options.auth_token_file.empty()) {
+    COOPER_ASSIGN_OR_RETURN(
+        tokens, security::TokenFile::Open(options.auth_token_file, clock));
+  }
+  std::unique_ptr<Server> server(new Server);
+  server->impl_ = std::make_unique<Impl>(
+      options, slot, metrics, clock, std::move(credentials), std::move(crl),
+      std::move(tokens), std::move(on_engine_failed));
+  Impl& impl = *server->impl_;
+  server->address_ = options.listen;
+
+  gpr_set_log_function(LogGrpc);
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::ServerBuilder builder;
+  Configure(options, &builder);
+  builder.AddListeningPort(options.listen.ToString(),
+                           impl.credentials == nullptr
+                               ? grpc::InsecureServerCredentials()
+                               : impl.credentials->ForListener(),
+                           &server->address_.port);
+  builder.RegisterService(&impl.service);
+  builder.RegisterService(&impl.inference);
+  builder.RegisterCallbackGenericService(&impl.unknown_methods);
+  g_starting = true;
+  impl.server = builder.BuildAndStart();
+  g_starting = false;
+  if (impl.server == nullptr || server->address_.port == 0) {
+    return absl::UnavailableError(absl::StrCat("cannot listen on ",
+                                               options.listen.ToString(),
+                                               " (is the port in use?)"));
+  }
+  server->SetReady(false);
+  impl.watchdog.emplace("watchdog", options.watch_interval,
+                        [self = server.get()] { self->Watch(); });
+  if (impl.credentials != nullptr) {
+    metrics->SetTlsCertExpiry(impl.credentials->expiry());
+    impl.renewal.emplace(
+        "certificates", options.tls_refresh,
+        [metrics, credentials = impl.credentials.get(), crl = impl.crl.get()] {
+          credentials->Refresh();
+          metrics->SetTlsCertExpiry(credentials->expiry());
+          if (crl != nullptr)
+            crl->Refresh(credentials->client_ca(), absl::Now());
+        });
+  }
+  return server;
+}
+
+Server::~Server() {
+  Shutdown(absl::ZeroDuration());
+  // Ends before the members that it looks at.
+  if (impl_ != nullptr) impl_->watchdog.reset();
+}
+
+void Server::SetReady(bool ready) {
+  base::MutexLock lock(&mutex_);
+  ready_ = ready;
+  UpdateHealthLocked();
+}
+
+void Server::Shutdown(absl::Duration grace) {
+  if (impl_ == nullptr || impl_->server == nullptr) return;
+  impl_->state.closing = true;
+  impl_->server->Shutdown(std::chrono::system_clock::now() +
+                          absl::ToChronoMilliseconds(grace));
+  impl_->server->Wait();
+}
+
+void Server::Watch() {
+  impl_->stalls.Check(impl_->clock.Now());
+  bool tell = false;
+  {
+    base::MutexLock lock(&mutex_);
+    UpdateHealthLocked();
+    const auto* serving = impl_->slot.get();
+    tell = serving != nullptr && !serving->engine->healthy() && !failure_told_;
+    failure_told_ = failure_told_ || tell;
+  }
+  if (tell && impl_->on_engine_failed) impl_->on_engine_failed();
+}
+
+void Server::UpdateHealthLocked() {
+  const Health health = HealthOf(ready_, impl_->slot.get(), impl_->clock.Now(),
+                                 impl_->options.stuck_after);
+  if (told_ == health) return;
+  told_ = health;
+  auto* service = impl_->server->GetHealthCheckService();
+  for (const char* name :
+       {"", kServiceName, kInferenceServiceName, "readiness"}) {
+    service->SetServingStatus(name, health.serving);
+  }
+  service->SetServingStatus("liveness", health.live);
+  impl_->state.ready = health.serving;
+  impl_->state.live = health.live;
+  impl_->environment.metrics->SetReady(health.serving);
+  if (health.failed) impl_->environment.metrics->SetEngineUp(false);
+}
+
+}  // namespace cooper::rpc

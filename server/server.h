@@ -1,0 +1,102 @@
+#ifndef COOPER_SERVER_SERVER_H_
+#define COOPER_SERVER_SERVER_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/listen_address.h"
+#include "base/mutex.h"
+#include "server/metrics/server_metrics.h"
+#include "server/rpc/engine_slot.h"
+#include "server/rpc/health.h"
+#include "server/rpc/limits.h"
+#include "server/security/pem_files.h"
+#include "server/tracing/call_trace.h"
+
+namespace cooper::rpc {
+
+struct ServerOptions {
+  base::ListenAddress listen{"0.0.0.0", 8001};
+  RpcLimits limits;
+  security::TlsFiles tls;
+  // How often these files are looked at. At least 1 ms.
+  absl::Duration tls_refresh = absl::Seconds(10);
+  std::string auth_token_file;  // empty: everyone may call
+  bool reflection = false;
+  // A reader that takes nothing for longer is ended. At least 1 ms.
+  absl::Duration stall_timeout = absl::Seconds(30);
+  // Deadline of calls that bring none, and the latest of all. At least 1 ms.
+  absl::Duration max_deadline = absl::Minutes(15);
+  // Connections are closed after their age, streams under way end first, so
+  // that clients find new servers. Infinite: never.
+  absl::Duration max_connection_age = absl::InfiniteDuration();
+  // Calls of one connection at once. Above what the engine admits, since calls
+  // beyond it wait unseen inside the client. At least 1.
+  int max_concurrent_streams = 1024;
+  // An engine with work that makes no step for so long is not alive.
+  absl::Duration stuck_after = absl::Minutes(5);
+  // How often readers and the engine are looked at.
+  absl::Duration watch_interval = absl::Milliseconds(250);
+  // Records calls; null: none. Must outlive the server.
+  const tracing::Tracer* tracer = nullptr;
+  std::string version = "0.0.0";
+
+  absl::Status Validate() const;
+};
+
+// The gRPC side of the process: one listener with SpatialReasoningService,
+// health and, by option, reflection; the watchdog thread, which ends stalled
+// readers and keeps the health service true; and, with TLS, the thread that
+// renews certificates and revocation lists.
+//
+// Listens from Start on; inference is refused with LOADING until the slot is
+// filled. Thread-safe.
+class Server {
+ public:
+  // What is given must outlive the server, and the engine in the slot too.
+  // `on_engine_failed` is called once, from the watchdog, if the engine fails.
+  // UNAVAILABLE: cannot listen; others: options or files.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(
+      const ServerOptions& options, const EngineSlot* slot,
+      metrics::ServerMetrics* metrics, const base::Clock* clock,
+      std::function<void()> on_engine_failed);
+  // Shuts down with no time left.
+  ~Server();
+
+  // With the port that was bound.
+  const base::ListenAddress& address() const { return address_; }
+
+  // Whether the health service says SERVING (while the engine is well).
+  void SetReady(bool ready) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Closes the listener, lets calls under way end for at most `grace`, cancels
+  // the rest, and returns when none is left. The engine must have ended its
+  // requests, or end them when cancelled. Idempotent; blocks.
+  void Shutdown(absl::Duration grace);
+
+ private:
+  class Impl;
+
+  Server();
+  void Watch() ABSL_LOCKS_EXCLUDED(mutex_);
+  void UpdateHealthLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  std::unique_ptr<Impl> impl_;   // constant after Start
+  base::ListenAddress address_;  // constant after Start
+  base::Mutex mutex_;
+  bool ready_ ABSL_GUARDED_BY(mutex_) = false;
+  bool failure_told_ ABSL_GUARDED_BY(mutex_) = false;
+  // What the health service was told last: telling it wakes every watcher.
+  std::optional<Health> told_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace cooper::rpc
+
+#endif  // COOPER_SERVER_SERVER_H_

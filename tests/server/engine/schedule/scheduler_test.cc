@@ -1,0 +1,175 @@
+#include "server/engine/schedule/scheduler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace cooper::engine {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr BatchKind kDecode = BatchKind::kDecode;
+constexpr BatchKind kAppend = BatchKind::kPrefill;
+constexpr BatchKind kFlow = BatchKind::kDenoise;
+constexpr BatchKind kLatents = BatchKind::kVaeDecode;
+
+absl::Time At(int seconds) { return absl::FromUnixSeconds(seconds); }
+
+ReadyItem Item(int request, BatchKind kind, int64_t rows = 1, int since = 0,
+               int priority = 0, int client = 0) {
+  return {request, kind, rows, At(since), priority, client};
+}
+
+Budgets Small() { return {.append_rows = 100, .flow_rows = 100}; }
+
+// The kinds of the next `count` waves with the same things ready.
+std::vector<BatchKind> Kinds(const std::vector<ReadyItem>& ready, int count,
+                             const std::vector<BatchKind>& under_way = {}) {
+  Scheduler scheduler(Small());
+  std::vector<BatchKind> kinds;
+  kinds.reserve(count);
+  for (int i = 0; i < count; ++i) {
+    kinds.push_back(scheduler.Plan(ready, under_way)->kind);
+  }
+  return kinds;
+}
+
+TEST(SchedulerTest, HasNothingToDoWhenNothingIsReady) {
+  Scheduler scheduler(Small());
+  EXPECT_FALSE(scheduler.Plan({}, {}).has_value());
+}
+
+TEST(SchedulerTest, DecodesAllTextsTogether) {
+  Scheduler scheduler(Small());
+  const auto wave = scheduler.Plan(
+      {Item(0, kDecode), Item(1, kDecode), Item(2, kDecode)}, {});
+  EXPECT_EQ(wave->kind, kDecode);
+  EXPECT_THAT(wave->requests, ElementsAre(0, 1, 2));
+}
+
+TEST(SchedulerTest, TextGoesFirstAndBetweenAnyTwoOtherWaves) {
+  EXPECT_THAT(Kinds({Item(0, kDecode)}, 3),
+              ElementsAre(kDecode, kDecode, kDecode));
+  EXPECT_THAT(Kinds({Item(0, kDecode), Item(1, kFlow)}, 4),
+              ElementsAre(kDecode, kFlow, kDecode, kFlow));
+  EXPECT_THAT(Kinds({Item(0, kDecode)}, 4, /*under_way=*/{kFlow}),
+              ElementsAre(kDecode, kFlow, kDecode, kFlow));
+  EXPECT_THAT(Kinds({Item(0, kDecode), Item(1, kFlow), Item(2, kAppend),
+                     Item(3, kLatents)},
+                    8),
+              ElementsAre(kDecode, kAppend, kDecode, kLatents, kDecode, kFlow,
+                          kDecode, kAppend));
+}
+
+TEST(SchedulerTest, OtherKindsTakeTurns) {
+  EXPECT_THAT(Kinds({Item(0, kFlow), Item(1, kAppend)}, 4),
+              ElementsAre(kAppend, kFlow, kAppend, kFlow));
+  EXPECT_THAT(Kinds({Item(0, kFlow)}, 2), ElementsAre(kFlow, kFlow));
+}
+
+TEST(SchedulerTest, FillsAnAppendWaveUpToItsBudgetOldestFirst) {
+  const struct {
+    const char* name;
+    std::vector<ReadyItem> ready;
+    std::vector<int> requests;
+  } cases[] = {
+      {"all fit", {Item(0, kAppend, 40, 2), Item(1, kAppend, 60, 1)}, {1, 0}},
+      {"one too many", {Item(0, kAppend, 41, 2), Item(1, kAppend, 60, 1)}, {1}},
+      {"too large goes alone",
+       {Item(0, kAppend, 500, 1), Item(1, kAppend, 1, 2)},
+       {0}},
+      {"nobody overtakes",
+       {Item(0, kAppend, 60, 1), Item(1, kAppend, 60, 2),
+        Item(2, kAppend, 10, 3)},
+       {0}},
+  };
+  for (const auto& c : cases) {
+    Scheduler scheduler(Small());
+    const auto wave = scheduler.Plan(c.ready, {});
+    EXPECT_EQ(wave->requests, c.requests) << c.name;
+    EXPECT_EQ(wave->max_rows, 100) << c.name;
+  }
+}
+
+TEST(SchedulerTest, PacksFlowsUnderTheirBudgetWhoWaitsLongestFirst) {
+  Scheduler scheduler(Small());
+  const auto wave = scheduler.Plan(
+      {Item(0, kFlow, 60, 3), Item(1, kFlow, 60, 1), Item(2, kFlow, 40, 2)},
+      {});
+  EXPECT_THAT(wave->requests, ElementsAre(1, 2));
+  EXPECT_FALSE(wave->go_on);
+}
+
+TEST(SchedulerTest, GoesOnWithWhatIsUnderWayBeforeItBeginsAnother) {
+  for (const BatchKind kind : {kAppend, kFlow, kLatents}) {
+    Scheduler scheduler(Small());
+    const auto wave = scheduler.Plan({Item(0, kind)}, {kind});
+    EXPECT_EQ(wave->kind, kind);
+    EXPECT_TRUE(wave->go_on);
+    EXPECT_THAT(wave->requests, IsEmpty());
+  }
+}
+
+TEST(SchedulerTest, WhatIsUnderWayTakesTurnsWithWhatIsReady) {
+  EXPECT_THAT(Kinds({Item(0, kFlow), Item(1, kDecode)}, 6, {kAppend}),
+              ElementsAre(kDecode, kAppend, kDecode, kFlow, kDecode, kAppend));
+  EXPECT_THAT(Kinds({}, 4, {kAppend, kFlow, kLatents}),
+              ElementsAre(kAppend, kLatents, kFlow, kAppend));
+}
+
+TEST(SchedulerTest, DecodesTheLatentsOfOneMapAtATime) {
+  Scheduler scheduler(Small());
+  const auto wave =
+      scheduler.Plan({Item(0, kLatents, 1, 2), Item(1, kLatents, 1, 1)}, {});
+  EXPECT_THAT(wave->requests, ElementsAre(1));
+}
+
+TEST(SchedulerTest, PriorityIsAHeadStartNotARight) {
+  Scheduler scheduler(Small());
+  EXPECT_THAT(
+      scheduler
+          .Plan({Item(0, kFlow, 100, 10, 0), Item(1, kFlow, 100, 11, 1)}, {})
+          ->requests,
+      ElementsAre(1));
+  EXPECT_THAT(
+      scheduler
+          .Plan({Item(0, kFlow, 100, 10, 0), Item(1, kFlow, 100, 15, 1)}, {})
+          ->requests,
+      ElementsAre(0));
+}
+
+std::vector<int> FirstWave(std::vector<ReadyItem> ready) {
+  return Scheduler(Small()).Plan(std::move(ready), {})->requests;
+}
+
+TEST(SchedulerTest, ClientsTakeTurnsUnderTheBudget) {
+  // Client 0 has three that wait longer than client 1's two.
+  EXPECT_THAT(
+      FirstWave({Item(0, kFlow, 30, 1, 0, 0), Item(1, kFlow, 30, 2, 0, 0),
+                 Item(2, kFlow, 30, 3, 0, 0), Item(3, kFlow, 30, 4, 0, 1),
+                 Item(4, kFlow, 30, 5, 0, 1)}),
+      ElementsAre(0, 3, 1));
+  // Alone, it has them all.
+  EXPECT_THAT(
+      FirstWave({Item(0, kFlow, 30, 1, 0, 0), Item(1, kFlow, 30, 2, 0, 0),
+                 Item(2, kFlow, 30, 3, 0, 0)}),
+      ElementsAre(0, 1, 2));
+}
+
+TEST(SchedulerTest, LowPriorityComesLastAlsoOfAnotherClient) {
+  EXPECT_THAT(
+      FirstWave({Item(0, kFlow, 30, 5, -1, 0), Item(1, kFlow, 30, 5, 0, 1),
+                 Item(2, kFlow, 30, 6, 0, 1)}),
+      ElementsAre(1, 2, 0));
+  // Unless it waits two seconds longer than anybody else.
+  EXPECT_THAT(
+      FirstWave({Item(0, kFlow, 30, 2, -1, 0), Item(1, kFlow, 30, 5, 0, 1),
+                 Item(2, kFlow, 30, 6, 0, 1)}),
+      ElementsAre(0, 1, 2));
+}
+
+}  // namespace
+}  // namespace cooper::engine

@@ -1,0 +1,329 @@
+#include "tests/server/engine/schedule/simulation.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/engine/memory/kv_ledger.h"
+#include "server/engine/schedule/cost_estimator.h"
+#include "server/engine/schedule/fair_share.h"
+#include "server/engine/schedule/start_order.h"
+
+namespace cooper::engine {
+namespace {
+
+constexpr int kBranches = 3;
+constexpr double kCaution = 0.75;  // as the engine's
+
+// Pieces of work of one kind, one after another.
+struct Stage {
+  BatchKind kind;
+  int count;
+  int64_t rows;
+};
+
+std::vector<Stage> StagesOf(const TraceRequest& request) {
+  std::vector<Stage> stages = {{BatchKind::kPrefill, 1, request.rows}};
+  const int texts = request.tokens > 0 ? request.maps + 1 : 0;
+  const auto write = [&](int text) {
+    if (texts == 0) return;
+    const int tokens =
+        request.tokens / texts + (text == 0 ? request.tokens % texts : 0);
+    if (tokens > 0) stages.push_back({BatchKind::kDecode, tokens, 1});
+  };
+  for (int map = 0; map < request.maps; ++map) {
+    write(map);
+    stages.push_back(
+        {BatchKind::kDenoise, request.steps, request.map_rows * kBranches});
+    stages.push_back({BatchKind::kVaeDecode, 1, 1});
+    if (texts > 0) stages.push_back({BatchKind::kPrefill, 1, request.map_rows});
+  }
+  write(request.maps);
+  return stages;
+}
+
+LeastWork LeastOf(const TraceRequest& request) {
+  LeastWork work;
+  work.decodes = request.tokens > 0 ? 1 : 0;
+  // Of a question nobody knows what it will draw.
+  if (request.tokens == 0 && request.maps > 0) {
+    work.flow_steps = request.maps * request.steps;
+    work.flow_rows = request.map_rows * kBranches;
+    work.maps = request.maps;
+  }
+  return work;
+}
+
+int64_t KvDemandOf(const TraceRequest& request) {
+  return request.rows + request.tokens + request.maps * request.map_rows;
+}
+
+class Simulation {
+ public:
+  Simulation(const Trace& trace, const SimulatedDevice& device)
+      : trace_(trace),
+        device_(device),
+        scheduler_(device.budgets),
+        ledger_(device.kv_tokens, 1) {
+    report_.ends.resize(trace.size());
+    for (const TraceRequest& request : trace) {
+      requests_.push_back({StagesOf(request)});
+      ++open_of_[request.client];
+    }
+  }
+
+  SimulationReport Run() {
+    while (arrived_ < trace_.size() || !open_.empty()) {
+      Arrive();
+      EndCancelled();
+      Start();
+      if (RunWave()) continue;
+      if (!open_.empty()) ++report_.idle_with_work;
+      if (arrived_ == trace_.size()) break;
+      now_ = std::max(now_, trace_[arrived_].at);
+    }
+    report_.kv_left = ledger_.held(KvLedger::Holder::kRequests);
+    return std::move(report_);
+  }
+
+ private:
+  struct Running {
+    std::vector<Stage> stages;
+    size_t stage = 0;
+    int done = 0;  // of the stage
+    bool started = false;
+    bool in_wave = false;  // under way
+    absl::Duration waiting_since = absl::ZeroDuration();
+  };
+
+  // A wave that goes slice by slice.
+  struct Sliced {
+    std::vector<int> requests;
+    int64_t rows = 0;  // that it began with
+    absl::Duration took, left;
+  };
+
+  absl::Time Clock() const { return absl::UnixEpoch() + now_; }
+
+  void Arrive() {
+    for (; arrived_ < trace_.size() && trace_[arrived_].at <= now_;
+         ++arrived_) {
+      open_.push_back(static_cast<int>(arrived_));
+      fair_.Open(trace_[arrived_].client);
+    }
+  }
+
+  void End(int index, Outcome outcome) {
+    report_.ends[index].outcome = outcome;
+    report_.ends[index].ended = now_;
+    const TraceRequest& request = trace_[index];
+    if (requests_[index].started) {
+      ledger_.Release(KvLedger::Holder::kRequests, KvDemandOf(request));
+      --running_;
+    }
+    fair_.Close(request.client);
+    if (--open_of_[request.client] == 0) all_have_work_ = false;
+    std::erase(open_, index);
+    for (auto& [kind, sliced] : under_way_) std::erase(sliced.requests, index);
+    std::erase_if(under_way_,
+                  [](const auto& w) { return w.second.requests.empty(); });
+  }
+
+  void EndCancelled() {
+    for (const int index : std::vector<int>(open_)) {
+      const TraceRequest& request = trace_[index];
+      if (request.cancel.has_value() && request.at + *request.cancel <= now_) {
+        End(index, Outcome::kCancelled);
+        continue;
+      }
+      if (!request.deadline.has_value()) continue;
+      const absl::Duration left = request.at + *request.deadline - now_;
+      if (left <= absl::ZeroDuration()) {
+        End(index, Outcome::kLate);
+      } else if (!requests_[index].started &&
+                 costs_.Estimate(LeastOf(request), Clock()) * kCaution > left) {
+        End(index, Outcome::kRefused);
+      }
+    }
+  }
+
+  void Start() {
+    while (running_ < device_.max_running) {
+      std::vector<StartCandidate> candidates;
+      for (const int index : open_) {
+        if (requests_[index].started) continue;
+        const TraceRequest& request = trace_[index];
+        candidates.push_back({index, request.priority, now_ - request.at,
+                              fair_.Lead(request.client)});
+      }
+      const std::optional<int> next =
+          NextToStart(candidates, normal_since_low_);
+      if (!next.has_value() || !ledger_.Reserve(KvLedger::Holder::kRequests,
+                                                KvDemandOf(trace_[*next]))) {
+        return;
+      }
+      ++running_;
+      const bool low = trace_[*next].priority == Priority::kLow;
+      normal_since_low_ = low ? 0 : normal_since_low_ + 1;
+      requests_[*next].started = true;
+      requests_[*next].waiting_since = now_;
+      report_.ends[*next].started = now_;
+    }
+  }
+
+  std::vector<ReadyItem> Ready() {
+    std::vector<ReadyItem> ready;
+    std::map<std::string, int> clients;
+    for (const int index : open_) {
+      const Running& request = requests_[index];
+      if (!request.started || request.in_wave) continue;
+      const Stage& stage = request.stages[request.stage];
+      const auto client = clients.try_emplace(trace_[index].client,
+                                              static_cast<int>(clients.size()));
+      ready.push_back({index, stage.kind, stage.rows,
+                       absl::UnixEpoch() + request.waiting_since,
+                       trace_[index].priority == Priority::kLow ? -1 : 0,
+                       client.first->second});
+    }
+    return ready;
+  }
+
+  bool RunWave() {
+    std::vector<BatchKind> under_way;
+    under_way.reserve(under_way_.size());
+    for (const auto& [kind, sliced] : under_way_) under_way.push_back(kind);
+    const auto wave = scheduler_.Plan(Ready(), under_way);
+    if (!wave.has_value()) return false;
+    for (const int index : wave->requests) {
+      SimulatedEnd& end = report_.ends[index];
+      end.longest_wait =
+          std::max(end.longest_wait, now_ - requests_[index].waiting_since);
+    }
+    if (wave->kind == BatchKind::kDecode) {
+      Decode(wave->requests);
+    } else {
+      RunSlice(*wave);
+    }
+    return true;
+  }
+
+  int64_t Rows(const std::vector<int>& indices) const {
+    int64_t rows = 0;
+    for (const int i : indices) {
+      rows += requests_[i].stages[requests_[i].stage].rows;
+    }
+    return rows;
+  }
+
+  void Pass(const std::vector<int>& indices, absl::Duration took) {
+    now_ += took;
+    report_.busy += took;
+    const int64_t rows = Rows(indices);
+    for (const int index : indices) {
+      const Running& request = requests_[index];
+      const absl::Duration share =
+          took * request.stages[request.stage].rows / rows;
+      report_.ends[index].device += share;
+      fair_.Charge(trace_[index].client, share);
+      if (all_have_work_) {
+        report_.while_all_had_work[trace_[index].client] += share;
+      }
+    }
+  }
+
+  void Decode(const std::vector<int>& indices) {
+    const auto count = static_cast<int64_t>(indices.size());
+    const absl::Duration took =
+        device_.decode_wave + device_.decode_row * count;
+    costs_.Observe(BatchKind::kDecode, count, took, Clock());
+    Pass(indices, took);
+    for (const int index : indices) Advance(index);
+  }
+
+  void RunSlice(const Wave& wave) {
+    Sliced& sliced = under_way_[wave.kind];
+    if (!wave.go_on) {
+      sliced.requests = wave.requests;
+      for (const int index : sliced.requests) requests_[index].in_wave = true;
+      sliced.rows = Rows(sliced.requests);
+      sliced.took = sliced.left = TimeOf(wave.kind, sliced.rows);
+    }
+    const absl::Duration took = std::min(sliced.left, device_.slice);
+    sliced.left -= took;
+    Pass(sliced.requests, took);
+    if (sliced.left > absl::ZeroDuration()) return;
+    costs_.Observe(CostOf(wave.kind), sliced.rows, sliced.took, Clock());
+    const std::vector<int> done = std::move(sliced.requests);
+    under_way_.erase(wave.kind);
+    for (const int index : done) {
+      requests_[index].in_wave = false;
+      Advance(index);
+    }
+  }
+
+  absl::Duration TimeOf(BatchKind kind, int64_t rows) const {
+    switch (kind) {
+      case BatchKind::kPrefill:
+        return device_.append_wave + device_.append_row * rows;
+      case BatchKind::kDenoise:
+        return device_.flow_step + device_.flow_row * rows;
+      default:
+        return device_.latents * rows;
+    }
+  }
+  static BatchKind CostOf(BatchKind kind) {
+    switch (kind) {
+      case BatchKind::kPrefill:
+        return BatchKind::kPrefill;
+      case BatchKind::kDenoise:
+        return BatchKind::kDenoise;
+      default:
+        return BatchKind::kVaeDecode;
+    }
+  }
+
+  void Advance(int index) {
+    Running& request = requests_[index];
+    request.waiting_since = now_;
+    if (++request.done < request.stages[request.stage].count) return;
+    request.done = 0;
+    if (++request.stage == request.stages.size()) End(index, Outcome::kDone);
+  }
+
+  const Trace& trace_;
+  const SimulatedDevice device_;
+  Scheduler scheduler_;
+  KvLedger ledger_;
+  FairShare fair_;
+  CostEstimator costs_;
+  std::vector<Running> requests_;
+  std::vector<int> open_;  // arrived, not ended; in the order of arrival
+  size_t arrived_ = 0;
+  int running_ = 0;
+  int normal_since_low_ = 0;
+  absl::Duration now_;
+  std::map<BatchKind, Sliced> under_way_;
+  std::map<std::string, int> open_of_;  // not ended, arrived or not
+  bool all_have_work_ = true;
+  SimulationReport report_;
+};
+
+}  // namespace
+
+SimulationReport Simulate(const Trace& trace, const SimulatedDevice& device) {
+  return Simulation(trace, device).Run();
+}
+
+absl::Duration TimeAlone(const TraceRequest& request,
+                         const SimulatedDevice& device) {
+  const SimulationReport report = Simulate({[&] {
+                                             TraceRequest alone = request;
+                                             alone.at = absl::ZeroDuration();
+                                             alone.deadline.reset();
+                                             alone.cancel.reset();
+                                             return alone;
+                                           }()},
+                                           device);
+  return report.ends[0].ended;
+}
+
+}  // namespace cooper::engine

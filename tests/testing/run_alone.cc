@@ -1,0 +1,68 @@
+#include "tests/testing/run_alone.h"
+
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+
+namespace cooper::engine {
+namespace {
+
+constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
+
+}  // namespace
+
+absl::Status RunAlone(model::UnifiedModel* model, Execution* execution) {
+  while (true) {
+    switch (execution->state()) {
+      case Execution::State::kAppend: {
+        std::vector<model::AppendItem> items;
+        execution->TakeAppends(kNoLimit, &items);
+        absl::Status status = model->Append(absl::MakeSpan(items));
+        if (!status.ok()) return status;
+        execution->OnAppended(items);
+        break;
+      }
+      case Execution::State::kDecode: {
+        model::DecodeItem item = execution->TakeDecode();
+        absl::Status status = model->Decode(absl::MakeSpan(&item, 1));
+        if (!status.ok()) return status;
+        execution->OnDecoded(item);
+        break;
+      }
+      case Execution::State::kFlowStart: {
+        absl::Status status = execution->StartFlow();
+        if (!status.ok()) return status;
+        break;
+      }
+      case Execution::State::kFlowStep: {
+        model::Flow* flow = execution->flow();
+        auto step = model->BeginFlowStep(absl::MakeConstSpan(&flow, 1));
+        if (!step.ok()) return step.status();
+        const auto done = (*step)->RunSlice(absl::InfiniteDuration());
+        if (!done.ok()) return done.status();
+        COOPER_CHECK(*done);
+        step->reset();
+        execution->OnFlowStep();
+        break;
+      }
+      case Execution::State::kLatents: {
+        model::DecodeLatentsItem item = execution->TakeLatents();
+        absl::Status status = model->DecodeLatents(absl::MakeSpan(&item, 1));
+        if (!status.ok()) return status;
+        execution->OnLatents(std::move(item));
+        break;
+      }
+      case Execution::State::kRender:
+        execution->OnRendered(execution->TakeRender()());
+        break;
+      case Execution::State::kFinished:
+        return absl::OkStatus();
+      case Execution::State::kFailed:
+        return execution->status();
+    }
+  }
+}
+
+}  // namespace cooper::engine
