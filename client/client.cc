@@ -39,10 +39,9 @@ void Prepare(const std::string& token, absl::Duration timeout,
   }
 }
 
-template <typename Response>
 class RpcStream : public EventStream {
  public:
-  using Reader = grpc::ClientReader<Response>;
+  using Reader = grpc::ClientReader<Event>;
 
   RpcStream(const CallOptions& options, const std::string& token)
       : options_(options), joiner_(options.max_map_bytes) {
@@ -58,9 +57,7 @@ class RpcStream : public EventStream {
   void Start(std::unique_ptr<Reader> reader) { reader_ = std::move(reader); }
 
   bool Next(Event* event) override {
-    Response response;
-    while (!ended_ && reader_->Read(&response)) {
-      *event = ToEvent(std::move(response));
+    while (!ended_ && reader_->Read(event)) {
       if (event->event_case() == Event::EVENT_NOT_SET) continue;
       if (finished_) {
         Break(absl::DataLossError("the server sent events after `finished`"));
@@ -109,7 +106,7 @@ class RpcStream : public EventStream {
   void End() {
     if (ended_) return;
     // Finish needs the stream read to its end, which a cancel brings near.
-    Response rest;
+    Event rest;
     while (reader_->Read(&rest)) {
     }
     status_ = reader_->Finish();
@@ -128,8 +125,7 @@ class RpcStream : public EventStream {
 
 class RpcConversation : public Conversation {
  public:
-  using Stream =
-      grpc::ClientReaderWriter<v1::ConverseRequest, v1::ConverseResponse>;
+  using Stream = grpc::ClientReaderWriter<v1::ConverseRequest, Event>;
 
   RpcConversation(ServiceStub::Stub* service, const CallOptions& options,
                   const std::string& token)
@@ -155,9 +151,9 @@ class RpcConversation : public Conversation {
     closed_ = true;
   }
 
-  bool Next(v1::ConverseResponse* event) override {
+  bool Next(Event* event) override {
     while (!ended_ && stream_->Read(event)) {
-      if (event->event_case() == v1::ConverseResponse::EVENT_NOT_SET) continue;
+      if (event->event_case() == Event::EVENT_NOT_SET) continue;
       if (event->has_started()) {
         in_turn_ = true;
         joiner_.emplace(options_.max_map_bytes);
@@ -200,7 +196,7 @@ class RpcConversation : public Conversation {
 
   void End() {
     if (ended_) return;
-    v1::ConverseResponse rest;
+    Event rest;
     while (stream_->Read(&rest)) {
     }
     {
@@ -233,8 +229,7 @@ class RpcClient : public Client {
 
   std::unique_ptr<EventStream> Reason(const v1::ReasonRequest& request,
                                       const CallOptions& options) override {
-    auto stream =
-        std::make_unique<RpcStream<v1::ReasonResponse>>(options, token_);
+    auto stream = std::make_unique<RpcStream>(options, token_);
     stream->Start(service_->Reason(stream->context(), request));
     return stream;
   }
@@ -242,16 +237,14 @@ class RpcClient : public Client {
   std::unique_ptr<EventStream> EstimateDepth(
       const v1::EstimateDepthRequest& request,
       const CallOptions& options) override {
-    auto stream =
-        std::make_unique<RpcStream<v1::EstimateDepthResponse>>(options, token_);
+    auto stream = std::make_unique<RpcStream>(options, token_);
     stream->Start(service_->EstimateDepth(stream->context(), request));
     return stream;
   }
 
   std::unique_ptr<EventStream> Segment(const v1::SegmentRequest& request,
                                        const CallOptions& options) override {
-    auto stream =
-        std::make_unique<RpcStream<v1::SegmentResponse>>(options, token_);
+    auto stream = std::make_unique<RpcStream>(options, token_);
     stream->Start(service_->Segment(stream->context(), request));
     return stream;
   }
@@ -259,8 +252,7 @@ class RpcClient : public Client {
   std::unique_ptr<EventStream> GenerateImage(
       const v1::GenerateImageRequest& request,
       const CallOptions& options) override {
-    auto stream =
-        std::make_unique<RpcStream<v1::GenerateImageResponse>>(options, token_);
+    auto stream = std::make_unique<RpcStream>(options, token_);
     stream->Start(service_->GenerateImage(stream->context(), request));
     return stream;
   }

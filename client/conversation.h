@@ -2,6 +2,7 @@
 #define COOPER_CLIENT_CONVERSATION_H_
 
 #include "absl/status/status.h"
+#include "client/event.h"
 #include "cooper/v1/spatial_reasoning.pb.h"
 
 namespace cooper::client {
@@ -23,7 +24,7 @@ class Conversation {
 
   // Waits for the next event. False: there is none any more; see Finish. Events
   // that this library does not know are passed over.
-  virtual bool Next(v1::ConverseResponse* event) = 0;
+  virtual bool Next(Event* event) = 0;
   // How the call ended; call after Next returned false. OK only if every turn
   // that the server began has ended; else the server's status, CANCELLED after
   // Cancel, or DATA_LOSS where the server broke its contract.

@@ -92,7 +92,7 @@ Json ToJson(const KindSummary& kind) {
           {"input_tokens", kind.input_tokens},
           {"output_tokens", kind.output_tokens},
           {"maps", kind.maps},
-          {"flow_steps", kind.flow_steps},
+          {"denoise_steps", kind.denoise_steps},
           {"text_pieces", kind.text_pieces},
           {"finish_reasons", kind.finish_reasons},
           {"errors", std::move(errors)},
@@ -113,7 +113,7 @@ Json Throughput(const RunFacts& facts, const Summary& summary) {
           {"requests_per_second", rate(work.requests)},
           {"output_tokens_per_second", rate(work.output_tokens)},
           {"maps_per_second", rate(work.maps)},
-          {"flow_steps_per_second", rate(work.flow_steps)}};
+          {"denoise_steps_per_second", rate(work.denoise_steps)}};
 }
 
 absl::string_view OutcomeName(Outcome outcome) {
@@ -190,7 +190,7 @@ std::string RenderSample(const Sample& sample) {
                      {"input_tokens", sample.usage.input_tokens()},
                      {"output_tokens", sample.usage.output_tokens()},
                      {"maps", sample.usage.maps()},
-                     {"flow_steps", sample.usage.flow_steps()}};
+                     {"denoise_steps", sample.usage.denoise_steps()}};
   return line.dump();
 }
 

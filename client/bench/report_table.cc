@@ -92,7 +92,7 @@ void AppendThroughput(const RunFacts& facts, const Summary& summary,
       work.requests);
   row("tokens/s", work.output_tokens);
   row("maps/s", work.maps);
-  row("flow steps/s", work.flow_steps);
+  row("denoising steps/s", work.denoise_steps);
 }
 
 void AppendEnds(const RunFacts& facts, const KindSummary& all,

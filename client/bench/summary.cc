@@ -31,7 +31,7 @@ void AddOk(const Sample& sample, KindSummary* into) {
   into->input_tokens += sample.usage.input_tokens();
   into->output_tokens += sample.usage.output_tokens();
   into->maps += sample.usage.maps();
-  into->flow_steps += sample.usage.flow_steps();
+  into->denoise_steps += sample.usage.denoise_steps();
   into->text_pieces += sample.text_pieces;
   ++into->finish_reasons[ShortName(sample.finish_reason)];
   AddMeasures(sample, into);
@@ -87,7 +87,7 @@ void Summary::AddWork(const Sample& sample) {
   work_.output_tokens +=
       part * static_cast<double>(sample.usage.output_tokens());
   work_.maps += part * sample.usage.maps();
-  work_.flow_steps += part * sample.usage.flow_steps();
+  work_.denoise_steps += part * sample.usage.denoise_steps();
 }
 
 }  // namespace cooper::client::bench

@@ -48,7 +48,7 @@ struct Work {
   double requests = 0.0;
   double output_tokens = 0.0;
   double maps = 0.0;
-  double flow_steps = 0.0;
+  double denoise_steps = 0.0;
 };
 
 // Counted requests of one kind, or of all.
@@ -62,7 +62,7 @@ struct KindSummary {
   int64_t input_tokens = 0;
   int64_t output_tokens = 0;
   int64_t maps = 0;
-  int64_t flow_steps = 0;
+  int64_t denoise_steps = 0;
   int64_t text_pieces = 0;
   std::map<std::string, int64_t> finish_reasons;  // short names
   std::map<ErrorKey, ErrorCount> errors;

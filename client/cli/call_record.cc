@@ -62,7 +62,7 @@ absl::Status CallRecord::End(const absl::Status& outcome) {
   printer_.End();
   if (!folder_.has_value() && !json_ && outcome.ok() &&
       request_.command != "ask" && request_.command != "chat") {
-    console_.Notice("the picture is kept with --out DIR");
+    console_.Notice("use --out DIR to save the map");
   }
   if (!folder_.has_value() || !any_event_) return absl::OkStatus();
   absl::Status status;

@@ -87,7 +87,7 @@ Command ChatCommand() {
              ConnectionFlags()}),
       Run,
       "While an answer is under way: /answer asks for it at once, /nomaps\n"
-      "draws no more maps, Ctrl-C ends the turn (twice: leaves). /quit or\n"
+      "generates no more maps, Ctrl-C ends the turn (twice: leaves). /quit or\n"
       "the end of the input leaves. --out: a folder turnN for each turn.\n"};
 }
 

@@ -100,7 +100,7 @@ void ChatSession::PromptLocked() {
 }
 
 void ChatSession::ShowEvents() {
-  v1::ConverseResponse event;
+  Event event;
   while (call_->Next(&event)) {
     absl::MutexLock lock(&mutex_);
     any_event_ = true;
@@ -114,7 +114,7 @@ void ChatSession::ShowEvents() {
   ended_ = true;
 }
 
-void ChatSession::Show(v1::ConverseResponse event) {
+void ChatSession::Show(Event event) {
   if (event.has_session() || event.has_turn_cancelled()) {
     if (absl::GetFlag(FLAGS_json)) {
       const auto line = ToJson(event);
@@ -132,7 +132,7 @@ void ChatSession::Show(v1::ConverseResponse event) {
   if (finished) {
     answered_ = event.finished().reason() == v1::FINISH_REASON_ANSWERED;
   }
-  NoteWritten(record_->Take(ToEvent(std::move(event))));
+  NoteWritten(record_->Take(std::move(event)));
   if (finished) EndTurnLocked(absl::OkStatus());
 }
 

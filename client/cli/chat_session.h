@@ -39,7 +39,7 @@ class ChatSession {
   int End() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  void Show(v1::ConverseResponse event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Show(Event event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndTurnLocked(const absl::Status& outcome)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PromptLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -4,7 +4,7 @@
 namespace cooper::client {
 
 Command DepthCommand() {
-  return {"depth", "IMAGE", "draw the depth map of an image",
+  return {"depth", "IMAGE", "generate the depth map of an image",
           Flags({StreamFlags(), FlowFlags(), ConnectionFlags()}),
           [](const CommandContext& context) {
             return RunMapCommand<v1::EstimateDepthRequest>(

@@ -73,6 +73,8 @@ void EventPrinter::Print(const Event& event, absl::Time now) {
       EndMap(now);
       PrintFinished(event.finished());
       break;
+    case Event::kSession:
+    case Event::kTurnCancelled:
     case Event::EVENT_NOT_SET:
       break;
   }
@@ -112,7 +114,7 @@ void EventPrinter::BeginMap(const v1::MapStarted& started, absl::Time now) {
   if (console_.traits().err_is_terminal) {
     PrintProgress({}, now);
   } else {
-    console_.Notice(absl::StrCat("drawing a ", MapNoun(started.kind()), ", ",
+    console_.Notice(absl::StrCat("generating a ", MapNoun(started.kind()), ", ",
                                  SizeOf(started), ", ",
                                  Count(started.num_steps(), "step")));
   }

@@ -45,7 +45,7 @@ ABSL_FLAG(Optional<int32_t>, max_turns, std::nullopt,
 ABSL_FLAG(Optional<int32_t>, max_think_tokens, std::nullopt,
           "tokens of one text");
 ABSL_FLAG(Optional<bool>, do_sample, std::nullopt,
-          "draw tokens at random instead of taking the likeliest");
+          "sample tokens instead of taking the most probable");
 ABSL_FLAG(Optional<double>, temperature, std::nullopt,
           "of --do_sample: lower is safer");
 ABSL_FLAG(Optional<double>, top_p, std::nullopt,
@@ -72,9 +72,11 @@ ABSL_FLAG(Optional<std::string>, roles, std::nullopt,
 ABSL_FLAG(Optional<std::string>, depth_encoding, std::nullopt,
           "png_grey16 or raw_float32");
 
-ABSL_FLAG(Optional<bool>, think, std::nullopt, "plan the picture in text");
-ABSL_FLAG(Optional<int32_t>, width, std::nullopt, "of the picture, px");
-ABSL_FLAG(Optional<int32_t>, height, std::nullopt, "of the picture, px");
+ABSL_FLAG(Optional<bool>, think, std::nullopt, "plan the image in text");
+ABSL_FLAG(Optional<int32_t>, width, std::nullopt,
+          "width of the generated image, px");
+ABSL_FLAG(Optional<int32_t>, height, std::nullopt,
+          "height of the generated image, px");
 
 namespace cooper::client {
 namespace {

@@ -46,7 +46,7 @@ int Run(const CommandContext& context) {
 
 Command GenerateCommand() {
   return {"generate", "\"TEXT\" [IMAGE...]",
-          "draw a picture, or edit images as the text says",
+          "generate an image, or edit images as the text says",
           Flags({StreamFlags(), GenerateFlags(), SamplingFlags(), FlowFlags(),
                  ConnectionFlags()}),
           Run};

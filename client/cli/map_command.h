@@ -11,8 +11,8 @@
 
 namespace cooper::client {
 
-// Runs a command that draws one map of one image. `Request` is the request's
-// type, `start` the method of Client that sends it.
+// Runs a command that generates one map of one image. `Request` is the
+// request's type, `start` the method of Client that sends it.
 template <typename Request>
 int RunMapCommand(const CommandContext& context, const std::string& command,
                   std::unique_ptr<EventStream> (Client::*start)(

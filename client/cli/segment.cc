@@ -4,7 +4,8 @@
 namespace cooper::client {
 
 Command SegmentCommand() {
-  return {"segment", "IMAGE", "draw the segmentation of an image, list regions",
+  return {"segment", "IMAGE",
+          "generate the segmentation of an image, list regions",
           Flags({StreamFlags(), FlowFlags(), ConnectionFlags()}),
           [](const CommandContext& context) {
             return RunMapCommand<v1::SegmentRequest>(context, "segment",

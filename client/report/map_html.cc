@@ -15,7 +15,8 @@ namespace {
 // A segmentation's tail is specks of colour; a list that long helps nobody.
 constexpr int kMaxRegions = 16;
 
-// The pictures: the map and, where there is one, the image it was drawn from.
+// The images: the map and, where there is one, the input that it was generated
+// from.
 // `overlay` lies over both.
 std::string Panes(absl::string_view url, absl::string_view alt,
                   const MapBlock& map, absl::string_view beside,
@@ -122,7 +123,7 @@ std::string Filmstrip(const MapBlock& map) {
   if (map.previews.empty()) return "";
   std::string html =
       "<div class=\"film\" tabindex=\"0\" role=\"group\" aria-label=\"How the "
-      "map was drawn, step by step\">";
+      "map was generated, step by step\">";
   for (const MapBlock::Preview& preview : map.previews) {
     absl::StrAppend(&html, "<div><img class=\"",
                     CrispClass(map.started.width()), "\" src=\"",
@@ -149,25 +150,25 @@ std::string UnfinishedFigure(const MapBlock& map) {
 
 std::string MapFigure(const MapBlock& map, absl::string_view beside) {
   const v1::MapKind kind = map.started.kind();
-  const v1::MapResult* picture = map.ForEyes();
+  const v1::MapResult* display = map.ForEyes();
   const bool depth = kind == v1::MAP_KIND_DEPTH;
   if (map.results.empty()) return UnfinishedFigure(map);
 
   std::string html =
       absl::StrCat("<figure class=\"map ", depth ? "depth" : "", "\">\n");
   const v1::MapResult* regions = WithRegions(map);
-  if (picture != nullptr) {
+  if (display != nullptr) {
     const std::string alt =
         absl::StrCat("The ", MapNoun(kind), " that the model drew, ",
-                     picture->width(), " by ", picture->height(), " pixels");
-    html += Panes(ImageUrl(picture->data()), alt, map, beside,
+                     display->width(), " by ", display->height(), " pixels");
+    html += Panes(ImageUrl(display->data()), alt, map, beside,
                   regions != nullptr ? RegionBoxes(*regions) : "");
   } else {
     html +=
         "<p class=\"note\">Only its numbers were asked for: they are in "
         "the folder of this report.</p>\n";
   }
-  if (depth && picture != nullptr) {
+  if (depth && display != nullptr) {
     absl::StrAppend(&html, kDepthLegend, DepthValues(map));
   }
   if (regions != nullptr) html += RegionList(*regions);
@@ -186,7 +187,7 @@ absl::string_view MapNoun(v1::MapKind kind) {
     case v1::MAP_KIND_SEGMENTATION:
       return "segmentation";
     case v1::MAP_KIND_IMAGE:
-      return "picture";
+      return "image";
     default:
       return "map";
   }

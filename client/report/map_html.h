@@ -18,7 +18,7 @@ std::string MapFigure(const MapBlock& map, absl::string_view beside);
 // sharp, else "". `width_px`: of the picture.
 absl::string_view CrispClass(int width_px);
 
-// "depth map", "segmentation", "picture".
+// "depth map", "segmentation", "image".
 absl::string_view MapNoun(v1::MapKind kind);
 
 }  // namespace cooper::client

@@ -125,7 +125,7 @@ class Story {
     // The image that an edit started from is shown beside the result, too.
     body += MapFigure(map, beside_);
     const v1::MapStarted& started = map.started;
-    std::string title = absl::StrCat("Draws a ", MapNoun(started.kind()));
+    std::string title = absl::StrCat("Generates a ", MapNoun(started.kind()));
     if (started.width() > 0) {
       absl::StrAppend(&title, " <small>", started.width(), " &#215; ",
                       started.height(), " px, ", started.num_steps(),

@@ -27,8 +27,8 @@ struct ReportRequest {
 };
 
 // One HTML page that tells a whole call: the question, the images, the
-// thoughts, each map where it was drawn, the answer, where the time went. The
-// page is complete in itself: it loads nothing, images are inside, and its
+// thoughts, each map where it was generated, the answer, where the time went.
+// The page is complete in itself: it loads nothing, images are inside, and its
 // security policy forbids the rest. Text of the model is only ever text.
 // `outcome` not OK: the page says how the call ended and shows what came.
 std::string RenderReport(const ReportRequest& request,

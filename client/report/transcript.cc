@@ -49,6 +49,8 @@ void Transcript::Add(const Event& event) {
     case Event::kFinished:
       finished_ = event.finished();
       break;
+    case Event::kSession:
+    case Event::kTurnCancelled:
     case Event::EVENT_NOT_SET:
       break;
   }

@@ -20,11 +20,12 @@ struct Phase {
 // concurrent work overlap, so their sum may pass the total.
 std::vector<Phase> PhasesOf(const v1::Usage& usage) {
   std::vector<Phase> phases = {
-      {"queued", "waiting", usage.queued_ms()},
-      {"prefill", "reading", usage.prefill_ms()},
-      {"decode", "writing", usage.decode_ms()},
-      {"flow", "drawing", usage.flow_ms()},
-      {"codec", "images in and out", usage.codec_ms()},
+      {"queued", "queued", usage.queued_ms()},
+      {"prefill", "prefill", usage.prefill_ms()},
+      {"decode", "decode", usage.decode_ms()},
+      {"denoise", "denoise", usage.denoise_ms()},
+      {"vae", "VAE", usage.vae_ms()},
+      {"image", "image files", usage.image_ms()},
   };
   double sum = 0;
   for (const Phase& phase : phases) sum += std::max(phase.ms, 0.0);
@@ -62,7 +63,8 @@ std::string UsageSection(const v1::Usage& usage) {
   AppendNumber(usage.output_tokens(), "token written", "tokens written",
                &numbers);
   AppendNumber(usage.maps(), "map", "maps", &numbers);
-  AppendNumber(usage.flow_steps(), "drawing step", "drawing steps", &numbers);
+  AppendNumber(usage.denoise_steps(), "denoising step", "denoising steps",
+               &numbers);
   return absl::StrCat(
       "<section class=\"usage\"><h2>Where the ",
       EscapeHtml(HumanMilliseconds(usage.total_ms())), " went</h2>\n",

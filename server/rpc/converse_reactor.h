@@ -24,7 +24,7 @@ namespace cooper::rpc {
 // held by flow control. Between turns the watchdog ends the call where the
 // server drains, or the session's time to live has passed.
 class ConverseReactor final
-    : public grpc::ServerBidiReactor<v1::ConverseRequest, v1::ConverseResponse>,
+    : public grpc::ServerBidiReactor<v1::ConverseRequest, v1::Event>,
       public EventStream {
  public:
   // Turns that wait for the one under way; their inputs are bounded in bytes
@@ -82,7 +82,7 @@ class ConverseReactor final
   std::optional<engine::Request> template_;  // of all turns; set by `start`
   int turns_ = 0;                            // that were asked for
 
-  v1::ConverseResponse write_message_;  // gRPC's while a write is in flight
+  v1::Event write_message_;  // gRPC's while a write is in flight
   std::deque<engine::Request> waiting_ ABSL_GUARDED_BY(mutex_);
   int64_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool begun_ ABSL_GUARDED_BY(mutex_) = false;

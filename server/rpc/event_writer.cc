@@ -1,6 +1,7 @@
 #include "server/rpc/event_writer.h"
 
 #include <algorithm>
+#include <variant>
 
 #include "absl/time/time.h"
 
@@ -78,12 +79,12 @@ void Fill(const engine::Usage& usage, v1::Usage* wire) {
   wire->set_cached_tokens(usage.cached_tokens);
   wire->set_output_tokens(usage.output_tokens);
   wire->set_maps(usage.maps);
-  wire->set_flow_steps(usage.flow_steps);
+  wire->set_denoise_steps(usage.flow_steps);
   wire->set_queued_ms(absl::ToDoubleMilliseconds(usage.queued));
   wire->set_prefill_ms(absl::ToDoubleMilliseconds(usage.prefill));
   wire->set_decode_ms(absl::ToDoubleMilliseconds(usage.decode));
-  wire->set_flow_ms(absl::ToDoubleMilliseconds(usage.flow));
-  wire->set_codec_ms(absl::ToDoubleMilliseconds(usage.codec));
+  wire->set_denoise_ms(absl::ToDoubleMilliseconds(usage.flow));
+  wire->set_image_ms(absl::ToDoubleMilliseconds(usage.codec));
   wire->set_total_ms(absl::ToDoubleMilliseconds(usage.total));
 }
 
@@ -115,75 +116,90 @@ int64_t EventBytes(const engine::Event& event) {
   return bytes;
 }
 
-void EventWriter::Fill(const engine::StartedEvent& event,
-                       v1::Started* wire) const {
-  wire->set_request_id(event.request_id);
-  wire->set_model(model_name_);
-  wire->set_seed(event.seed);
+bool EventWriter::Next(v1::Event* wire) {
+  if (done_) return false;
+  done_ = true;
+  wire->Clear();
+  std::visit([&](const auto& event) { Fill(event, wire); }, event_);
+  return true;
 }
 
-void EventWriter::Fill(const engine::TextDeltaEvent& event,
-                       v1::TextDelta* wire) {
-  wire->set_turn(event.turn);
-  wire->set_channel(ToWire(event.channel));
-  wire->set_text(event.text);
+void EventWriter::Fill(const engine::StartedEvent& event, v1::Event* wire) {
+  v1::Started& started = *wire->mutable_started();
+  started.set_request_id(event.request_id);
+  started.set_model(model_name_);
+  started.set_seed(event.seed);
 }
 
-void EventWriter::Fill(const engine::MapStartedEvent& event,
-                       v1::MapStarted* wire) {
-  wire->set_map_id(event.map_id);
-  wire->set_kind(ToWire(event.kind));
-  wire->set_width(event.size.width);
-  wire->set_height(event.size.height);
-  wire->set_num_steps(event.num_steps);
-  wire->set_request_text(event.request_text);
+void EventWriter::Fill(const engine::TextDeltaEvent& event, v1::Event* wire) {
+  v1::TextDelta& delta = *wire->mutable_text_delta();
+  delta.set_turn(event.turn);
+  delta.set_channel(ToWire(event.channel));
+  delta.set_text(event.text);
 }
 
-void EventWriter::Fill(const engine::MapProgressEvent& event,
-                       v1::MapProgress* wire) {
-  wire->set_map_id(event.map_id);
-  wire->set_step(event.step);
-  wire->set_num_steps(event.num_steps);
-  if (event.preview_png.has_value()) wire->set_preview(*event.preview_png);
+void EventWriter::Fill(const engine::MapStartedEvent& event, v1::Event* wire) {
+  v1::MapStarted& started = *wire->mutable_map_started();
+  started.set_map_id(event.map_id);
+  started.set_kind(ToWire(event.kind));
+  started.set_width(event.size.width);
+  started.set_height(event.size.height);
+  started.set_num_steps(event.num_steps);
+  started.set_request_text(event.request_text);
 }
 
-void EventWriter::Fill(const engine::FinishedEvent& event, v1::Finished* wire) {
-  wire->set_reason(ToWire(event.reason));
-  wire->set_answer(event.answer);
-  wire->set_answer_text(event.answer_text);
-  if (event.boxed.has_value()) wire->set_boxed(*event.boxed);
-  rpc::Fill(event.usage, wire->mutable_usage());
+void EventWriter::Fill(const engine::MapProgressEvent& event, v1::Event* wire) {
+  v1::MapProgress& progress = *wire->mutable_map_progress();
+  progress.set_map_id(event.map_id);
+  progress.set_step(event.step);
+  progress.set_num_steps(event.num_steps);
+  if (event.preview_png.has_value()) progress.set_preview(*event.preview_png);
 }
 
-void EventWriter::Fill(const engine::SessionEvent& event, v1::Session* wire) {
-  wire->set_session_id(event.session_id);
-  wire->set_expires_after_s(absl::ToDoubleSeconds(event.expires_after));
-  wire->set_kv_bytes(event.kv_bytes);
-}
-
-bool EventWriter::FillPart(const engine::MapEvent& event, v1::MapResult* wire) {
+void EventWriter::Fill(const engine::MapEvent& event, v1::Event* wire) {
+  v1::MapResult& map = *wire->mutable_map();
   const auto total =
       event.data == nullptr ? 0 : static_cast<int64_t>(event.data->size());
   const int64_t length = std::min(max_part_bytes_, total - offset_bytes_);
-  wire->set_map_id(event.map_id);
-  wire->set_kind(ToWire(event.kind));
-  wire->set_role(ToWire(event.role));
-  wire->set_encoding(ToWire(event.encoding));
-  wire->set_width(event.size.width);
-  wire->set_height(event.size.height);
+  map.set_map_id(event.map_id);
+  map.set_kind(ToWire(event.kind));
+  map.set_role(ToWire(event.role));
+  map.set_encoding(ToWire(event.encoding));
+  map.set_width(event.size.width);
+  map.set_height(event.size.height);
   if (length > 0) {
-    wire->set_data(event.data->data() + offset_bytes_,
-                   static_cast<size_t>(length));
+    map.set_data(event.data->data() + offset_bytes_,
+                 static_cast<size_t>(length));
   }
-  wire->set_offset_bytes(offset_bytes_);
-  wire->set_total_bytes(total);
+  map.set_offset_bytes(offset_bytes_);
+  map.set_total_bytes(total);
   if (offset_bytes_ == 0) {
     for (const image::Region& region : event.regions) {
-      rpc::Fill(region, wire->add_regions());
+      rpc::Fill(region, map.add_regions());
     }
   }
   offset_bytes_ += length;
-  return offset_bytes_ >= total;
+  done_ = offset_bytes_ >= total;
+}
+
+void EventWriter::Fill(const engine::FinishedEvent& event, v1::Event* wire) {
+  v1::Finished& finished = *wire->mutable_finished();
+  finished.set_reason(ToWire(event.reason));
+  finished.set_answer(event.answer);
+  finished.set_answer_text(event.answer_text);
+  if (event.boxed.has_value()) finished.set_boxed(*event.boxed);
+  rpc::Fill(event.usage, finished.mutable_usage());
+}
+
+void EventWriter::Fill(const engine::SessionEvent& event, v1::Event* wire) {
+  v1::Session& session = *wire->mutable_session();
+  session.set_session_id(event.session_id);
+  session.set_expires_after_s(absl::ToDoubleSeconds(event.expires_after));
+  session.set_kv_bytes(event.kv_bytes);
+}
+
+void EventWriter::Fill(const engine::TurnCancelledEvent&, v1::Event* wire) {
+  wire->mutable_turn_cancelled();
 }
 
 }  // namespace cooper::rpc

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <string>
 #include <utility>
-#include <variant>
 
 #include "cooper/v1/spatial_reasoning.pb.h"
 #include "server/engine/core/event.h"
@@ -29,16 +28,8 @@ class EventWriter {
         model_name_(std::move(model_name)),
         max_part_bytes_(max_part_bytes) {}
 
-  // Fills the next message; false where none is left, or where `Response` (of
-  // any streaming RPC) has no place for such an event.
-  template <typename Response>
-  bool Next(Response* response) {
-    if (done_) return false;
-    done_ = true;
-    response->Clear();
-    return std::visit([&](const auto& event) { return Write(event, response); },
-                      event_);
-  }
+  // Fills the next message; false where none is left.
+  bool Next(v1::Event* wire);
 
   // The event itself, once, for those who write other messages; then null.
   const engine::Event* TakeEvent() {
@@ -49,65 +40,15 @@ class EventWriter {
   int64_t bytes() const { return EventBytes(event_); }
 
  private:
-  template <typename Response>
-  bool Write(const engine::StartedEvent& event, Response* response) {
-    Fill(event, response->mutable_started());
-    return true;
-  }
-  template <typename Response>
-  bool Write(const engine::TextDeltaEvent& event, Response* response) {
-    if constexpr (requires { response->mutable_text_delta(); }) {
-      Fill(event, response->mutable_text_delta());
-      return true;
-    }
-    return false;
-  }
-  template <typename Response>
-  bool Write(const engine::MapStartedEvent& event, Response* response) {
-    Fill(event, response->mutable_map_started());
-    return true;
-  }
-  template <typename Response>
-  bool Write(const engine::MapProgressEvent& event, Response* response) {
-    Fill(event, response->mutable_map_progress());
-    return true;
-  }
-  template <typename Response>
-  bool Write(const engine::MapEvent& event, Response* response) {
-    done_ = FillPart(event, response->mutable_map());
-    return true;
-  }
-  template <typename Response>
-  bool Write(const engine::FinishedEvent& event, Response* response) {
-    Fill(event, response->mutable_finished());
-    return true;
-  }
-  template <typename Response>
-  bool Write(const engine::SessionEvent& event, Response* response) {
-    if constexpr (requires { response->mutable_session(); }) {
-      Fill(event, response->mutable_session());
-      return true;
-    }
-    return false;
-  }
-  template <typename Response>
-  bool Write(const engine::TurnCancelledEvent&, Response* response) {
-    if constexpr (requires { response->mutable_turn_cancelled(); }) {
-      response->mutable_turn_cancelled();
-      return true;
-    }
-    return false;
-  }
-
-  void Fill(const engine::StartedEvent& event, v1::Started* wire) const;
-  static void Fill(const engine::TextDeltaEvent& event, v1::TextDelta* wire);
-  static void Fill(const engine::MapStartedEvent& event, v1::MapStarted* wire);
-  static void Fill(const engine::MapProgressEvent& event,
-                   v1::MapProgress* wire);
-  static void Fill(const engine::FinishedEvent& event, v1::Finished* wire);
-  static void Fill(const engine::SessionEvent& event, v1::Session* wire);
-  // Returns whether it was the last part.
-  bool FillPart(const engine::MapEvent& event, v1::MapResult* wire);
+  void Fill(const engine::StartedEvent& event, v1::Event* wire);
+  void Fill(const engine::TextDeltaEvent& event, v1::Event* wire);
+  void Fill(const engine::MapStartedEvent& event, v1::Event* wire);
+  void Fill(const engine::MapProgressEvent& event, v1::Event* wire);
+  // The next part of the map; more may follow.
+  void Fill(const engine::MapEvent& event, v1::Event* wire);
+  void Fill(const engine::FinishedEvent& event, v1::Event* wire);
+  void Fill(const engine::SessionEvent& event, v1::Event* wire);
+  void Fill(const engine::TurnCancelledEvent& event, v1::Event* wire);
 
   const engine::Event event_;
   const std::string model_name_;

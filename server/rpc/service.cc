@@ -15,37 +15,33 @@ using engine::Method;
 
 }  // namespace
 
-grpc::ServerWriteReactor<v1::ReasonResponse>* SpatialReasoningService::Reason(
+grpc::ServerWriteReactor<v1::Event>* SpatialReasoningService::Reason(
     grpc::CallbackServerContext* context, const v1::ReasonRequest* request) {
-  return Stream<v1::ReasonResponse>(context, *request, Method::kReason);
+  return Stream(context, *request, Method::kReason);
 }
 
-grpc::ServerWriteReactor<v1::EstimateDepthResponse>*
-SpatialReasoningService::EstimateDepth(
+grpc::ServerWriteReactor<v1::Event>* SpatialReasoningService::EstimateDepth(
     grpc::CallbackServerContext* context,
     const v1::EstimateDepthRequest* request) {
-  return Stream<v1::EstimateDepthResponse>(context, *request,
-                                           Method::kEstimateDepth);
+  return Stream(context, *request, Method::kEstimateDepth);
 }
 
-grpc::ServerWriteReactor<v1::SegmentResponse>* SpatialReasoningService::Segment(
+grpc::ServerWriteReactor<v1::Event>* SpatialReasoningService::Segment(
     grpc::CallbackServerContext* context, const v1::SegmentRequest* request) {
-  return Stream<v1::SegmentResponse>(context, *request, Method::kSegment);
+  return Stream(context, *request, Method::kSegment);
 }
 
-grpc::ServerWriteReactor<v1::GenerateImageResponse>*
-SpatialReasoningService::GenerateImage(
+grpc::ServerWriteReactor<v1::Event>* SpatialReasoningService::GenerateImage(
     grpc::CallbackServerContext* context,
     const v1::GenerateImageRequest* request) {
-  return Stream<v1::GenerateImageResponse>(context, *request,
-                                           Method::kGenerateImage);
+  return Stream(context, *request, Method::kGenerateImage);
 }
 
-template <typename Response, typename Request>
-grpc::ServerWriteReactor<Response>* SpatialReasoningService::Stream(
+template <typename Request>
+grpc::ServerWriteReactor<v1::Event>* SpatialReasoningService::Stream(
     grpc::CallbackServerContext* context, const Request& request,
     engine::Method method) {
-  auto* stream = new StreamReactor<Response>(environment_, context, method);
+  auto* stream = new StreamReactor(environment_, context, method);
   const absl::Status begun =
       CatchAll([&] { return Begin(*context, request, stream); });
   if (!begun.ok()) stream->Reject(begun);
@@ -67,7 +63,7 @@ absl::Status SpatialReasoningService::Begin(
   return absl::OkStatus();
 }
 
-grpc::ServerBidiReactor<v1::ConverseRequest, v1::ConverseResponse>*
+grpc::ServerBidiReactor<v1::ConverseRequest, v1::Event>*
 SpatialReasoningService::Converse(grpc::CallbackServerContext* context) {
   auto* reactor = new ConverseReactor(environment_, context, &limits_);
   const absl::Status begun =

@@ -30,27 +30,27 @@ class SpatialReasoningService final
         environment_(environment),
         server_version_(std::move(server_version)) {}
 
-  grpc::ServerWriteReactor<v1::ReasonResponse>* Reason(
+  grpc::ServerWriteReactor<v1::Event>* Reason(
       grpc::CallbackServerContext* context,
       const v1::ReasonRequest* request) override;
-  grpc::ServerWriteReactor<v1::EstimateDepthResponse>* EstimateDepth(
+  grpc::ServerWriteReactor<v1::Event>* EstimateDepth(
       grpc::CallbackServerContext* context,
       const v1::EstimateDepthRequest* request) override;
-  grpc::ServerWriteReactor<v1::SegmentResponse>* Segment(
+  grpc::ServerWriteReactor<v1::Event>* Segment(
       grpc::CallbackServerContext* context,
       const v1::SegmentRequest* request) override;
-  grpc::ServerWriteReactor<v1::GenerateImageResponse>* GenerateImage(
+  grpc::ServerWriteReactor<v1::Event>* GenerateImage(
       grpc::CallbackServerContext* context,
       const v1::GenerateImageRequest* request) override;
-  grpc::ServerBidiReactor<v1::ConverseRequest, v1::ConverseResponse>* Converse(
+  grpc::ServerBidiReactor<v1::ConverseRequest, v1::Event>* Converse(
       grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* context,
                                      const v1::GetModelRequest* request,
                                      v1::GetModelResponse* response) override;
 
  private:
-  template <typename Response, typename Request>
-  grpc::ServerWriteReactor<Response>* Stream(
+  template <typename Request>
+  grpc::ServerWriteReactor<v1::Event>* Stream(
       grpc::CallbackServerContext* context, const Request& request,
       engine::Method method);
   // Parses and runs the request, or says why not.

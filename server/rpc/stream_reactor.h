@@ -3,14 +3,14 @@
 
 #include <grpcpp/support/server_callback.h>
 
+#include "cooper/v1/spatial_reasoning.pb.h"
 #include "server/rpc/event_stream.h"
 
 namespace cooper::rpc {
 
-// One server-streaming call with responses of type `Response`. Lives from the
-// handler to OnDone, where it deletes itself.
-template <typename Response>
-class StreamReactor final : public grpc::ServerWriteReactor<Response>,
+// One server-streaming call. Lives from the handler to OnDone, where it deletes
+// itself.
+class StreamReactor final : public grpc::ServerWriteReactor<v1::Event>,
                             public EventStream {
  public:
   using EventStream::EventStream;
@@ -19,12 +19,12 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
   bool StartNextWrite(EventWriter* writer) override
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (!writer->Next(&message_)) return false;
-    this->StartWrite(&message_);
+    StartWrite(&message_);
     return true;
   }
   void StartFinish(const grpc::Status& status) override
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    this->Finish(status);
+    Finish(status);
   }
 
   void OnWriteDone(bool ok) override { WriteDone(ok); }
@@ -34,7 +34,7 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
     delete this;
   }
 
-  Response message_;  // belongs to gRPC while a write is in flight
+  v1::Event message_;  // belongs to gRPC while a write is in flight
 };
 
 }  // namespace cooper::rpc

@@ -37,7 +37,7 @@ class Streams {
   std::set<Stream*> open_ ABSL_GUARDED_BY(mutex_);
 };
 
-class Stream final : public grpc::ServerWriteReactor<v1::ReasonResponse> {
+class Stream final : public grpc::ServerWriteReactor<v1::Event> {
  public:
   Stream(Streams* streams, bool endless)
       : streams_(streams), endless_(endless) {
@@ -84,7 +84,7 @@ class Stream final : public grpc::ServerWriteReactor<v1::ReasonResponse> {
   Streams* const streams_;
   const bool endless_;
   base::Mutex mutex_;
-  v1::ReasonResponse message_ ABSL_GUARDED_BY(mutex_);
+  v1::Event message_ ABSL_GUARDED_BY(mutex_);
   bool busy_ ABSL_GUARDED_BY(mutex_) = false;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
@@ -99,7 +99,7 @@ class Service final : public v1::SpatialReasoningService::CallbackService {
  public:
   Service(Streams* streams, bool endless)
       : streams_(streams), endless_(endless) {}
-  grpc::ServerWriteReactor<v1::ReasonResponse>* Reason(
+  grpc::ServerWriteReactor<v1::Event>* Reason(
       grpc::CallbackServerContext*, const v1::ReasonRequest*) override {
     return new Stream(streams_, endless_);
   }

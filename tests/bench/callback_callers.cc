@@ -32,7 +32,7 @@ class CallbackCallers::Caller final {
   }
 
  private:
-  class Call final : public grpc::ClientReadReactor<v1::ReasonResponse> {
+  class Call final : public grpc::ClientReadReactor<v1::Event> {
    public:
     explicit Call(Caller* caller) : caller_(caller) {
       caller_->stub_->async()->Reason(&context_, &caller_->request_, this);
@@ -53,7 +53,7 @@ class CallbackCallers::Caller final {
 
     Caller* const caller_;
     grpc::ClientContext context_;
-    v1::ReasonResponse response_;
+    v1::Event response_;
   };
 
   void Ended() {

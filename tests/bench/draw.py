@@ -137,7 +137,7 @@ def draw_throughput(load):
     for i, (key, label) in enumerate((
             ("requests_per_second", "requests a second"),
             ("output_tokens_per_second", "tokens a second"),
-            ("flow_steps_per_second", "flow steps a second"))):
+            ("denoise_steps_per_second", "denoising steps a second"))):
         values = [result["throughput"][key] for result in load["closed"]]
         panel = Panel(picture, (75 + 315 * i, 55, 230, 215), callers,
                       "callers", label, max(values))

@@ -18,7 +18,7 @@ def _closed(callers):
     return {"configuration": {"concurrency": callers},
             "throughput": {"requests_per_second": 2.0 * callers,
                            "output_tokens_per_second": 90.0 * callers,
-                           "flow_steps_per_second": 0.0},
+                           "denoise_steps_per_second": 0.0},
             "ended": 10, "phases": {name: 0.5 for name in draw.PHASES}}
 
 

@@ -72,7 +72,7 @@ TEST_F(ClientTest, ATurnOfAConversationHasTheEventsOfACall) {
   int events = 0;
   int maps = 0;
   int finished = 0;
-  v1::ConverseResponse event;
+  v1::Event event;
   while (talk->Next(&event)) {
     ++events;
     // Joined, although the second turn's map has the number of the first's.
@@ -93,7 +93,7 @@ TEST_F(ClientTest, ACancelledTurnIsAnEvent) {
   const auto client = Connect();
   const auto talk = client->Converse();
   ASSERT_TRUE(talk->Send(FirstQuestion()));
-  v1::ConverseResponse event;
+  v1::Event event;
   ASSERT_TRUE(talk->Next(&event));
   v1::ConverseRequest cancel;
   cancel.mutable_cancel();
@@ -113,7 +113,7 @@ TEST_F(ClientTest, ATurnWithoutItsEndIsDataLoss) {
   const auto talk = client->Converse();
   ASSERT_TRUE(talk->Send(FirstQuestion()));
   talk->CloseSending();
-  v1::ConverseResponse event;
+  v1::Event event;
   while (talk->Next(&event)) {
   }
   EXPECT_THAT(talk->Finish(), StatusIs(absl::StatusCode::kDataLoss, _));
@@ -125,7 +125,7 @@ TEST_F(ClientTest, AnErrorEndsAConversation) {
   const auto talk = client->Converse();
   talk->Send(FirstQuestion());
   talk->CloseSending();
-  v1::ConverseResponse event;
+  v1::Event event;
   EXPECT_FALSE(talk->Next(&event));
   EXPECT_THAT(talk->Finish(),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("gone")));

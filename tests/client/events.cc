@@ -71,9 +71,9 @@ Event FinishedEvent(const std::string& answer, const std::string& boxed,
   usage->set_input_tokens(120);
   usage->set_output_tokens(34);
   usage->set_maps(2);
-  usage->set_flow_steps(4);
+  usage->set_denoise_steps(4);
   usage->set_decode_ms(400);
-  usage->set_flow_ms(1500);
+  usage->set_denoise_ms(1500);
   usage->set_total_ms(2000);
   return event;
 }

@@ -13,22 +13,8 @@
 #include "google/rpc/status.pb.h"
 
 namespace cooper::client {
-namespace {
-
-// Puts an event into another response type: the fields have the same numbers,
-// so that the bytes are the same.
-template <typename Response>
-Response FromEvent(const Event& event) {
-  Response response;
-  response.ParseFromString(event.SerializeAsString());
-  return response;
-}
-
-}  // namespace
-
 // Writes the script's events, one write in flight, then ends or hangs.
-template <typename Response>
-class FakeServer::StreamReactor : public grpc::ServerWriteReactor<Response> {
+class FakeServer::StreamReactor : public grpc::ServerWriteReactor<Event> {
  public:
   StreamReactor(State* state, Script script)
       : state_(*state), script_(std::move(script)) {}
@@ -56,8 +42,8 @@ class FakeServer::StreamReactor : public grpc::ServerWriteReactor<Response> {
  private:
   void Continue() {
     if (next_ < script_.events.size()) {
-      response_ = FromEvent<Response>(script_.events[next_++]);
-      this->StartWrite(&response_);
+      response_ = script_.events[next_++];
+      StartWrite(&response_);
     } else if (!script_.hang) {
       End(script_.end);
     }
@@ -68,13 +54,13 @@ class FakeServer::StreamReactor : public grpc::ServerWriteReactor<Response> {
       absl::MutexLock lock(&mutex_);
       if (std::exchange(ended_, true)) return;
     }
-    this->Finish(status);
+    Finish(status);
   }
 
   State& state_;
   const Script script_;
   size_t next_ = 0;
-  Response response_;
+  Event response_;
   absl::Mutex mutex_;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
 };
@@ -82,8 +68,7 @@ class FakeServer::StreamReactor : public grpc::ServerWriteReactor<Response> {
 // Answers every question with the script's events; `hang`: only a cancel ends a
 // turn. The script's end is the call's, once the client sends no more.
 class FakeServer::ConverseReactor
-    : public grpc::ServerBidiReactor<v1::ConverseRequest,
-                                     v1::ConverseResponse> {
+    : public grpc::ServerBidiReactor<v1::ConverseRequest, Event> {
  public:
   ConverseReactor(State* state, Script script)
       : state_(*state), script_(std::move(script)) {
@@ -101,7 +86,7 @@ class FakeServer::ConverseReactor
       }
       if (ok && (request_.has_start() || request_.has_ask())) {
         for (const Event& event : script_.events) {
-          waiting_.push_back(FromEvent<v1::ConverseResponse>(event));
+          waiting_.push_back(event);
         }
       } else if (ok && request_.has_cancel() && script_.hang) {
         waiting_.emplace_back().mutable_turn_cancelled();
@@ -139,7 +124,7 @@ class FakeServer::ConverseReactor
   const Script script_;
   v1::ConverseRequest request_;
   absl::Mutex mutex_;
-  std::deque<v1::ConverseResponse> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Event> waiting_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
@@ -150,30 +135,28 @@ class FakeServer::Service
  public:
   explicit Service(State* state) : state_(*state) {}
 
-  grpc::ServerWriteReactor<v1::ReasonResponse>* Reason(
+  grpc::ServerWriteReactor<Event>* Reason(
       grpc::CallbackServerContext* context,
       const v1::ReasonRequest* request) override {
-    return Stream<v1::ReasonResponse>(context, *request, &State::reason);
+    return Stream(context, *request, &State::reason);
   }
-  grpc::ServerWriteReactor<v1::EstimateDepthResponse>* EstimateDepth(
+  grpc::ServerWriteReactor<Event>* EstimateDepth(
       grpc::CallbackServerContext* context,
       const v1::EstimateDepthRequest* request) override {
-    return Stream<v1::EstimateDepthResponse>(context, *request,
-                                             &State::estimate_depth);
+    return Stream(context, *request, &State::estimate_depth);
   }
-  grpc::ServerWriteReactor<v1::SegmentResponse>* Segment(
+  grpc::ServerWriteReactor<Event>* Segment(
       grpc::CallbackServerContext* context,
       const v1::SegmentRequest* request) override {
-    return Stream<v1::SegmentResponse>(context, *request, &State::segment);
+    return Stream(context, *request, &State::segment);
   }
-  grpc::ServerWriteReactor<v1::GenerateImageResponse>* GenerateImage(
+  grpc::ServerWriteReactor<Event>* GenerateImage(
       grpc::CallbackServerContext* context,
       const v1::GenerateImageRequest* request) override {
-    return Stream<v1::GenerateImageResponse>(context, *request,
-                                             &State::generate_image);
+    return Stream(context, *request, &State::generate_image);
   }
 
-  grpc::ServerBidiReactor<v1::ConverseRequest, v1::ConverseResponse>* Converse(
+  grpc::ServerBidiReactor<v1::ConverseRequest, Event>* Converse(
       grpc::CallbackServerContext*) override {
     absl::MutexLock lock(&state_.mutex);
     return new ConverseReactor(&state_, state_.script);
@@ -196,10 +179,10 @@ class FakeServer::Service
 
  private:
   // Keeps the request in `field` of the state.
-  template <typename Response, typename Request>
-  grpc::ServerWriteReactor<Response>* Stream(
-      grpc::CallbackServerContext* context, const Request& request,
-      Request State::* field) {
+  template <typename Request>
+  grpc::ServerWriteReactor<Event>* Stream(grpc::CallbackServerContext* context,
+                                          const Request& request,
+                                          Request State::* field) {
     Script script;
     {
       absl::MutexLock lock(&state_.mutex);
@@ -212,7 +195,7 @@ class FakeServer::Service
       }
       script = state_.script;
     }
-    auto* reactor = new StreamReactor<Response>(&state_, std::move(script));
+    auto* reactor = new StreamReactor(&state_, std::move(script));
     reactor->Start();
     return reactor;
   }

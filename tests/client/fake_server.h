@@ -78,7 +78,6 @@ class FakeServer {
     int get_model_calls ABSL_GUARDED_BY(mutex) = 0;
     int cancelled ABSL_GUARDED_BY(mutex) = 0;
   };
-  template <typename Response>
   class StreamReactor;
 
   State state_;

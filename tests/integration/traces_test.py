@@ -103,7 +103,7 @@ def test_a_question_is_a_tree_of_spans_below_its_callers():
     assert said["gen_ai.usage.input_tokens"] == str(usage.input_tokens)
     assert said["gen_ai.usage.output_tokens"] == str(usage.output_tokens)
     assert said["cooper.maps"] == str(usage.maps)
-    assert said["cooper.flow_steps"] == str(usage.flow_steps)
+    assert said["cooper.flow_steps"] == str(usage.denoise_steps)
     below = [span for span in spans
              if span.get("parentSpanId") == request["spanId"]]
     assert len(below) == len(spans) - 2
@@ -135,7 +135,7 @@ def test_times_on_the_device_add_up():
     usage = events[-1].finished.usage
     (flow,) = named(spans, "denoise")
     share = attributes(flow)["cooper.device_time_s"]
-    assert share == pytest.approx(usage.flow_ms / 1e3, abs=1e-5)
+    assert share == pytest.approx(usage.denoise_ms / 1e3, abs=1e-5)
     assert int(attributes(flow)["cooper.waves"]) >= 5
 
 

@@ -64,7 +64,7 @@ TEST(ServerTest, OnlyCallersWithATokenAreServed) {
   grpc::ClientContext context;
   const auto reader =
       server.NewStub()->Reason(&context, cooper::testing::Question("?"));
-  v1::ReasonResponse event;
+  v1::Event event;
   EXPECT_FALSE(reader->Read(&event));
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_EQ(server.HealthOf("readiness"), "SERVING");

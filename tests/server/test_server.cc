@@ -161,7 +161,7 @@ Answer Ask(v1::SpatialReasoningService::Stub* stub,
            const v1::ReasonRequest& request, grpc::ClientContext* context) {
   Answer answer;
   const auto reader = stub->Reason(context, request);
-  v1::ReasonResponse event;
+  v1::Event event;
   while (reader->Read(&event)) answer.events.push_back(event);
   answer.status = reader->Finish();
   return answer;

@@ -93,7 +93,7 @@ std::string TestPng(int width = 64, int height = 64);
 v1::ReasonRequest Question(const std::string& text);
 
 struct Answer {
-  std::vector<v1::ReasonResponse> events;
+  std::vector<v1::Event> events;
   grpc::Status status;
 };
 // Asks and reads to the end.

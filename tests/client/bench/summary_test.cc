@@ -17,7 +17,7 @@ Sample Ok(Kind kind, absl::Duration start, absl::Duration end) {
   sample.end = end;
   sample.usage.set_output_tokens(10);
   sample.usage.set_maps(1);
-  sample.usage.set_flow_steps(4);
+  sample.usage.set_denoise_steps(4);
   sample.finish_reason = v1::FINISH_REASON_ANSWERED;
   return sample;
 }
@@ -42,7 +42,7 @@ TEST(SummaryTest, AddsUpByKindAndOverAll) {
   EXPECT_EQ(ask.output_tokens, 20);
   EXPECT_NEAR(ask.of(Measure::kRequest).figures().mean, 2.0, 1e-9);
   EXPECT_EQ(summary.all().ok, 3);
-  EXPECT_EQ(summary.all().flow_steps, 12);
+  EXPECT_EQ(summary.all().denoise_steps, 12);
   EXPECT_EQ(summary.all().finish_reasons.at("answered"), 3);
   EXPECT_NEAR(summary.all().of(Measure::kRequest).figures().max, 5.0, 1e-9);
 }

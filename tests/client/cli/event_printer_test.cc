@@ -52,7 +52,7 @@ TEST(EventPrinterTest, TellsMapsInPlainLinesWithoutATerminal) {
   EXPECT_EQ(screen.out.str(), "");
   EXPECT_EQ(screen.err.str(),
             "model demo, seed 42, request r-1\n"
-            "drawing a depth map, 4x2, 2 steps\n"
+            "generating a depth map, 4x2, 2 steps\n"
             "depth map, 4x2, 2 steps in 3.0 s\n"
             "done in 2.0 s, 34 tokens, 2 maps\n");
 }

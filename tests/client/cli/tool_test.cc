@@ -142,7 +142,7 @@ TEST_F(ToolTest, AskStreamsTextToStandardOutputAndNoticesToStandardError) {
             "Which one is near?\nEstimate the depth.\n"
             "The box is near. And what else?\nSegment it.\n"
             "The box. \\boxed{box}\n");
-  EXPECT_THAT(err_, AllOf(HasSubstr("drawing a depth map, 4x2, 2 steps\n"),
+  EXPECT_THAT(err_, AllOf(HasSubstr("generating a depth map, 4x2, 2 steps\n"),
                           HasSubstr("done in 2.0 s, 34 tokens, 2 maps\n"),
                           Not(HasSubstr("\x1b")), Not(HasSubstr("\r"))));
   const auto request = server_.reason();

@@ -22,7 +22,7 @@ using cooper::testing::Question;
 using cooper::testing::Scrape;
 using cooper::testing::TestServer;
 using Call = fake::FakeModel::Call;
-using Response = v1::ConverseResponse;
+using Response = v1::Event;
 
 v1::ConverseRequest Start(const std::string& text,
                           const std::string& session_id = "") {
@@ -88,7 +88,7 @@ class Talk {
  private:
   const std::unique_ptr<v1::SpatialReasoningService::Stub> stub_;
   const std::unique_ptr<
-      grpc::ClientReaderWriter<v1::ConverseRequest, v1::ConverseResponse>>
+      grpc::ClientReaderWriter<v1::ConverseRequest, v1::Event>>
       stream_;
 };
 

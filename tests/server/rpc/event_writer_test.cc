@@ -7,50 +7,41 @@
 namespace cooper::rpc {
 namespace {
 
-template <typename Response>
-Response Only(engine::Event event) {
+v1::Event Only(engine::Event event) {
   EventWriter writer(std::move(event), "fake");
-  Response response;
+  v1::Event response;
   EXPECT_TRUE(writer.Next(&response));
-  Response none;
+  v1::Event none;
   EXPECT_FALSE(writer.Next(&none));
   return response;
 }
 
 TEST(EventWriterTest, StartedTellsTheModelsName) {
-  const auto response = Only<v1::ReasonResponse>(engine::StartedEvent{"id", 7});
+  const auto response = Only(engine::StartedEvent{"id", 7});
   EXPECT_EQ(response.started().request_id(), "id");
   EXPECT_EQ(response.started().seed(), 7u);
   EXPECT_EQ(response.started().model(), "fake");
 }
 
 TEST(EventWriterTest, TextCarriesTurnAndChannel) {
-  const auto response = Only<v1::ReasonResponse>(
-      engine::TextDeltaEvent{2, engine::TextChannel::kAnswer, "yes"});
+  const auto response =
+      Only(engine::TextDeltaEvent{2, engine::TextChannel::kAnswer, "yes"});
   EXPECT_EQ(response.text_delta().turn(), 2);
   EXPECT_EQ(response.text_delta().channel(), v1::TEXT_CHANNEL_ANSWER);
   EXPECT_EQ(response.text_delta().text(), "yes");
 }
 
-TEST(EventWriterTest, TextHasNoPlaceInAMapsStream) {
-  EventWriter writer(engine::TextDeltaEvent{}, "fake");
-  v1::SegmentResponse response;
-  EXPECT_FALSE(writer.Next(&response));
-}
-
 TEST(EventWriterTest, MapStartAndProgressAreCopied) {
-  const auto started = Only<v1::EstimateDepthResponse>(engine::MapStartedEvent{
+  const auto started = Only(engine::MapStartedEvent{
       1, model::MapKind::kDepth, {64, 32}, 49, "the depth"});
   EXPECT_EQ(started.map_started().width(), 64);
   EXPECT_EQ(started.map_started().height(), 32);
   EXPECT_EQ(started.map_started().num_steps(), 49);
   EXPECT_EQ(started.map_started().request_text(), "the depth");
-  const auto step = Only<v1::EstimateDepthResponse>(
-      engine::MapProgressEvent{1, 3, 49, std::nullopt});
+  const auto step = Only(engine::MapProgressEvent{1, 3, 49, std::nullopt});
   EXPECT_EQ(step.map_progress().step(), 3);
   EXPECT_FALSE(step.map_progress().has_preview());
-  const auto preview = Only<v1::EstimateDepthResponse>(
-      engine::MapProgressEvent{1, 3, 49, "png"});
+  const auto preview = Only(engine::MapProgressEvent{1, 3, 49, "png"});
   EXPECT_EQ(preview.map_progress().preview(), "png");
 }
 
@@ -62,7 +53,7 @@ TEST(EventWriterTest, SmallMapIsOneMessage) {
   map.size = {4, 2};
   map.data = std::make_shared<const std::string>("bytes");
   map.regions.push_back({{0x12, 0x34, 0x56}, 8, 0, 0, 4, 2});
-  const auto response = Only<v1::SegmentResponse>(map);
+  const auto response = Only(map);
   EXPECT_EQ(response.map().data(), "bytes");
   EXPECT_EQ(response.map().offset_bytes(), 0);
   EXPECT_EQ(response.map().total_bytes(), 5);
@@ -84,7 +75,7 @@ TEST(EventWriterTest, LargeMapIsCutIntoPartsThatJoin) {
   EventWriter writer(map, "fake");
   std::string joined;
   int parts = 0;
-  v1::ReasonResponse response;
+  v1::Event response;
   while (writer.Next(&response)) {
     EXPECT_LT(response.ByteSizeLong(), size_t{4} << 20);
     EXPECT_EQ(response.map().offset_bytes(),
@@ -102,7 +93,7 @@ TEST(EventWriterTest, MapOfExactlyTheLimitIsOneMessage) {
   engine::MapEvent map;
   map.data = std::make_shared<const std::string>("12345678");
   EventWriter writer(map, "fake", /*max_part_bytes=*/8);
-  v1::ReasonResponse response;
+  v1::Event response;
   EXPECT_TRUE(writer.Next(&response));
   EXPECT_FALSE(writer.Next(&response));
 }
@@ -115,7 +106,7 @@ TEST(EventWriterTest, FinishedCarriesAnswerAndUsageInMilliseconds) {
   end.boxed = "";
   end.usage.output_tokens = 9;
   end.usage.decode = absl::Microseconds(1500);
-  const auto response = Only<v1::ReasonResponse>(end);
+  const auto response = Only(end);
   EXPECT_EQ(response.finished().reason(), v1::FINISH_REASON_MAX_TURNS);
   EXPECT_EQ(response.finished().answer(), "<answer>42</answer>");
   EXPECT_EQ(response.finished().answer_text(), "42");
@@ -123,7 +114,7 @@ TEST(EventWriterTest, FinishedCarriesAnswerAndUsageInMilliseconds) {
   EXPECT_EQ(response.finished().usage().output_tokens(), 9);
   EXPECT_EQ(response.finished().usage().decode_ms(), 1.5);
   end.boxed.reset();
-  EXPECT_FALSE(Only<v1::ReasonResponse>(end).finished().has_boxed());
+  EXPECT_FALSE(Only(end).finished().has_boxed());
 }
 
 }  // namespace

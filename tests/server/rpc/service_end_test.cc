@@ -28,7 +28,7 @@ TEST_F(ServiceEndTest, CancelDuringAMapEndsItThere) {
   v1::ReasonRequest request = Question("How far?");
   request.mutable_flow()->set_num_timesteps(1000);
   const auto reader = stub->Reason(&context, request);
-  v1::ReasonResponse event;
+  v1::Event event;
   while (reader->Read(&event) && !event.has_map_progress()) continue;
   context.TryCancel();
   while (reader->Read(&event)) continue;
@@ -95,7 +95,7 @@ TEST_F(ServiceEndTest, ReaderThatStallsIsEndedAndItsNeighbourIsNot) {
   const Scrape scrape = server.CollectAtRest();
   EXPECT_EQ(scrape.Sum("cooper_stream_stalls_total"), 1);
   EXPECT_EQ(scrape.Sum("cooper_cancellations_total", {{"cause", "stall"}}), 1);
-  v1::ReasonResponse event;
+  v1::Event event;
   while (idle->Read(&event)) EXPECT_FALSE(event.has_finished());
   EXPECT_EQ(idle->Finish().error_code(), grpc::StatusCode::CANCELLED);
 }
@@ -115,7 +115,7 @@ TEST_F(ServiceEndTest, DrainingRefusesNewCallsAndLetsOthersEnd) {
   EXPECT_EQ(refused.status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(ErrorInfoOf(refused.status).reason(), "DRAINING");
   server.gate().Open();
-  v1::ReasonResponse event;
+  v1::Event event;
   while (reader->Read(&event)) continue;
   EXPECT_TRUE(reader->Finish().ok());
 }
@@ -128,7 +128,7 @@ TEST_F(ServiceEndTest, WorkLeftAtTheEndOfADrainIsUnavailable) {
   const auto stub = server.NewStub();
   grpc::ClientContext context;
   const auto reader = stub->Reason(&context, Question("First?"));
-  v1::ReasonResponse event;
+  v1::Event event;
   ASSERT_TRUE(reader->Read(&event));
   server.engine().Shutdown(absl::InfinitePast());
   while (reader->Read(&event)) EXPECT_FALSE(event.has_finished());
@@ -172,7 +172,7 @@ TEST_F(ServiceEndTest, EngineThatMakesNoStepIsNotLive) {
   EXPECT_FALSE(stuck.serving);
   EXPECT_FALSE(stuck.failed);
   server.gate().Open();
-  v1::ReasonResponse event;
+  v1::Event event;
   while (reader->Read(&event)) continue;
   server.CollectAtRest();
   EXPECT_TRUE(
@@ -193,7 +193,7 @@ TEST_F(ServiceEndTest, TwoHundredRandomCancelsAreAllAccountedFor) {
       for (int i = 0; i < 25; ++i) {
         grpc::ClientContext context;
         const auto reader = stub->Reason(&context, Question("How far?"));
-        v1::ReasonResponse event;
+        v1::Event event;
         for (int left = static_cast<int>(random() % 60);
              left > 0 && reader->Read(&event); --left) {
           continue;

@@ -70,7 +70,7 @@ TEST_F(ServiceTest, EightMixedCallsAtOnceAllEndWell) {
         request.set_image(TestPng());
         request.mutable_flow()->set_num_timesteps(5);
         const auto reader = stub->EstimateDepth(&context, request);
-        v1::EstimateDepthResponse event;
+        v1::Event event;
         while (reader->Read(&event)) continue;
         ends[i] = reader->Finish();
       } else if (i % 4 == 2) {
@@ -78,7 +78,7 @@ TEST_F(ServiceTest, EightMixedCallsAtOnceAllEndWell) {
         request.set_image(TestPng());
         request.mutable_flow()->set_num_timesteps(5);
         const auto reader = stub->Segment(&context, request);
-        v1::SegmentResponse event;
+        v1::Event event;
         while (reader->Read(&event)) continue;
         ends[i] = reader->Finish();
       } else {
@@ -86,7 +86,7 @@ TEST_F(ServiceTest, EightMixedCallsAtOnceAllEndWell) {
         request.add_inputs()->set_text("A cat.");
         request.mutable_flow()->set_num_timesteps(5);
         const auto reader = stub->GenerateImage(&context, request);
-        v1::GenerateImageResponse event;
+        v1::Event event;
         while (reader->Read(&event)) continue;
         ends[i] = reader->Finish();
       }
@@ -208,7 +208,7 @@ TEST_F(ServiceTest, ImageThatOnlyDecodingFindsCorruptIsRefused) {
   request.set_image(png);
   grpc::ClientContext context;
   const auto reader = server.NewStub()->EstimateDepth(&context, request);
-  v1::EstimateDepthResponse event;
+  v1::Event event;
   while (reader->Read(&event)) EXPECT_FALSE(event.has_finished());
   const grpc::Status status = reader->Finish();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
@@ -271,7 +271,7 @@ TEST_F(ServiceTest, FullQueueIsRefusedWithAPushback) {
   EXPECT_EQ(ErrorInfoOf(refused.status).reason(), "QUEUE_FULL");
   EXPECT_NE(Pushback(second), "none");
   server.gate().Open();
-  v1::ReasonResponse event;
+  v1::Event event;
   while (reader->Read(&event)) continue;
   EXPECT_TRUE(reader->Finish().ok());
   EXPECT_EQ(server.CollectAtRest().Sum("cooper_rejections_total",
