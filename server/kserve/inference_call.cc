@@ -1,13 +1,6 @@
 #include "server/kserve/inference_call.h"
 
-#include "server/rpc/entrance.h"
-#include "server/rpc/status.h"
-
 namespace cooper::kserve {
-
-grpc::Status BuildResponse(absl::FunctionRef<absl::Status()> build) {
-  return rpc::ToGrpcStatus(rpc::CatchAll(build));
-}
 
 bool UnaryInference::StartNextWrite(rpc::EventWriter* writer) {
   if (const engine::Event* event = writer->TakeEvent()) {
@@ -16,15 +9,14 @@ bool UnaryInference::StartNextWrite(rpc::EventWriter* writer) {
   return false;
 }
 
-void UnaryInference::StartFinish(const grpc::Status& status) {
-  if (!status.ok()) {
-    Finish(status);
-    return;
-  }
-  builders_.Post([this] {
+rpc::EventStream::AfterUnlock UnaryInference::StartFinish(
+    const grpc::Status& status) {
+  if (status.ok()) {
     response_ = header();
-    Finish(BuildResponse([this] { return reply().Finish(&response_); }));
-  });
+    reply().Finish(&response_);
+  }
+  Finish(status);
+  return nullptr;
 }
 
 }  // namespace cooper::kserve

@@ -6,8 +6,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/functional/function_ref.h"
-#include "base/worker_pool.h"
 #include "inference/grpc_service.pb.h"
 #include "server/kserve/inference_reply.h"
 #include "server/rpc/event_stream.h"
@@ -37,7 +35,6 @@ class InferenceCall : public rpc::EventStream {
   // What every response has: name, version, id.
   const inference::ModelInferResponse& header() const { return header_; }
   bool empty_final() const { return empty_final_; }
-  // Of the engine's threads while the request runs, then of the builders.
   InferenceReply& reply() { return *reply_; }
 
  private:
@@ -52,21 +49,19 @@ class InferenceCall : public rpc::EventStream {
 class UnaryInference final : public grpc::ServerUnaryReactor,
                              public InferenceCall {
  public:
-  // `response` is gRPC's; `builders` must outlive the call.
+  // `response` is gRPC's.
   UnaryInference(const rpc::StreamEnvironment& environment,
                  grpc::CallbackServerContext* context,
                  const inference::ModelInferRequest& request,
-                 inference::ModelInferResponse* response,
-                 base::WorkerPool* builders)
+                 inference::ModelInferResponse* response)
       : InferenceCall(environment, context, engine::Method::kModelInfer,
                       request),
-        response_(*response),
-        builders_(*builders) {}
+        response_(*response) {}
 
  private:
   bool StartNextWrite(rpc::EventWriter* writer) override
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void StartFinish(const grpc::Status& status) override
+  AfterUnlock StartFinish(const grpc::Status& status) override
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnCancel() override { CallCancelled(); }
   void OnDone() override {
@@ -75,11 +70,7 @@ class UnaryInference final : public grpc::ServerUnaryReactor,
   }
 
   inference::ModelInferResponse& response_;
-  base::WorkerPool& builders_;
 };
-
-// Runs `build`; what it throws becomes INTERNAL, for the worker's sake.
-grpc::Status BuildResponse(absl::FunctionRef<absl::Status()> build);
 
 }  // namespace cooper::kserve
 

@@ -138,8 +138,10 @@ void ChooseMaps(const InferenceRequest& request, v1::OutputOptions* output) {
       if (wants("DISPLAY")) output->add_roles(v1::MAP_ROLE_DISPLAY);
       return;
     case InferenceTask::kSegmentation:
-      // Both pictures are the same.
-      output->add_roles(v1::MAP_ROLE_VALUES);
+      if (wants("SEGMENTATION") || wants("REGIONS")) {
+        output->add_roles(v1::MAP_ROLE_VALUES);
+      }
+      if (wants("DISPLAY")) output->add_roles(v1::MAP_ROLE_DISPLAY);
       return;
   }
 }
@@ -232,7 +234,10 @@ absl::StatusOr<engine::Request> InferenceParser::ParseTask(
     ChooseMaps(request, made->mutable_output());
     absl::StatusOr<engine::Request> parsed =
         rpc::RequestParser(&info_, &limits_, &metrics_).Parse(*made);
-    if (parsed.ok()) return parsed;
+    if (parsed.ok()) {
+      parsed->output.colour_encoding = engine::MapEncoding::kRawRgb8;
+      return parsed;
+    }
     const auto images = tensors.find("IMAGE");
     return ToInferenceError(
         parsed.status(),

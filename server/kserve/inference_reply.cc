@@ -5,9 +5,7 @@
 #include <utility>
 #include <variant>
 
-#include "base/status_macros.h"
-#include "model/image/codec.h"
-#include "server/engine/core/error.h"
+#include "absl/strings/ascii.h"
 #include "server/kserve/inference_tensors.h"
 
 namespace cooper::kserve {
@@ -37,20 +35,6 @@ const char* KindName(model::MapKind kind) {
       return "IMAGE";
   }
   return "IMAGE";
-}
-
-const char* ReasonName(engine::FinishReason reason) {
-  switch (reason) {
-    case engine::FinishReason::kAnswered:
-      return "ANSWERED";
-    case engine::FinishReason::kMaxTurns:
-      return "MAX_TURNS";
-    case engine::FinishReason::kMaxTokens:
-      return "MAX_TOKENS";
-    case engine::FinishReason::kNoRequest:
-      return "NO_REQUEST";
-  }
-  return "NO_REQUEST";
 }
 
 // As MapResult.regions.
@@ -140,13 +124,11 @@ bool InferenceReply::TakeMap(const engine::MapEvent& event,
   return response->outputs_size() > 0;
 }
 
-absl::Status InferenceReply::Finish(inference::ModelInferResponse* response) {
-  for (const std::string& output : outputs_) {
-    COOPER_RETURN_IF_ERROR(AddFinal(output, response));
-  }
-  // The drawn one, where the caller gave none: with it, the result comes again.
+void InferenceReply::Finish(inference::ModelInferResponse* response) {
+  for (const std::string& output : outputs_) AddFinal(output, response);
+  // The seed in use, also where the client gave none: with it, the result comes
+  // again.
   (*response->mutable_parameters())["seed"].set_uint64_param(seed_);
-  return absl::OkStatus();
 }
 
 void InferenceReply::AddPieces(absl::string_view output,
@@ -171,8 +153,8 @@ void InferenceReply::AddMaps(absl::string_view output,
   AddBytesTensor(output, elements, response);
 }
 
-absl::Status InferenceReply::AddFinal(
-    absl::string_view output, inference::ModelInferResponse* response) const {
+void InferenceReply::AddFinal(absl::string_view output,
+                              inference::ModelInferResponse* response) const {
   if (output == "TEXT" || output == "CHANNEL") {
     if (!streamed_) AddPieces(output, response);
   } else if (output == "MAP" || output == "MAP_KIND") {
@@ -186,35 +168,20 @@ absl::Status InferenceReply::AddFinal(
   } else if (output == "THOUGHTS") {
     AddBytesTensor(output, {thoughts_}, response);
   } else if (output == "FINISH_REASON") {
-    AddBytesTensor(output, {ReasonName(end_.reason)}, response);
+    AddBytesTensor(
+        output, {absl::AsciiStrToUpper(engine::FinishReasonName(end_.reason))},
+        response);
   } else if (output == "DEPTH") {
     AddTensor(output, "FP32", {values_.size.height, values_.size.width},
               std::string(BytesOf(values_.data)), response);
   } else if (output == "REGIONS") {
     AddBytesTensor(output, {RegionsJson(values_.regions)}, response);
   } else if (output == "DISPLAY") {
-    const bool depth = model_.task == InferenceTask::kDepth;
-    AddBytesTensor(output, {BytesOf(depth ? display_.data : values_.data)},
-                   response);
+    AddBytesTensor(output, {BytesOf(display_.data)}, response);
   } else if (output == "SEGMENTATION") {
-    return AddPixels(output, response);
+    AddTensor(output, "UINT8", {values_.size.height, values_.size.width, 3},
+              std::string(BytesOf(values_.data)), response);
   }
-  return absl::OkStatus();
-}
-
-absl::Status InferenceReply::AddPixels(
-    absl::string_view output, inference::ModelInferResponse* response) const {
-  const absl::StatusOr<image::RgbImage> picture =
-      image::DecodeImage(BytesOf(values_.data), image::DecodeLimits());
-  if (!picture.ok()) {
-    engine::ErrorDetails details;
-    details.reason = engine::ErrorReason::kEncode;
-    return engine::MakeError(details, picture.status().message());
-  }
-  const auto* bytes = reinterpret_cast<const char*>(picture->pixels.data());
-  AddTensor(output, "UINT8", {picture->size.height, picture->size.width, 3},
-            std::string(bytes, picture->pixels.size()), response);
-  return absl::OkStatus();
 }
 
 }  // namespace cooper::kserve

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "inference/grpc_service.pb.h"
 #include "server/engine/core/event.h"
@@ -30,10 +29,8 @@ class InferenceReply {
   bool Take(const engine::Event& event,
             inference::ModelInferResponse* response);
 
-  // Adds the outputs of the final response, after the last event. Decodes
-  // pictures: not in a gRPC callback, not on the engine's thread. INTERNAL:
-  // the picture cannot be decoded.
-  absl::Status Finish(inference::ModelInferResponse* response);
+  // Adds the outputs of the final response, after the last event.
+  void Finish(inference::ModelInferResponse* response);
 
  private:
   struct Piece {
@@ -56,10 +53,8 @@ class InferenceReply {
   void AddMaps(absl::string_view output,
                inference::ModelInferResponse* response) const;
   // One output of the final response.
-  absl::Status AddFinal(absl::string_view output,
-                        inference::ModelInferResponse* response) const;
-  absl::Status AddPixels(absl::string_view output,
-                         inference::ModelInferResponse* response) const;
+  void AddFinal(absl::string_view output,
+                inference::ModelInferResponse* response) const;
 
   const InferenceModel& model_;
   const std::vector<std::string> outputs_;
@@ -69,7 +64,7 @@ class InferenceReply {
   int thoughts_turn_ = 0;              // of their end
   std::vector<Piece> pieces_;          // not of a streamed request
   std::vector<Map> maps_;              // likewise
-  engine::MapEvent values_, display_;  // of models that draw one map
+  engine::MapEvent values_, display_;  // of models that generate one map
   engine::FinishedEvent end_;
 };
 

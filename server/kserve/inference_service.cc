@@ -103,8 +103,7 @@ grpc::ServerUnaryReactor* InferenceService::ModelInfer(
     grpc::CallbackServerContext* context,
     const inference::ModelInferRequest* request,
     inference::ModelInferResponse* response) {
-  auto* call =
-      new UnaryInference(environment_, context, *request, response, &builders_);
+  auto* call = new UnaryInference(environment_, context, *request, response);
   const absl::Status begun = rpc::CatchAll([&]() -> absl::Status {
     COOPER_RETURN_IF_ERROR(entrance_.CheckCaller(*context));
     return Begin(*context, *request, Method::kModelInfer, call);
@@ -131,7 +130,6 @@ InferenceService::ModelStreamInfer(grpc::CallbackServerContext* context) {
   }
   InferenceStream::Options options;
   options.environment = environment_;
-  options.builders = &builders_;
   options.closing = &state_.closing;
   options.begin = [this, context](const inference::ModelInferRequest& request,
                                   InferenceCall* call) {

@@ -8,7 +8,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "base/worker_pool.h"
 #include "inference/grpc_service.grpc.pb.h"
 #include "server/kserve/inference_call.h"
 #include "server/kserve/inference_models.h"
@@ -91,8 +90,6 @@ class InferenceService final
   const rpc::StreamEnvironment environment_;
   const ServerState& state_;
   const std::string server_version_;
-  // Builds last responses: decodes pictures, copies maps.
-  base::WorkerPool builders_{"respond", 1};
 };
 
 }  // namespace cooper::kserve

@@ -25,37 +25,34 @@ bool StreamedInference::StartNextWrite(rpc::EventWriter* writer) {
   return true;
 }
 
-void StreamedInference::StartFinish(const grpc::Status& status) {
-  // Off this call's lock, too: the stream may give the call up at once.
-  builders_.Post([self = shared_from_this(), status] { self->End(status); });
-}
-
 void StreamedInference::SetFinal(bool is_final) {
   auto& parameters = *message_.mutable_infer_response()->mutable_parameters();
   parameters[kFinalParameter].set_bool_param(is_final);
 }
 
-void StreamedInference::End(const grpc::Status& status) {
+rpc::EventStream::AfterUnlock StreamedInference::StartFinish(
+    const grpc::Status& status) {
   auto* response = message_.mutable_infer_response();
   *response = header();
-  grpc::Status end = status;
-  if (end.ok()) {
-    end = BuildResponse([&] { return reply().Finish(response); });
-  }
-  if (!end.ok()) {
-    *response = header();
+  if (status.ok()) {
+    reply().Finish(response);
+  } else {
     // The stream has no other place for the code.
-    const auto code = static_cast<absl::StatusCode>(end.error_code());
+    const auto code = static_cast<absl::StatusCode>(status.error_code());
     message_.set_error_message(absl::StrCat(absl::StatusCodeToString(code),
-                                            ": ", end.error_message()));
+                                            ": ", status.error_message()));
   }
   SetFinal(true);
-  const bool empty = end.ok() && response->outputs().empty();
-  if (empty && !empty_final()) {
-    stream_.Remove(shared_from_this());
-  } else {
-    stream_.Write(shared_from_this(), /*last=*/true);
-  }
+  // The stream gives the call up, which takes the call's lock.
+  const bool write =
+      !status.ok() || !response->outputs().empty() || empty_final();
+  return [self = shared_from_this(), write] {
+    if (write) {
+      self->stream_.Write(self, /*last=*/true);
+    } else {
+      self->stream_.Remove(self);
+    }
+  };
 }
 
 InferenceStream::InferenceStream(Options options,
@@ -81,8 +78,8 @@ void InferenceStream::OnReadDone(bool ok) {
   }
   // Made without the lock, which comes after the watch's. Still reading_, so
   // that nothing is read over the request.
-  BeginRequest(std::make_shared<StreamedInference>(
-      options_.environment, context_, request_, this, options_.builders));
+  BeginRequest(std::make_shared<StreamedInference>(options_.environment,
+                                                   context_, request_, this));
 }
 
 void InferenceStream::BeginRequest(

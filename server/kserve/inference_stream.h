@@ -13,7 +13,6 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
 #include "base/mutex.h"
-#include "base/worker_pool.h"
 #include "inference/grpc_service.pb.h"
 #include "server/kserve/inference_call.h"
 #include "server/rpc/event_stream.h"
@@ -32,11 +31,10 @@ class StreamedInference final
   StreamedInference(const rpc::StreamEnvironment& environment,
                     grpc::CallbackServerContext* context,
                     const inference::ModelInferRequest& request,
-                    InferenceStream* stream, base::WorkerPool* builders)
+                    InferenceStream* stream)
       : InferenceCall(environment, context, engine::Method::kModelStreamInfer,
                       request),
-        stream_(*stream),
-        builders_(*builders) {}
+        stream_(*stream) {}
 
   using rpc::EventStream::CallCancelled;
   using rpc::EventStream::CallDone;
@@ -50,16 +48,14 @@ class StreamedInference final
  private:
   bool StartNextWrite(rpc::EventWriter* writer) override
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void StartFinish(const grpc::Status& status) override
+  // Builds the last response and hands it, and so itself, to the stream.
+  AfterUnlock StartFinish(const grpc::Status& status) override
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Trailers are of the whole stream.
   void TellPushback(int64_t pushback_ms) override {}
   void SetFinal(bool is_final);
-  // Builds the last response and hands it, and so itself, to the stream.
-  void End(const grpc::Status& status);
 
   InferenceStream& stream_;
-  base::WorkerPool& builders_;
   inference::ModelStreamInferResponse message_;
 };
 
@@ -82,7 +78,6 @@ class InferenceStream final
 
   struct Options {
     rpc::StreamEnvironment environment;
-    base::WorkerPool* builders = nullptr;
     // Set once the server shuts down: a stream with no request left ends.
     const std::atomic<bool>* closing = nullptr;
     // Begins the request's work, or rejects it.

@@ -69,8 +69,10 @@ bool ConverseReactor::StartNextWrite(EventWriter* writer) {
   return true;
 }
 
-void ConverseReactor::StartFinish(const grpc::Status& status) {
+EventStream::AfterUnlock ConverseReactor::StartFinish(
+    const grpc::Status& status) {
   Finish(status);
+  return nullptr;
 }
 
 void ConverseReactor::OnDone() {

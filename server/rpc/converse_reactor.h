@@ -46,7 +46,7 @@ class ConverseReactor final
  private:
   bool StartNextWrite(EventWriter* writer) override
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void StartFinish(const grpc::Status& status) override
+  AfterUnlock StartFinish(const grpc::Status& status) override
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::optional<engine::Request> AfterRequestLocked(absl::Status* end) override
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -83,6 +83,7 @@ void EventStream::Reject(const absl::Status& status) {
 
 void EventStream::OnEvent(engine::Event event) {
   bool overfull = false;
+  AfterUnlock after;
   {
     base::MutexLock lock(&mutex_);
     if (reader_gone_) return;
@@ -92,15 +93,17 @@ void EventStream::OnEvent(engine::Event event) {
       environment_.metrics->StreamStalled();
       DropReaderLocked(engine::CancelCause::kStall);
     }
-    AdvanceLocked();
+    after = AdvanceLocked();
     UpdateBufferLocked();
   }
   // The engine has not said its last word, so the stream is still there.
   if (overfull) SendAway();
+  if (after) after();
 }
 
 void EventStream::OnEngineDone(const absl::Status& status) {
   std::optional<engine::Request> next;
+  AfterUnlock after;
   {
     base::MutexLock lock(&mutex_);
     absl::Status end = status;
@@ -111,21 +114,24 @@ void EventStream::OnEngineDone(const absl::Status& status) {
       engine_end_ = end;
     }
     // Events that came before an error are partial but true: they go out first.
-    AdvanceLocked();
+    after = AdvanceLocked();
     UpdateBufferLocked();
   }
   // What has begun keeps the stream alive.
   if (next.has_value()) Submit(*std::move(next));
+  if (after) after();
 }
 
 void EventStream::SettleIdleLocked(const absl::Status& end) {
   engine_end_ = end;
-  AdvanceLocked();
+  const AfterUnlock after = AdvanceLocked();
+  COOPER_CHECK(after == nullptr);
   UpdateBufferLocked();
 }
 
 void EventStream::WriteDone(bool ok) {
   bool wake = false;
+  AfterUnlock after;
   {
     base::MutexLock lock(&mutex_);
     write_in_flight_ = false;
@@ -136,14 +142,16 @@ void EventStream::WriteDone(bool ok) {
       wake = !engine_end_.has_value();
     }
     // An unfinished engine keeps the stream alive past the lock.
-    AdvanceLocked();
+    after = AdvanceLocked();
     UpdateBufferLocked();
   }
   if (wake) engine_->Wake();
+  if (after) after();
 }
 
 void EventStream::CallCancelled() {
   bool wake = false;
+  AfterUnlock after;
   {
     base::MutexLock lock(&mutex_);
     if (finish_started_) return;
@@ -153,11 +161,12 @@ void EventStream::CallCancelled() {
                            : engine::CancelCause::kClient);
     }
     wake = !engine_end_.has_value() && engine_ != nullptr;
-    AdvanceLocked();
+    after = AdvanceLocked();
     UpdateBufferLocked();
   }
   // CallDone comes after this reaction, so the stream is still there.
   if (wake) engine_->Wake();
+  if (after) after();
 }
 
 void EventStream::EndIfStalled(absl::Time now) {
@@ -193,24 +202,27 @@ void EventStream::CallDone() {
   }
 }
 
-void EventStream::AdvanceLocked() {
-  if (write_in_flight_ || finish_started_) return;
+EventStream::AfterUnlock EventStream::AdvanceLocked() {
+  if (write_in_flight_ || finish_started_) return nullptr;
   if (!reader_gone_) {
     while (writer_.has_value() || !outbox_.empty()) {
       if (!writer_.has_value()) writer_.emplace(outbox_.Pop(), model_name_);
       // Set first: the reaction may come before the start returns.
       write_in_flight_ = true;
       write_started_ = environment_.clock->Now();
-      if (StartNextWrite(&*writer_)) return;
+      if (StartNextWrite(&*writer_)) return nullptr;
       write_in_flight_ = false;
       writer_.reset();
     }
   }
-  if (!engine_end_.has_value()) return;
-  if (reader_gone_ || !engine_end_->ok() || !StaysOpenLocked()) FinishLocked();
+  if (!engine_end_.has_value()) return nullptr;
+  if (reader_gone_ || !engine_end_->ok() || !StaysOpenLocked()) {
+    return FinishLocked();
+  }
+  return nullptr;
 }
 
-void EventStream::FinishLocked() {
+EventStream::AfterUnlock EventStream::FinishLocked() {
   finish_started_ = true;
   end_ = EndStatusLocked();
   if (const auto pushback = RetryPushbackMs(end_)) TellPushback(*pushback);
@@ -220,7 +232,7 @@ void EventStream::FinishLocked() {
   environment_.metrics->RpcFinished(method_, status.error_code(),
                                     now - started_);
   EndTrace(trace_.get(), end_, now);
-  StartFinish(status);
+  return StartFinish(status);
 }
 
 void EventStream::TellPushback(int64_t pushback_ms) {

@@ -4,6 +4,7 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/status.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -74,10 +75,13 @@ class EventStream : public StallWatch::Stream {
   void EndIfStalled(absl::Time now) override ABSL_LOCKS_EXCLUDED(mutex_);
 
  protected:
+  // What is left to do once `mutex_` is released; null: nothing.
+  using AfterUnlock = std::function<void()>;
+
   // Starts to write the writer's next message; false where it has none.
   virtual bool StartNextWrite(EventWriter* writer)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
-  virtual void StartFinish(const grpc::Status& status)
+  virtual AfterUnlock StartFinish(const grpc::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
   // Before StartFinish, where a retry makes sense: puts it into the trailers.
   virtual void TellPushback(int64_t pushback_ms)
@@ -107,7 +111,8 @@ class EventStream : public StallWatch::Stream {
   bool ended_locked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return finish_started_ || reader_gone_;
   }
-  // Ends the call of an idle stream, or lets it stay idle with OK.
+  // Ends the call of an idle stream, or lets it stay idle with OK. For calls
+  // whose StartFinish leaves nothing to do.
   void SettleIdleLocked(const absl::Status& end)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends the request under way.
@@ -137,8 +142,8 @@ class EventStream : public StallWatch::Stream {
   void OnEngineDone(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Starts the next write, or finishes, or does nothing yet.
-  void AdvanceLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void FinishLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  AfterUnlock AdvanceLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  AfterUnlock FinishLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The reader is gone or is sent away: stops the engine and forgets what
   // waits. Wake the engine after the lock.
   void DropReaderLocked(engine::CancelCause cause)

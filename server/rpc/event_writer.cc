@@ -42,6 +42,8 @@ v1::MapEncoding ToWire(engine::MapEncoding encoding) {
       return v1::MAP_ENCODING_PNG_GREY16;
     case engine::MapEncoding::kRawFloat32:
       return v1::MAP_ENCODING_RAW_FLOAT32;
+    case engine::MapEncoding::kRawRgb8:
+      break;  // not of cooper.v1
   }
   return v1::MAP_ENCODING_UNSPECIFIED;
 }

@@ -22,9 +22,10 @@ class StreamReactor final : public grpc::ServerWriteReactor<v1::Event>,
     StartWrite(&message_);
     return true;
   }
-  void StartFinish(const grpc::Status& status) override
+  AfterUnlock StartFinish(const grpc::Status& status) override
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     Finish(status);
+    return nullptr;
   }
 
   void OnWriteDone(bool ok) override { WriteDone(ok); }

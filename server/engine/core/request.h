@@ -56,12 +56,16 @@ RequestKind KindOf(const Task& task);
 RequestKind KindOf(model::MapKind kind);
 
 enum class MapRole { kValues, kDisplay, kAsSeenByModel };
-enum class MapEncoding { kPngRgb8, kPngGrey16, kRawFloat32 };
+// kRawRgb8: RGB bytes, row by row; of the KServe protocol, not of cooper.v1.
+enum class MapEncoding { kPngRgb8, kPngGrey16, kRawFloat32, kRawRgb8 };
 
 struct OutputOptions {
   int preview_every = 0;  // flow steps; 0: none
   std::vector<MapRole> roles = {MapRole::kValues, MapRole::kDisplay};
+  // Encoding of kValues of a depth map: kPngGrey16 or kRawFloat32.
   MapEncoding depth_encoding = MapEncoding::kPngGrey16;
+  // Encoding of kValues of a segmentation or image: kPngRgb8 or kRawRgb8.
+  MapEncoding colour_encoding = MapEncoding::kPngRgb8;
 };
 
 // Why a request was told to stop.

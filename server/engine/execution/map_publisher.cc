@@ -23,8 +23,9 @@ std::string RawFloats(const image::FloatGreyImage& image) {
   return bytes;
 }
 
-absl::StatusOr<std::string> Encode(const DrawnMap& map, MapEvent* event,
-                                   MapEncoding depth_encoding) {
+absl::StatusOr<std::string> Encode(const DrawnMap& map,
+                                   const OutputOptions& output,
+                                   MapEvent* event) {
   event->encoding = MapEncoding::kPngRgb8;
   event->size = map.picture.size;
   if (event->role == MapRole::kAsSeenByModel) {
@@ -33,10 +34,15 @@ absl::StatusOr<std::string> Encode(const DrawnMap& map, MapEvent* event,
     return image::EncodePng(*map.vision);
   }
   if (event->role == MapRole::kValues && map.kind == model::MapKind::kDepth) {
-    event->encoding = depth_encoding;
-    return depth_encoding == MapEncoding::kRawFloat32
+    event->encoding = output.depth_encoding;
+    return output.depth_encoding == MapEncoding::kRawFloat32
                ? RawFloats(map.depth)
                : image::EncodePng16(map.depth);
+  }
+  if (event->role == MapRole::kValues &&
+      output.colour_encoding == MapEncoding::kRawRgb8) {
+    event->encoding = MapEncoding::kRawRgb8;
+    return std::string(map.picture.pixels.begin(), map.picture.pixels.end());
   }
   return image::EncodePng(map.picture);
 }
@@ -50,14 +56,14 @@ absl::StatusOr<std::vector<Event>> RenderMapEvents(
   std::vector<Event> events;
   for (const MapRole role : output.roles) {
     const bool picture_again = role == MapRole::kDisplay && values_sent &&
-                               map.kind != model::MapKind::kDepth;
+                               map.kind != model::MapKind::kDepth &&
+                               output.colour_encoding == MapEncoding::kPngRgb8;
     if (picture_again) continue;
     MapEvent event;
     event.map_id = map.map_id;
     event.kind = map.kind;
     event.role = role;
-    absl::StatusOr<std::string> bytes =
-        Encode(map, &event, output.depth_encoding);
+    absl::StatusOr<std::string> bytes = Encode(map, output, &event);
     if (!bytes.ok()) {
       ErrorDetails details;
       details.reason = ErrorReason::kEncode;

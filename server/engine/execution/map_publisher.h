@@ -16,8 +16,8 @@ namespace cooper::engine {
 // encode pool.
 
 // One MapEvent per role asked for, in the order of `output.roles`. Of a
-// segmentation or picture kDisplay is the same as kValues and is left out where
-// kValues is sent. INTERNAL ENCODE where a codec fails.
+// segmentation or image kDisplay is the same as kValues and is left out where
+// kValues is sent as PNG. INTERNAL ENCODE where a codec fails.
 absl::StatusOr<std::vector<Event>> RenderMapEvents(const DrawnMap& map,
                                                    const OutputOptions& output);
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "model/image/codec.h"
@@ -86,6 +87,20 @@ TEST(MapPublisherTest, ASegmentationIsSentOnceWithItsRegions) {
   const auto shown = Render(model::MapKind::kSegmentation, display);
   ASSERT_THAT(Roles(shown), ElementsAre(MapRole::kDisplay));
   EXPECT_EQ(shown[0].regions.size(), 2U);
+}
+
+TEST(MapPublisherTest, ASegmentationComesAsRawBytesWhereAsked) {
+  OutputOptions output;
+  output.colour_encoding = MapEncoding::kRawRgb8;
+  const auto maps = Render(model::MapKind::kSegmentation, output);
+  // The display is PNG, so it is not the same bytes again.
+  ASSERT_THAT(Roles(maps), ElementsAre(MapRole::kValues, MapRole::kDisplay));
+  EXPECT_EQ(maps[0].encoding, MapEncoding::kRawRgb8);
+  EXPECT_EQ(maps[1].encoding, MapEncoding::kPngRgb8);
+  ASSERT_OK_AND_ASSIGN(const image::RgbImage display,
+                       image::DecodeImage(*maps[1].data, {}));
+  EXPECT_EQ(*maps[0].data,
+            std::string(display.pixels.begin(), display.pixels.end()));
 }
 
 TEST(MapPublisherTest, WhatTheModelSawHasItsOwnSize) {
