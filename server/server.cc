@@ -102,6 +102,7 @@ absl::Status ServerOptions::Validate() const {
         name, ": must be at least 1ms, not ", absl::FormatDuration(value)));
   };
   COOPER_RETURN_IF_ERROR(positive("tls_refresh", tls_refresh));
+  COOPER_RETURN_IF_ERROR(positive("token_refresh", token_refresh));
   COOPER_RETURN_IF_ERROR(positive("stall_timeout", stall_timeout));
   COOPER_RETURN_IF_ERROR(positive("max_deadline", max_deadline));
   if (max_connection_age < absl::Seconds(1) ||
@@ -148,6 +149,8 @@ class Server::Impl {
         unknown_methods(environment) {}
 
   CallerChecks Checks() const { return {tokens.get(), crl.get()}; }
+  // The thread that reads the files of credentials again; none without them.
+  void StartRenewal();
 
   const ServerOptions options;
   const EngineSlot& slot;
@@ -169,6 +172,29 @@ class Server::Impl {
 
 Server::Server() = default;
 
+void Server::Impl::StartRenewal() {
+  if (credentials == nullptr && tokens == nullptr) return;
+  const absl::Duration tls =
+      credentials == nullptr ? absl::InfiniteDuration() : options.tls_refresh;
+  const absl::Duration token =
+      tokens == nullptr ? absl::InfiniteDuration() : options.token_refresh;
+  const absl::Duration interval = std::min(tls, token);
+  renewal.emplace(
+      "credentials", interval,
+      [this, interval, tls, next_tls = absl::Now() + tls]() mutable {
+        if (tokens != nullptr) tokens->Refresh();
+        const absl::Time now = absl::Now();
+        // The interval's own waits may end a little early.
+        if (now + interval / 2 < next_tls) return;
+        next_tls = now + tls;
+        credentials->Refresh();
+        environment.metrics->SetTlsCertExpiry(credentials->expiry());
+        if (crl != nullptr) {
+          crl->Refresh(credentials->client_ca(), now);
+        }
+      });
+}
+
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     const ServerOptions& options, const EngineSlot* slot,
     metrics::ServerMetrics* metrics, const base::Clock* clock,
@@ -187,8 +213,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   }
   std::unique_ptr<security::TokenFile> tokens;
   if (!options.auth_token_file.empty()) {
-    COOPER_ASSIGN_OR_RETURN(
-        tokens, security::TokenFile::Open(options.auth_token_file, clock));
+    COOPER_ASSIGN_OR_RETURN(tokens,
+                            security::TokenFile::Open(options.auth_token_file));
   }
   std::unique_ptr<Server> server(new Server);
   server->impl_ = std::make_unique<Impl>(
@@ -222,15 +248,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
                         [self = server.get()] { self->Watch(); });
   if (impl.credentials != nullptr) {
     metrics->SetTlsCertExpiry(impl.credentials->expiry());
-    impl.renewal.emplace(
-        "certificates", options.tls_refresh,
-        [metrics, credentials = impl.credentials.get(), crl = impl.crl.get()] {
-          credentials->Refresh();
-          metrics->SetTlsCertExpiry(credentials->expiry());
-          if (crl != nullptr)
-            crl->Refresh(credentials->client_ca(), absl::Now());
-        });
   }
+  impl.StartRenewal();
   return server;
 }
 

@@ -26,9 +26,11 @@ struct ServerOptions {
   base::ListenAddress listen{"0.0.0.0", 8001};
   RpcLimits limits;
   security::TlsFiles tls;
-  // How often these files are looked at. At least 1 ms.
+  // How often the TLS files are looked at. At least 1 ms.
   absl::Duration tls_refresh = absl::Seconds(10);
-  std::string auth_token_file;  // empty: everyone may call
+  std::string auth_token_file;  // empty: every client may call
+  // How often the token file is looked at. At least 1 ms.
+  absl::Duration token_refresh = absl::Seconds(1);
   bool reflection = false;
   // A reader that takes nothing for longer is ended. At least 1 ms.
   absl::Duration stall_timeout = absl::Seconds(30);
@@ -53,8 +55,8 @@ struct ServerOptions {
 
 // The gRPC side of the process: one listener with SpatialReasoningService,
 // health and, by option, reflection; the watchdog thread, which ends stalled
-// readers and keeps the health service true; and, with TLS, the thread that
-// renews certificates and revocation lists.
+// readers and keeps the health service true; and, with TLS or tokens, the
+// thread that reads certificates, revocation lists and tokens again.
 //
 // Listens from Start on; inference is refused with LOADING until the slot is
 // filled. Thread-safe.

@@ -34,9 +34,9 @@ struct StreamEnvironment {
   StallWatch* stalls = nullptr;
   const tracing::Tracer* tracer = nullptr;  // null: no call is recorded
   // A reader that takes nothing for longer is ended. Above 0.
-  absl::Duration stall_timeout = absl::Seconds(30);
+  absl::Duration stall_timeout;
   // Deadline of calls that bring none, and the latest of all. Above 0.
-  absl::Duration max_deadline = absl::Minutes(15);
+  absl::Duration max_deadline;
   // Bytes of events that may wait for one reader.
   int64_t max_outbox_bytes = int64_t{64} << 20;
 };

@@ -1,5 +1,6 @@
 #include "server/security/token_file.h"
 
+#include <openssl/crypto.h>
 #include <sys/stat.h>
 
 #include <fstream>
@@ -14,50 +15,37 @@
 namespace cooper::security {
 namespace {
 
-constexpr absl::Duration kLookEvery = absl::Seconds(1);
-
-// Takes as long for any `given` of one length, right or wrong.
-bool EqualInConstantTime(absl::string_view given, absl::string_view token) {
-  unsigned char difference = given.size() == token.size() ? 0 : 1;
-  for (size_t i = 0; i < given.size(); ++i) {
-    const char other = token.empty() ? '\0' : token[i % token.size()];
-    difference = static_cast<unsigned char>(
-        difference | (static_cast<unsigned char>(given[i]) ^
-                      static_cast<unsigned char>(other)));
-  }
-  return difference == 0;
+bool Equal(absl::string_view given, absl::string_view token) {
+  return given.size() == token.size() &&
+         CRYPTO_memcmp(given.data(), token.data(), token.size()) == 0;
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TokenFile>> TokenFile::Open(
-    const std::string& path, const base::Clock* clock) {
-  std::unique_ptr<TokenFile> file(new TokenFile(path, clock));
-  base::MutexLock lock(&file->mutex_);
+    const std::string& path) {
+  std::unique_ptr<TokenFile> file(new TokenFile(path));
+  base::MutexLock lock(&file->refresh_mutex_);
   COOPER_RETURN_IF_ERROR(file->ReloadLocked());
-  file->next_look_ = clock->Now() + kLookEvery;
   return file;
 }
 
-bool TokenFile::Allows(absl::string_view authorization) {
+void TokenFile::Refresh() {
+  base::MutexLock lock(&refresh_mutex_);
+  const absl::Status reloaded = ReloadLocked();
+  if (reloaded.ok()) return;
+  base::Log(base::LogLevel::kWarning, "kept the old tokens",
+            {{"error", reloaded.message()}});
+}
+
+bool TokenFile::Allows(absl::string_view authorization) const {
   constexpr absl::string_view kScheme = "bearer ";
-  base::MutexLock lock(&mutex_);
-  const absl::Time now = clock_.Now();
-  if (now >= next_look_) {
-    next_look_ = now + kLookEvery;
-    const absl::Status reloaded = ReloadLocked();
-    if (!reloaded.ok()) {
-      base::Log(base::LogLevel::kWarning, "kept the old tokens",
-                {{"error", reloaded.message()}});
-    }
-  }
   if (!absl::StartsWithIgnoreCase(authorization, kScheme)) return false;
   const absl::string_view given =
       absl::StripAsciiWhitespace(authorization.substr(kScheme.size()));
   bool allowed = false;
-  for (const std::string& token : tokens_) {
-    allowed |= EqualInConstantTime(given, token);
-  }
+  base::MutexLock lock(&mutex_);
+  for (const std::string& token : tokens_) allowed |= Equal(given, token);
   return allowed;
 }
 
@@ -69,7 +57,7 @@ absl::Status TokenFile::ReloadLocked() {
   const Stamp stamp = {
       int64_t{info.st_mtim.tv_sec} * 1000000000 + info.st_mtim.tv_nsec,
       static_cast<int64_t>(info.st_ino), static_cast<int64_t>(info.st_size)};
-  if (!tokens_.empty() && stamp == stamp_) return absl::OkStatus();
+  if (stamp == stamp_) return absl::OkStatus();
   std::ifstream file(path_);
   std::vector<std::string> tokens;
   std::string line;
@@ -83,8 +71,9 @@ absl::Status TokenFile::ReloadLocked() {
   if (tokens.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(path_, ": has no token"));
   }
-  tokens_ = std::move(tokens);
   stamp_ = stamp;
+  base::MutexLock lock(&mutex_);
+  tokens_ = std::move(tokens);
   return absl::OkStatus();
 }
 

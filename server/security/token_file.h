@@ -1,35 +1,40 @@
 #ifndef COOPER_SERVER_SECURITY_TOKEN_FILE_H_
 #define COOPER_SERVER_SECURITY_TOKEN_FILE_H_
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/time.h"
-#include "base/clock.h"
 #include "base/mutex.h"
 
 namespace cooper::security {
 
-// Bearer tokens that callers must bring, one a line of a file; two lines let a
-// token be exchanged without a gap. The file is looked at at most once a
-// second and read again when it changed; where it cannot be read, the last
-// good tokens stay. Tokens are compared in constant time.
+// Bearer tokens that clients must send, one on each line of a file; two lines
+// let a token be exchanged without a gap. `Refresh` reads the file again if it
+// has changed; if it cannot be read, the last good tokens stay. Tokens are
+// compared in constant time.
 //
 // Thread-safe.
 class TokenFile {
  public:
-  // NOT_FOUND: cannot be read; INVALID_ARGUMENT: it has no token. `clock` must
-  // outlive the object.
+  // NOT_FOUND: cannot be read; INVALID_ARGUMENT: it has no token.
   static absl::StatusOr<std::unique_ptr<TokenFile>> Open(
-      const std::string& path, const base::Clock* clock);
+      const std::string& path);
 
-  // Whether the value of an `authorization` header carries a valid token.
-  bool Allows(absl::string_view authorization) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Reads the file if it has changed. Blocks for as long as that takes.
+  void Refresh() ABSL_LOCKS_EXCLUDED(refresh_mutex_, mutex_);
+
+  // Whether the value of an `authorization` header carries a valid token. Never
+  // reads the file.
+  bool Allows(absl::string_view authorization) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   // What changes when a file is written or exchanged.
@@ -40,15 +45,14 @@ class TokenFile {
     friend bool operator==(const Stamp&, const Stamp&) = default;
   };
 
-  TokenFile(std::string path, const base::Clock* clock)
-      : path_(std::move(path)), clock_(*clock) {}
-  absl::Status ReloadLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  explicit TokenFile(std::string path) : path_(std::move(path)) {}
+  absl::Status ReloadLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(refresh_mutex_)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::string path_;
-  const base::Clock& clock_;
-  base::Mutex mutex_;
-  absl::Time next_look_ ABSL_GUARDED_BY(mutex_);
-  Stamp stamp_ ABSL_GUARDED_BY(mutex_);
+  base::Mutex refresh_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+  std::optional<Stamp> stamp_ ABSL_GUARDED_BY(refresh_mutex_);
+  mutable base::Mutex mutex_;
   std::vector<std::string> tokens_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -62,7 +62,7 @@ void CheckPrintable(absl::string_view text) {
 void CheckTokenFile(absl::string_view text) {
   const std::string path = ScratchDirectory() + "/tokens";
   WriteFile(path, text);
-  const auto file = security::TokenFile::Open(path, base::Clock::Real());
+  const auto file = security::TokenFile::Open(path);
   bool any = false;
   for (const absl::string_view line : absl::StrSplit(text, '\n')) {
     const absl::string_view token = absl::StripAsciiWhitespace(line);

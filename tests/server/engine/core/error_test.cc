@@ -1,8 +1,17 @@
 #include "server/engine/core/error.h"
 
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <set>
 #include <string>
+#include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "tests/testing/status_matchers.h"
 
 namespace cooper::engine {
@@ -58,6 +67,62 @@ TEST(ErrorTest, EveryReasonHasItsCodeAndName) {
     EXPECT_THAT(status, testing::StatusIs(c.code, "words"));
     EXPECT_EQ(DetailsOf(status).reason, c.reason);
     EXPECT_STREQ(ReasonName(c.reason), c.name);
+  }
+}
+
+TEST(ErrorTest, TheTableHasARowForEachReasonInItsOrder) {
+  int next = 0;
+  for (const ErrorRow& row : ErrorTable()) {
+    EXPECT_EQ(static_cast<int>(row.reason), next++) << row.name;
+    EXPECT_EQ(&RowOf(row.reason), &row);
+    EXPECT_STRNE(row.label, "");
+  }
+  EXPECT_EQ(next, static_cast<int>(ErrorReason::kEncode) + 1);
+}
+
+// The code of each reason, as the comment at the head of the protocol says it.
+std::multimap<std::string, std::string> DocumentedReasons() {
+  std::ifstream proto(COOPER_SOURCE_DIR
+                      "/proto/cooper/v1/spatial_reasoning.proto");
+  std::multimap<std::string, std::string> reasons;
+  std::string line;
+  std::string code;
+  while (std::getline(proto, line) && absl::StartsWith(line, "//")) {
+    const std::vector<std::string> words =
+        absl::StrSplit(absl::StripPrefix(line, "//"),
+                       absl::ByAnyChar(" ,:;()."), absl::SkipEmpty());
+    const bool names_a_code =
+        absl::StartsWith(line, "//   ") && line.size() > 5 && line[5] != ' ';
+    for (size_t i = 0; i < words.size(); ++i) {
+      if (i == 0 && names_a_code) {
+        code = words[0];
+        continue;
+      }
+      const bool is_name =
+          words[i].size() > 3 &&
+          std::all_of(words[i].begin(), words[i].end(), [](unsigned char c) {
+            return absl::ascii_isupper(c) || c == '_';
+          });
+      if (is_name && !code.empty()) reasons.emplace(words[i], code);
+    }
+  }
+  return reasons;
+}
+
+TEST(ErrorTest, TheProtocolNamesEveryReasonBesideItsCode) {
+  std::multimap<std::string, std::string> documented = DocumentedReasons();
+  for (const ErrorRow& row : ErrorTable()) {
+    const auto [begin, end] = documented.equal_range(row.name);
+    const auto found = std::find_if(begin, end, [&](const auto& entry) {
+      return entry.second == absl::StatusCodeToString(row.code);
+    });
+    EXPECT_NE(found, end) << row.name << " of "
+                          << absl::StatusCodeToString(row.code);
+  }
+  std::set<std::string> names = {"UNAVAILABLE"};  // why it is not used
+  for (const ErrorRow& row : ErrorTable()) names.insert(row.name);
+  for (const auto& [name, code] : documented) {
+    EXPECT_TRUE(names.contains(name)) << name << " of " << code;
   }
 }
 

@@ -1,0 +1,248 @@
+#include "server/flags.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "base/logging.h"
+#include "base/status_macros.h"
+#include "server/model_loader.h"
+
+namespace cooper {
+namespace {
+
+using engine::EngineOptions;
+using rpc::ServerOptions;
+using tracing::ExportOptions;
+
+// Negative numbers mean "chosen" and stay.
+int64_t ToMib(int64_t bytes) { return bytes < 0 ? bytes : bytes >> 20; }
+int64_t FromMib(int64_t mib) { return mib < 0 ? mib : mib << 20; }
+
+}  // namespace
+}  // namespace cooper
+
+using cooper::EngineOptions;
+using cooper::ExportOptions;
+using cooper::LifecycleOptions;
+using cooper::ModelSource;
+using cooper::ServerOptions;
+using cooper::ToMib;
+
+ABSL_FLAG(std::string, checkpoint, "",
+          "Directory of the checkpoint, or two, comma-separated: a base and a "
+          "fine-tune, whose files win over the base's of the same name and "
+          "whose weights the base completes. Empty: the demo checkpoint.");
+ABSL_FLAG(bool, check_weights, ModelSource{}.check_weights,
+          "Verify every weight file before serving, against SHA256SUMS in its "
+          "directory or against its name in the cache of the Hugging Face hub. "
+          "A file without either is an error.");
+ABSL_FLAG(
+    std::string, device, ModelSource{}.device,
+    "Device that the model runs on: auto (the first GPU, or the CPU where "
+    "there is none), cpu, cuda or cuda:N.");
+ABSL_FLAG(std::string, dtype, ModelSource{}.dtype,
+          "auto, float32 or bfloat16.");
+ABSL_FLAG(bool, deterministic, ModelSource{}.deterministic,
+          "Compute every request so that its result does not depend on the "
+          "other requests of a batch, at a cost in speed. On a CPU in float32 "
+          "results never do.");
+ABSL_FLAG(int64_t, kv_cache_mib, ModelSource{}.kv_cache_mib,
+          "Memory of all contexts, MiB; 0: chosen from what is free.");
+ABSL_FLAG(int64_t, prefix_cache_mib, ToMib(EngineOptions{}.prefix_cache_bytes),
+          "Part of it that keeps the beginnings of requests for others that "
+          "begin the same, MiB; -1: a quarter; 0: none. [-1, 1048576].");
+ABSL_FLAG(absl::Duration, session_ttl, EngineOptions{}.session_ttl,
+          "How long the context of a conversation is kept after a turn; 0: no "
+          "conversations.");
+ABSL_FLAG(int64_t, session_mib, ToMib(EngineOptions{}.session_bytes),
+          "Part of --kv_cache_mib that conversations may hold, MiB; -1: a "
+          "quarter. [-1, 1048576].");
+ABSL_FLAG(std::string, fake_model, "",
+          "JSON script of a fake model, for tests; instead of a checkpoint.");
+
+ABSL_FLAG(std::string, listen, ServerOptions{}.listen.ToString(),
+          "HOST:PORT of gRPC; port 0 picks a free one.");
+ABSL_FLAG(std::string, metrics_listen,
+          LifecycleOptions{}.metrics_listen.ToString(),
+          "HOST:PORT of GET /metrics; port 0 picks a free one.");
+ABSL_FLAG(std::string, tls_cert, "",
+          "PEM file: TLS certificate chain. "
+          "This and the next three are read again when they change.");
+ABSL_FLAG(std::string, tls_key, "", "PEM file: key of the certificate.");
+ABSL_FLAG(std::string, tls_client_ca, "",
+          "PEM file: callers must present a certificate of this CA.");
+ABSL_FLAG(std::string, tls_crl, "",
+          "PEM file: certificate revocation lists (CRLs) of that CA; callers "
+          "whose certificate is on one are refused.");
+ABSL_FLAG(std::string, auth_token_file, "",
+          "File of bearer tokens, one a line; callers must bring one.");
+ABSL_FLAG(bool, reflection, ServerOptions{}.reflection,
+          "Serve gRPC reflection.");
+ABSL_FLAG(int64_t, max_message_mib,
+          ToMib(ServerOptions{}.limits.max_message_bytes),
+          "Largest request message, MiB. [1, 1024].");
+ABSL_FLAG(absl::Duration, stall_timeout, ServerOptions{}.stall_timeout,
+          "A reader that takes nothing for longer is ended.");
+ABSL_FLAG(absl::Duration, max_deadline, ServerOptions{}.max_deadline,
+          "Deadline of calls that bring none, and the latest of all.");
+ABSL_FLAG(absl::Duration, max_connection_age,
+          ServerOptions{}.max_connection_age,
+          "Connections are closed after this age, once their calls have "
+          "ended; inf: never.");
+
+ABSL_FLAG(int, max_running, EngineOptions{}.max_running,
+          "Requests that run at once. [1, 1024].");
+ABSL_FLAG(int, max_queue, EngineOptions{}.max_queue,
+          "Requests that wait beside them. [0, 65536].");
+ABSL_FLAG(int, max_per_client, EngineOptions{}.max_per_client,
+          "Requests of one client that run or wait; 0: no limit. [0, 65536].");
+ABSL_FLAG(absl::Duration, queue_timeout, EngineOptions{}.queue_timeout,
+          "A request that could not be started for so long is refused; 0: it "
+          "waits until its deadline.");
+ABSL_FLAG(
+    int64_t, slice_ms, absl::ToInt64Milliseconds(EngineOptions{}.slice),
+    "Longest time that images are encoded or maps drawn before text goes on, "
+    "ms. [1, 10000].");
+ABSL_FLAG(int, prepare_threads, EngineOptions{}.prepare_threads,
+          "Threads that decode and resize images. [1, 64].");
+ABSL_FLAG(int, encode_threads, EngineOptions{}.encode_threads,
+          "Threads that encode maps. [1, 64].");
+ABSL_FLAG(absl::Duration, drain_timeout, LifecycleOptions{}.drain_timeout,
+          "Time for requests under way after SIGTERM.");
+ABSL_FLAG(std::string, log_format, "text", "text or json.");
+ABSL_FLAG(std::string, otlp_traces_endpoint, "",
+          "Collector that gets the traces of calls, OTLP over HTTP: "
+          "http://HOST:4318/v1/traces; empty: none.");
+ABSL_FLAG(double, trace_sample_ratio, ExportOptions{}.sample_ratio,
+          "Share of calls that are traced where the caller's traceparent does "
+          "not say. [0, 1].");
+
+namespace cooper {
+namespace {
+
+// Calls between those that the engine admits and the streams' cap, for health
+// checks and for refusals.
+constexpr int kStreamMargin = 256;
+
+absl::Status CheckFlag(absl::string_view name, int64_t value, int64_t low,
+                       int64_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(name, ": must be in [", low, ", ", high, "], not ", value));
+}
+
+absl::Status ReadListen(absl::string_view name, const std::string& value,
+                        base::ListenAddress* address) {
+  auto parsed = base::ListenAddress::Parse(value);
+  if (!parsed.ok()) return base::Annotate(parsed.status(), name);
+  *address = *std::move(parsed);
+  return absl::OkStatus();
+}
+
+absl::Status ReadServerFlags(rpc::ServerOptions* rpc) {
+  COOPER_RETURN_IF_ERROR(
+      ReadListen("listen", absl::GetFlag(FLAGS_listen), &rpc->listen));
+  rpc->tls.cert = absl::GetFlag(FLAGS_tls_cert);
+  rpc->tls.key = absl::GetFlag(FLAGS_tls_key);
+  rpc->tls.client_ca = absl::GetFlag(FLAGS_tls_client_ca);
+  rpc->tls.crl = absl::GetFlag(FLAGS_tls_crl);
+  rpc->auth_token_file = absl::GetFlag(FLAGS_auth_token_file);
+  rpc->reflection = absl::GetFlag(FLAGS_reflection);
+  COOPER_RETURN_IF_ERROR(CheckFlag(
+      "max_message_mib", absl::GetFlag(FLAGS_max_message_mib), 1, 1024));
+  rpc->limits.max_message_bytes = absl::GetFlag(FLAGS_max_message_mib) << 20;
+  rpc->stall_timeout = absl::GetFlag(FLAGS_stall_timeout);
+  rpc->max_deadline = absl::GetFlag(FLAGS_max_deadline);
+  rpc->max_connection_age = absl::GetFlag(FLAGS_max_connection_age);
+  rpc->version = COOPER_VERSION;
+  return rpc->Validate();
+}
+
+absl::Status ReadEngineFlags(engine::EngineOptions* engine) {
+  engine->max_running = absl::GetFlag(FLAGS_max_running);
+  engine->max_queue = absl::GetFlag(FLAGS_max_queue);
+  COOPER_RETURN_IF_ERROR(
+      CheckFlag("slice_ms", absl::GetFlag(FLAGS_slice_ms), 1, 10000));
+  engine->max_per_client = absl::GetFlag(FLAGS_max_per_client);
+  engine->queue_timeout = absl::GetFlag(FLAGS_queue_timeout);
+  const int64_t cache_mib = absl::GetFlag(FLAGS_prefix_cache_mib);
+  COOPER_RETURN_IF_ERROR(CheckFlag("prefix_cache_mib", cache_mib, -1, 1 << 20));
+  engine->prefix_cache_bytes = FromMib(cache_mib);
+  engine->session_ttl = absl::GetFlag(FLAGS_session_ttl);
+  const int64_t session_mib = absl::GetFlag(FLAGS_session_mib);
+  COOPER_RETURN_IF_ERROR(CheckFlag("session_mib", session_mib, -1, 1 << 20));
+  engine->session_bytes = FromMib(session_mib);
+  engine->slice = absl::Milliseconds(absl::GetFlag(FLAGS_slice_ms));
+  engine->prepare_threads = absl::GetFlag(FLAGS_prepare_threads);
+  engine->encode_threads = absl::GetFlag(FLAGS_encode_threads);
+  return engine->Validate();
+}
+
+absl::Status ReadCheckpointFlag(std::vector<std::string>* directories) {
+  const std::string given = absl::GetFlag(FLAGS_checkpoint);
+  for (const absl::string_view directory :
+       absl::StrSplit(given, ',', absl::SkipWhitespace())) {
+    directories->emplace_back(absl::StripAsciiWhitespace(directory));
+  }
+  if (given.empty() || !directories->empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "checkpoint: no directory in \"", base::Printable(given), "\""));
+}
+
+absl::Status ReadModelFlags(ModelSource* source) {
+  source->fake_script = absl::GetFlag(FLAGS_fake_model);
+  COOPER_RETURN_IF_ERROR(ReadCheckpointFlag(&source->checkpoint_dirs));
+  source->device = absl::GetFlag(FLAGS_device);
+  source->dtype = absl::GetFlag(FLAGS_dtype);
+  source->kv_cache_mib = absl::GetFlag(FLAGS_kv_cache_mib);
+  source->deterministic = absl::GetFlag(FLAGS_deterministic);
+  source->check_weights = absl::GetFlag(FLAGS_check_weights);
+  return source->Validate();
+}
+
+}  // namespace
+
+bool LogsAreJson() { return absl::GetFlag(FLAGS_log_format) == "json"; }
+
+absl::Status ReadFlags(LifecycleOptions* options) {
+  const std::string format = absl::GetFlag(FLAGS_log_format);
+  if (format != "text" && format != "json") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("log_format: must be text or json, not \"",
+                     base::Printable(format), "\""));
+  }
+  base::SetLogFormat(LogsAreJson() ? base::LogFormat::kJson
+                                   : base::LogFormat::kText);
+  COOPER_RETURN_IF_ERROR(ReadListen("metrics_listen",
+                                    absl::GetFlag(FLAGS_metrics_listen),
+                                    &options->metrics_listen));
+  COOPER_RETURN_IF_ERROR(ReadEngineFlags(&options->engine));
+  COOPER_RETURN_IF_ERROR(ReadServerFlags(&options->rpc));
+  options->rpc.limits.image = options->engine.image_limits;
+  options->rpc.max_concurrent_streams =
+      options->engine.max_running + options->engine.max_queue + kStreamMargin;
+  options->tracing.endpoint = absl::GetFlag(FLAGS_otlp_traces_endpoint);
+  options->tracing.sample_ratio = absl::GetFlag(FLAGS_trace_sample_ratio);
+  COOPER_RETURN_IF_ERROR(options->tracing.Validate());
+  options->drain_timeout = absl::GetFlag(FLAGS_drain_timeout);
+  if (options->drain_timeout < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("drain_timeout: must not be negative");
+  }
+  ModelSource source;
+  COOPER_RETURN_IF_ERROR(ReadModelFlags(&source));
+  source.append_rows = options->engine.append_tokens;
+  source.flow_rows = options->engine.flow_tokens;
+  options->load = [source](model::LoadProgress* progress) {
+    return LoadModel(source, progress);
+  };
+  return absl::OkStatus();
+}
+
+}  // namespace cooper
