@@ -1,13 +1,11 @@
 #include "server/rpc/request_parser.h"
 
 #include <algorithm>
-#include <array>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/logging.h"
 #include "base/status_macros.h"
@@ -23,25 +21,9 @@ using engine::ErrorReason;
 constexpr int kMaxTurns = 16;
 
 // `reason` of cooper_image_rejections_total.
-const char* const kNotAnImage = image::RejectionName(image::Rejection::kFormat);
 const char* const kTooManyPixels =
     image::RejectionName(image::Rejection::kPixels);
 constexpr char kTooManyImages[] = "count";
-
-// Whether the bytes are the name of an image instead of the image.
-bool LooksLikeReference(absl::string_view bytes) {
-  constexpr size_t kLongestReference = 4096;
-  if (bytes.empty() || bytes.size() > kLongestReference) return false;
-  if (!std::all_of(bytes.begin(), bytes.end(), absl::ascii_isprint)) {
-    return false;
-  }
-  constexpr std::array kPathStarts = {"/", "./", "../", "~/", "data:", "file:"};
-  return absl::StrContains(bytes, "://") ||
-         std::any_of(kPathStarts.begin(), kPathStarts.end(),
-                     [&](const char* start) {
-                       return absl::StartsWithIgnoreCase(bytes, start);
-                     });
-}
 
 bool IsBlank(absl::string_view text) {
   return std::all_of(text.begin(), text.end(), absl::ascii_isspace);
@@ -55,11 +37,6 @@ class InputReader {
       : limits_(limits), metrics_(*metrics) {}
 
   absl::Status AddImage(const std::string& bytes, std::string field) {
-    if (LooksLikeReference(bytes)) {
-      return Refuse(kNotAnImage, field,
-                    "an image must be the inline bytes of a PNG, JPEG or WebP "
-                    "file, never a path or a URL");
-    }
     if (++images_ > limits_.max_images) {
       return Refuse(kTooManyImages, field,
                     absl::StrCat("more than ", limits_.max_images,
@@ -279,13 +256,6 @@ absl::StatusOr<engine::Request> RequestParser::ParseMap(
   request.method = method;
   request.task = engine::MapTask{kind};
   COOPER_RETURN_IF_ERROR(ParseCommon(wire, info_, &request));
-  if (wire.image().empty()) {
-    metrics_.ImageRejected(kNotAnImage);
-    engine::ErrorDetails details;
-    details.reason = ErrorReason::kInvalidImage;
-    details.field = "image";
-    return engine::MakeError(details, "image: required, but it is empty");
-  }
   InputReader reader(limits_, &metrics_);
   COOPER_RETURN_IF_ERROR(reader.AddImage(wire.image(), "image"));
   request.inputs = reader.Take();

@@ -39,7 +39,7 @@ TEST_F(RequestParserTest, BadImagesAreRefusedByTheirHeaderAndCounted) {
     EXPECT_EQ(ImagesRefused(reason), before + 1) << reason;
   };
   refuse("", "", "format");
-  refuse("%PDF-1.7 ...", "PDF", "format");
+  refuse("GIF89a ...", "GIF", "format");
   refuse(Png(8, 8).substr(0, 20), "truncated", "corrupt");
   refuse(Png(65, 64), "4096", "pixels");
 }
