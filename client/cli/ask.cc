@@ -52,7 +52,8 @@ int Run(const CommandContext& context) {
 Command AskCommand() {
   return {"ask", "IMAGE... \"QUESTION\"",
           "answer a question about images (or a plain one)",
-          Flags({StreamFlags(), ReasonFlags(), SamplingFlags(), FlowFlags(),
+          Flags({{"out", "json"},
+                 OptionFlags<v1::ReasonRequest>(),
                  ConnectionFlags()}),
           Run};
 }

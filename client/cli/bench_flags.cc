@@ -14,28 +14,30 @@
 #include "client/cli/image_file.h"
 #include "client/text.h"
 
+using cooper::client::bench::RunOptions;
+
 template <typename T>
 using Optional = std::optional<T>;
 
-ABSL_FLAG(int, concurrency, 8,
+ABSL_FLAG(int, concurrency, RunOptions{}.concurrency,
           "closed loop: requests at a time; each end begins the next");
 ABSL_FLAG(Optional<double>, rate, std::nullopt,
           "open loop instead: requests a second, arriving at random "
           "(Poisson); latency counts from the arrival");
-ABSL_FLAG(int, max_outstanding, 256,
+ABSL_FLAG(int, max_outstanding, RunOptions{}.max_outstanding,
           "of --rate: requests at a time at most; what arrives above it waits "
           "and is told");
 ABSL_FLAG(Optional<absl::Duration>, duration, std::nullopt,
           "begin requests for this long after --warmup (10s; with --requests: "
           "no limit)");
-ABSL_FLAG(absl::Duration, warmup, absl::ZeroDuration(),
+ABSL_FLAG(absl::Duration, warmup, RunOptions{}.warmup,
           "requests begun so early are not counted, as 2s");
 ABSL_FLAG(Optional<int64_t>, requests, std::nullopt,
           "end after so many counted requests");
 ABSL_FLAG(int, clients, 1, "connections; requests go round them");
-ABSL_FLAG(double, cancel_share, 0.0,
+ABSL_FLAG(double, cancel_share, RunOptions{}.cancel_share,
           "part of the requests that is cancelled, 0 to 1");
-ABSL_FLAG(absl::Duration, cancel_within, absl::Seconds(1),
+ABSL_FLAG(absl::Duration, cancel_within, RunOptions{}.cancel_within,
           "of --cancel_share: cancel at a random time up to this");
 ABSL_FLAG(std::string, mix, "ask",
           "what is asked, with weights, as ask=6,depth=3,segment=1; also "

@@ -83,7 +83,8 @@ Command ChatCommand() {
       "chat",
       "IMAGE...",
       "ask several questions about the same images, one a line",
-      Flags({StreamFlags(), ReasonFlags(), SamplingFlags(), FlowFlags(),
+      Flags({{"out", "json"},
+             OptionFlags<v1::ReasonRequest>(),
              ConnectionFlags()}),
       Run,
       "While an answer is under way: /answer asks for it at once, /nomaps\n"

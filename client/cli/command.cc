@@ -1,6 +1,9 @@
 #include "client/cli/command.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "client/cli/exit_code.h"
 
 namespace cooper::client {
@@ -8,7 +11,11 @@ namespace cooper::client {
 FlagNames Flags(std::initializer_list<FlagNames> groups) {
   FlagNames all;
   for (const FlagNames& group : groups) {
-    all.insert(all.end(), group.begin(), group.end());
+    for (const absl::string_view name : group) {
+      if (std::find(all.begin(), all.end(), name) == all.end()) {
+        all.push_back(name.data());
+      }
+    }
   }
   return all;
 }

@@ -5,7 +5,9 @@ namespace cooper::client {
 
 Command DepthCommand() {
   return {"depth", "IMAGE", "generate the depth map of an image",
-          Flags({StreamFlags(), FlowFlags(), ConnectionFlags()}),
+          Flags({{"out", "json"},
+                 OptionFlags<v1::EstimateDepthRequest>(),
+                 ConnectionFlags()}),
           [](const CommandContext& context) {
             return RunMapCommand<v1::EstimateDepthRequest>(
                 context, "depth", &Client::EstimateDepth);

@@ -1,22 +1,33 @@
 #include "client/cli/flags.h"
 
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+
+#include <memory>
+
+#include "absl/flags/commandlineflag.h"
 #include "absl/flags/flag.h"
+#include "absl/flags/reflection.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/check.h"
 #include "client/proto_names.h"
 #include "client/text.h"
 
 template <typename T>
 using Optional = std::optional<T>;
 
-ABSL_FLAG(std::string, server, "localhost:8001", "HOST:PORT of the server");
+ABSL_FLAG(std::string, server, cooper::client::ClientOptions{}.target,
+          "HOST:PORT of the server");
 ABSL_FLAG(bool, tls, false, "encrypt, trusting the system's authorities");
 ABSL_FLAG(std::string, tls_ca, "", "encrypt; FILE: authorities to trust, PEM");
 ABSL_FLAG(std::string, tls_cert, "", "FILE: this client's certificate, PEM");
 ABSL_FLAG(std::string, tls_key, "", "FILE: the key of --tls_cert, PEM");
 ABSL_FLAG(std::string, auth_token_file, "", "FILE: token sent with each call");
-ABSL_FLAG(absl::Duration, connect_timeout, absl::Seconds(5),
+ABSL_FLAG(absl::Duration, connect_timeout,
+          cooper::client::ClientOptions{}.connect_timeout,
           "how long to wait for a connection, as 5s");
 ABSL_FLAG(Optional<absl::Duration>, deadline, std::nullopt,
           "give up after this long, as 30s");
@@ -81,107 +92,116 @@ ABSL_FLAG(Optional<int32_t>, height, std::nullopt,
 namespace cooper::client {
 namespace {
 
-// The first thing that went wrong while flags were read.
-class Reader {
- public:
-  template <typename T, typename Setter>
-  void Set(const absl::Flag<Optional<T>>& flag, Setter setter) {
-    const Optional<T> value = absl::GetFlag(flag);
-    if (value.has_value()) setter(*value);
-  }
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
 
-  // A string field is refused by the wire if it is no UTF-8.
-  template <typename Setter>
-  void SetText(const char* name, const absl::Flag<Optional<std::string>>& flag,
-               Setter setter) {
-    Set(flag, [&](const std::string& value) {
-      if (!IsUtf8(value)) return Fail(absl::StrCat("--", name, " is no UTF-8"));
-      setter(value);
-    });
-  }
-
-  template <typename Enum, typename Setter>
-  void SetEnum(const char* name, const absl::Flag<Optional<std::string>>& flag,
-               Setter setter) {
-    Set(flag, [&](const std::string& value) {
-      ParseEnum<Enum>(name, value, setter);
-    });
-  }
-
-  template <typename Enum, typename Setter>
-  void ParseEnum(const char* name, absl::string_view text, Setter setter) {
-    const auto& type = *google::protobuf::GetEnumDescriptor<Enum>();
-    const std::optional<int> value = ValueOf(type, text);
-    if (value.has_value()) return setter(static_cast<Enum>(*value));
-    Fail(absl::StrCat("--", name, ": \"", Printable(text), "\" is none of ",
-                      absl::StrJoin(ShortNames(type), ", ")));
-  }
-
-  void Fail(const std::string& message) {
-    if (status_.ok()) status_ = absl::InvalidArgumentError(message);
-  }
-  absl::Status status() const { return status_; }
-
- private:
-  absl::Status status_;
-};
-
-template <typename Request>
-void ReadNames(Reader* reader, Request* request) {
-  reader->SetText("model", FLAGS_model,
-                  [&](const std::string& v) { request->set_model(v); });
-  reader->SetText("request_id", FLAGS_request_id,
-                  [&](const std::string& v) { request->set_request_id(v); });
-  reader->SetEnum<v1::Priority>(
-      "priority", FLAGS_priority,
-      [&](v1::Priority v) { request->set_priority(v); });
-  reader->Set(FLAGS_seed, [&](uint64_t v) { request->set_seed(v); });
+// The value of the flag `name`, of type Optional<T>; unset: it was not given.
+template <typename T>
+Optional<T> ValueOfFlag(const std::string& name) {
+  const absl::CommandLineFlag* flag = absl::FindCommandLineFlag(name);
+  COOPER_CHECK(flag != nullptr && flag->IsOfType<Optional<T>>());
+  return *flag->TryGet<Optional<T>>();
 }
 
-template <typename Request>
-void ReadFlow(Reader* reader, Request* request) {
-  // Only touched when a flag is given: an empty message is not an unset one.
-  const auto flow = [request] { return request->mutable_flow(); };
-  const auto output = [request] { return request->mutable_output(); };
-  reader->Set(FLAGS_num_timesteps,
-              [&](int32_t v) { flow()->set_num_timesteps(v); });
-  reader->Set(FLAGS_timestep_shift,
-              [&](double v) { flow()->set_timestep_shift(v); });
-  reader->Set(FLAGS_cfg_text_scale,
-              [&](double v) { flow()->set_cfg_text_scale(v); });
-  reader->Set(FLAGS_cfg_img_scale,
-              [&](double v) { flow()->set_cfg_img_scale(v); });
-  reader->Set(FLAGS_cfg_interval_low,
-              [&](double v) { flow()->set_cfg_interval_low(v); });
-  reader->Set(FLAGS_cfg_interval_high,
-              [&](double v) { flow()->set_cfg_interval_high(v); });
-  reader->Set(FLAGS_cfg_renorm_min,
-              [&](double v) { flow()->set_cfg_renorm_min(v); });
-  reader->SetEnum<v1::RenormType>(
-      "cfg_renorm_type", FLAGS_cfg_renorm_type,
-      [&](v1::RenormType v) { flow()->set_cfg_renorm_type(v); });
-  reader->Set(FLAGS_preview_every,
-              [&](int32_t v) { output()->set_preview_every(v); });
-  reader->Set(FLAGS_roles, [&](const std::string& list) {
-    for (absl::string_view role : absl::StrSplit(list, ',')) {
-      reader->ParseEnum<v1::MapRole>(
-          "roles", role, [&](v1::MapRole v) { output()->add_roles(v); });
+// The number of the enum's value, which the flag gives by its short name.
+absl::StatusOr<int> ParseEnum(const FieldDescriptor& field,
+                              absl::string_view text) {
+  const auto& type = *field.enum_type();
+  const std::optional<int> value = ValueOf(type, text);
+  if (value.has_value()) return *value;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", field.name(), ": \"", Printable(text),
+                   "\" is none of ", absl::StrJoin(ShortNames(type), ", ")));
+}
+
+absl::Status SetEnums(const FieldDescriptor& field, const std::string& text,
+                      Message* message) {
+  const Reflection& reflection = *message->GetReflection();
+  if (!field.is_repeated()) {
+    const absl::StatusOr<int> value = ParseEnum(field, text);
+    if (value.ok()) reflection.SetEnumValue(message, &field, *value);
+    return value.status();
+  }
+  for (const absl::string_view part : absl::StrSplit(text, ',')) {
+    const absl::StatusOr<int> value = ParseEnum(field, part);
+    if (!value.ok()) return value.status();
+    reflection.AddEnumValue(message, &field, *value);
+  }
+  return absl::OkStatus();
+}
+
+// Whether the field is an option: not an input of the request.
+bool IsOption(const FieldDescriptor& field) {
+  return field.type() != FieldDescriptor::TYPE_BYTES &&
+         !(field.is_repeated() && field.message_type() != nullptr);
+}
+
+absl::Status SetOption(const FieldDescriptor& field, Message* message);
+
+absl::Status SetOptions(Message* message) {
+  const Descriptor& type = *message->GetDescriptor();
+  for (int i = 0; i < type.field_count(); ++i) {
+    if (!IsOption(*type.field(i))) continue;
+    absl::Status status = SetOption(*type.field(i), message);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetOption(const FieldDescriptor& field, Message* message) {
+  const Reflection& reflection = *message->GetReflection();
+  const std::string& name = field.name();
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_INT32:
+      if (const auto value = ValueOfFlag<int32_t>(name)) {
+        reflection.SetInt32(message, &field, *value);
+      }
+      return absl::OkStatus();
+    case FieldDescriptor::CPPTYPE_UINT64:
+      if (const auto value = ValueOfFlag<uint64_t>(name)) {
+        reflection.SetUInt64(message, &field, *value);
+      }
+      return absl::OkStatus();
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      if (const auto value = ValueOfFlag<double>(name)) {
+        reflection.SetDouble(message, &field, *value);
+      }
+      return absl::OkStatus();
+    case FieldDescriptor::CPPTYPE_BOOL:
+      if (const auto value = ValueOfFlag<bool>(name)) {
+        reflection.SetBool(message, &field, *value);
+      }
+      return absl::OkStatus();
+    case FieldDescriptor::CPPTYPE_ENUM:
+      if (const auto value = ValueOfFlag<std::string>(name)) {
+        return SetEnums(field, *value, message);
+      }
+      return absl::OkStatus();
+    case FieldDescriptor::CPPTYPE_STRING:
+      if (const auto value = ValueOfFlag<std::string>(name)) {
+        // gRPC would refuse it without naming the field.
+        if (!IsUtf8(*value)) {
+          return absl::InvalidArgumentError(
+              absl::StrCat("--", name, " is no UTF-8"));
+        }
+        reflection.SetString(message, &field, *value);
+      }
+      return absl::OkStatus();
+    case FieldDescriptor::CPPTYPE_MESSAGE: {
+      // An empty message is not an unset one.
+      const std::unique_ptr<Message> part(
+          reflection.GetMessage(*message, &field).New());
+      absl::Status status = SetOptions(part.get());
+      if (status.ok() && part->ByteSizeLong() > 0) {
+        reflection.MutableMessage(message, &field)->MergeFrom(*part);
+      }
+      return status;
     }
-  });
-  reader->SetEnum<v1::MapEncoding>(
-      "depth_encoding", FLAGS_depth_encoding,
-      [&](v1::MapEncoding v) { output()->set_depth_encoding(v); });
-}
-
-template <typename Request>
-void ReadSampling(Reader* reader, Request* request) {
-  const auto sampling = [request] { return request->mutable_sampling(); };
-  reader->Set(FLAGS_max_think_tokens,
-              [&](int32_t v) { request->set_max_think_tokens(v); });
-  reader->Set(FLAGS_do_sample, [&](bool v) { sampling()->set_do_sample(v); });
-  reader->Set(FLAGS_temperature,
-              [&](double v) { sampling()->set_temperature(v); });
-  reader->Set(FLAGS_top_p, [&](double v) { sampling()->set_top_p(v); });
+    default:
+      COOPER_CHECK(false);
+  }
 }
 
 }  // namespace
@@ -194,34 +214,18 @@ const FlagNames& ConnectionFlags() {
   return names;
 }
 
-const FlagNames& StreamFlags() {
-  static const auto& names =
-      *new FlagNames{"out", "json", "model", "seed", "request_id", "priority"};
-  return names;
-}
-
-const FlagNames& ReasonFlags() {
-  static const auto& names = *new FlagNames{"mode", "max_turns"};
-  return names;
-}
-
-const FlagNames& SamplingFlags() {
-  static const auto& names =
-      *new FlagNames{"max_think_tokens", "do_sample", "temperature", "top_p"};
-  return names;
-}
-
-const FlagNames& FlowFlags() {
-  static const auto& names =
-      *new FlagNames{"num_timesteps",  "timestep_shift",   "cfg_text_scale",
-                     "cfg_img_scale",  "cfg_interval_low", "cfg_interval_high",
-                     "cfg_renorm_min", "cfg_renorm_type",  "preview_every",
-                     "roles",          "depth_encoding"};
-  return names;
-}
-
-const FlagNames& GenerateFlags() {
-  static const auto& names = *new FlagNames{"think", "width", "height"};
+FlagNames OptionFlags(const Descriptor& request) {
+  FlagNames names;
+  for (int i = 0; i < request.field_count(); ++i) {
+    const FieldDescriptor& field = *request.field(i);
+    if (!IsOption(field)) continue;
+    if (field.message_type() == nullptr) {
+      names.push_back(field.name().c_str());
+      continue;
+    }
+    const FlagNames inner = OptionFlags(*field.message_type());
+    names.insert(names.end(), inner.begin(), inner.end());
+  }
   return names;
 }
 
@@ -243,47 +247,6 @@ absl::Status ReadConnection(ClientOptions* client, CallOptions* call) {
   return client->Validate();
 }
 
-absl::Status ReadOptions(v1::ReasonRequest* request) {
-  Reader reader;
-  ReadNames(&reader, request);
-  reader.SetEnum<v1::Mode>("mode", FLAGS_mode,
-                           [&](v1::Mode v) { request->set_mode(v); });
-  reader.Set(FLAGS_max_turns, [&](int32_t v) { request->set_max_turns(v); });
-  ReadSampling(&reader, request);
-  ReadFlow(&reader, request);
-  return reader.status();
-}
-
-absl::Status ReadOptions(v1::EstimateDepthRequest* request) {
-  Reader reader;
-  ReadNames(&reader, request);
-  ReadFlow(&reader, request);
-  return reader.status();
-}
-
-absl::Status ReadOptions(v1::SegmentRequest* request) {
-  Reader reader;
-  ReadNames(&reader, request);
-  ReadFlow(&reader, request);
-  return reader.status();
-}
-
-absl::Status ReadOptions(v1::GenerateImageRequest* request) {
-  Reader reader;
-  ReadNames(&reader, request);
-  reader.Set(FLAGS_think, [&](bool v) { request->set_think(v); });
-  reader.Set(FLAGS_width, [&](int32_t v) { request->set_width(v); });
-  reader.Set(FLAGS_height, [&](int32_t v) { request->set_height(v); });
-  ReadSampling(&reader, request);
-  ReadFlow(&reader, request);
-  return reader.status();
-}
-
-absl::Status ReadOptions(v1::GetModelRequest* request) {
-  Reader reader;
-  reader.SetText("model", FLAGS_model,
-                 [&](const std::string& v) { request->set_model(v); });
-  return reader.status();
-}
+absl::Status ReadOptions(Message* request) { return SetOptions(request); }
 
 }  // namespace cooper::client

@@ -1,7 +1,9 @@
 #ifndef COOPER_CLIENT_CLI_FLAGS_H_
 #define COOPER_CLIENT_CLI_FLAGS_H_
 
-#include <cstdint>
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,7 +12,6 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "client/options.h"
-#include "cooper/v1/spatial_reasoning.pb.h"
 
 ABSL_DECLARE_FLAG(std::optional<std::string>, out);
 ABSL_DECLARE_FLAG(bool, json);
@@ -21,23 +22,21 @@ namespace cooper::client {
 // Names of flags that come together in a command.
 using FlagNames = std::vector<const char*>;
 const FlagNames& ConnectionFlags();
-const FlagNames& StreamFlags();    // --out, --json, and the common options
-const FlagNames& ReasonFlags();    // only Reason has these
-const FlagNames& SamplingFlags();  // texts
-const FlagNames& FlowFlags();      // maps
-const FlagNames& GenerateFlags();  // only GenerateImage has these
+// The options of a request: the fields of its message, and of the messages in
+// it, but for its inputs. Each is a flag of the field's name.
+FlagNames OptionFlags(const google::protobuf::Descriptor& request);
+template <typename Request>
+FlagNames OptionFlags() {
+  return OptionFlags(*Request::descriptor());
+}
 
 // What the connection flags say. INVALID_ARGUMENT names the flag.
 absl::Status ReadConnection(ClientOptions* client, CallOptions* call);
 
-// Each sets the fields whose flags were given and leaves the others unset, so
-// that the server's defaults hold. INVALID_ARGUMENT names the flag and, for
-// one of a list, the list.
-absl::Status ReadOptions(v1::ReasonRequest* request);
-absl::Status ReadOptions(v1::EstimateDepthRequest* request);
-absl::Status ReadOptions(v1::SegmentRequest* request);
-absl::Status ReadOptions(v1::GenerateImageRequest* request);
-absl::Status ReadOptions(v1::GetModelRequest* request);
+// Sets the options whose flags were given and leaves the others unset, so that
+// the server's defaults hold. INVALID_ARGUMENT names the flag and, for one of a
+// list, the list.
+absl::Status ReadOptions(google::protobuf::Message* request);
 
 }  // namespace cooper::client
 

@@ -47,7 +47,8 @@ int Run(const CommandContext& context) {
 Command GenerateCommand() {
   return {"generate", "\"TEXT\" [IMAGE...]",
           "generate an image, or edit images as the text says",
-          Flags({StreamFlags(), GenerateFlags(), SamplingFlags(), FlowFlags(),
+          Flags({{"out", "json"},
+                 OptionFlags<v1::GenerateImageRequest>(),
                  ConnectionFlags()}),
           Run};
 }

@@ -101,8 +101,10 @@ int Run(const CommandContext& context) {
 }  // namespace
 
 Command InfoCommand() {
-  return {"info", "", "what is served: model, limits, defaults",
-          Flags({{"json", "model"}, ConnectionFlags()}), Run};
+  return {
+      "info", "", "what is served: model, limits, defaults",
+      Flags({{"json"}, OptionFlags<v1::GetModelRequest>(), ConnectionFlags()}),
+      Run};
 }
 
 }  // namespace cooper::client

@@ -6,7 +6,9 @@ namespace cooper::client {
 Command SegmentCommand() {
   return {"segment", "IMAGE",
           "generate the segmentation of an image, list regions",
-          Flags({StreamFlags(), FlowFlags(), ConnectionFlags()}),
+          Flags({{"out", "json"},
+                 OptionFlags<v1::SegmentRequest>(),
+                 ConnectionFlags()}),
           [](const CommandContext& context) {
             return RunMapCommand<v1::SegmentRequest>(context, "segment",
                                                      &Client::Segment);

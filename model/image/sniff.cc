@@ -31,12 +31,9 @@ struct Signature {
   const char* what;
 };
 constexpr Signature kOtherFormats[] = {
-    {0, "GIF8", "a GIF image"},
-    {0, Bytes("II*\0"), "a TIFF image"},
-    {0, Bytes("MM\0*"), "a TIFF image"},
-    {4, "ftypavif", "an AVIF image"},
-    {4, "ftyphei", "a HEIC image"},
-    {4, "ftyphev", "a HEIC image"},
+    {0, "GIF8", "a GIF image"},          {0, Bytes("II*\0"), "a TIFF image"},
+    {0, Bytes("MM\0*"), "a TIFF image"}, {4, "ftypavif", "an AVIF image"},
+    {4, "ftyphei", "a HEIC image"},      {4, "ftyphev", "a HEIC image"},
     {4, "ftypmif1", "a HEIC image"},
 };
 

@@ -16,8 +16,8 @@ class FlagsTest : public ::testing::Test {
  protected:
   void Given(const std::vector<std::string>& arguments) {
     ASSERT_OK(ParseArgs(
-        arguments, Flags({ConnectionFlags(), StreamFlags(), ReasonFlags(),
-                          SamplingFlags(), FlowFlags(), GenerateFlags()})));
+        arguments, Flags({ConnectionFlags(), OptionFlags<v1::ReasonRequest>(),
+                          OptionFlags<v1::GenerateImageRequest>()})));
   }
 
  private:
@@ -66,6 +66,8 @@ void ExpectAFlagForEachOption(const google::protobuf::Descriptor& type,
     } else {
       EXPECT_THAT(flags, ::testing::Contains(::testing::StrEq(field.name())))
           << type.full_name();
+      EXPECT_NE(absl::FindCommandLineFlag(field.name()), nullptr)
+          << field.name();
     }
   }
 }
