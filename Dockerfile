@@ -60,7 +60,6 @@ RUN apt-get update \
       libpng16-16 \
       libprometheus-cpp-core1.0 \
       libprotobuf32 \
-      libspdlog1.10 \
       libssl3 \
       libutf8proc2 \
       libwebp7 \

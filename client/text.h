@@ -7,9 +7,6 @@
 
 namespace cooper::client {
 
-// Whether `bytes` are well-formed UTF-8.
-bool IsUtf8(absl::string_view bytes);
-
 // `text` without what could steer a terminal or break a document: each control
 // character except tab and newline, and each byte that is no UTF-8, becomes
 // U+FFFD. Server and model are not trusted with the reader's screen.

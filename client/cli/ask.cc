@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/utf8.h"
 #include "client/cli/command.h"
 #include "client/cli/image_file.h"
 #include "client/cli/run_stream.h"
@@ -20,7 +21,7 @@ int Run(const CommandContext& context) {
                       "the question is missing: the last argument, " +
                           question + ", is a file");
   }
-  if (!IsUtf8(question)) {
+  if (!base::IsUtf8(question)) {
     return UsageError(context, "ask", "the question is no UTF-8");
   }
   v1::ReasonRequest request;

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/utf8.h"
 #include "client/channel.h"
 #include "client/cli/image_file.h"
 #include "client/text.h"
@@ -108,7 +109,7 @@ absl::StatusOr<bench::Workload> FromFlags(
     images.push_back(*std::move(bytes));
   }
   const std::string question = absl::GetFlag(FLAGS_question);
-  if (!IsUtf8(question)) {
+  if (!base::IsUtf8(question)) {
     return absl::InvalidArgumentError("--question is no UTF-8");
   }
   const std::vector<std::string> questions = absl::StrSplit(question, '|');

@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "base/utf8.h"
 #include "client/cli/capability.h"
 #include "client/cli/chat_session.h"
 #include "client/cli/command.h"
@@ -23,7 +24,7 @@ void TakeLines(LineReader* lines, ChatSession* chat,
       chat->Prompt();
     } else if (line->front() == '/') {
       if (!chat->Obey(*line)) return;
-    } else if (!IsUtf8(*line)) {
+    } else if (!base::IsUtf8(*line)) {
       context.console->Problem("cooper: the question is no UTF-8");
     } else if (!chat->Ask(*line)) {
       return;

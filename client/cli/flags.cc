@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/check.h"
+#include "base/utf8.h"
 #include "client/proto_names.h"
 #include "client/text.h"
 
@@ -182,7 +183,7 @@ absl::Status SetOption(const FieldDescriptor& field, Message* message) {
     case FieldDescriptor::CPPTYPE_STRING:
       if (const auto value = ValueOfFlag<std::string>(name)) {
         // gRPC would refuse it without naming the field.
-        if (!IsUtf8(*value)) {
+        if (!base::IsUtf8(*value)) {
           return absl::InvalidArgumentError(
               absl::StrCat("--", name, " is no UTF-8"));
         }

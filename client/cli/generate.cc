@@ -1,4 +1,5 @@
 // cooper generate "TEXT" [IMAGE...]
+#include "base/utf8.h"
 #include "client/cli/capability.h"
 #include "client/cli/command.h"
 #include "client/cli/image_file.h"
@@ -11,7 +12,7 @@ namespace {
 int Run(const CommandContext& context) {
   const auto& arguments = context.arguments;
   if (arguments.empty()) return UsageError(context, "generate", "no text");
-  if (!IsUtf8(arguments[0])) {
+  if (!base::IsUtf8(arguments[0])) {
     return UsageError(context, "generate", "the text is no UTF-8");
   }
   v1::GenerateImageRequest request;

@@ -1,6 +1,7 @@
 // cooper health
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
+#include "base/utf8.h"
 #include "client/cli/command.h"
 #include "client/cli/connect.h"
 #include "client/cli/error_printer.h"
@@ -27,7 +28,7 @@ int Run(const CommandContext& context) {
     return UsageError(context, "health", "takes no argument");
   }
   const std::string service = absl::GetFlag(FLAGS_service);
-  if (!IsUtf8(service)) {
+  if (!base::IsUtf8(service)) {
     return UsageError(context, "health", "--service is no UTF-8");
   }
   CallOptions options;

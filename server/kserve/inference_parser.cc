@@ -1,7 +1,5 @@
 #include "server/kserve/inference_parser.h"
 
-#include <utf8proc.h>
-
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -14,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "base/logging.h"
 #include "base/status_macros.h"
+#include "base/utf8.h"
 #include "cooper/v1/spatial_reasoning.pb.h"
 #include "server/engine/core/error.h"
 #include "server/kserve/inference_parameters.h"
@@ -25,19 +24,6 @@ namespace {
 
 using Elements = std::vector<absl::string_view>;
 using Tensors = absl::flat_hash_map<std::string, Elements>;
-
-bool IsUtf8(absl::string_view text) {
-  const auto* data = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
-  auto left = static_cast<utf8proc_ssize_t>(text.size());
-  while (left > 0) {
-    utf8proc_int32_t character = 0;
-    const utf8proc_ssize_t length = utf8proc_iterate(data, left, &character);
-    if (length <= 0) return false;
-    data += length;
-    left -= length;
-  }
-  return true;
-}
 
 // Extensions that would change what a tensor is (shared memory,
 // classification) are not there.
@@ -194,7 +180,7 @@ absl::StatusOr<v1::ReasonRequest> MakeReasonRequest(
   }
   const absl::string_view question = tensors.at("QUESTION")[0];
   // Here protobuf has not looked: the tensor's type is bytes.
-  if (!IsUtf8(question)) {
+  if (!base::IsUtf8(question)) {
     return engine::InvalidField("inputs[QUESTION]", "must be UTF-8");
   }
   request.add_inputs()->set_text(std::string(question));
