@@ -10,6 +10,7 @@
 #include "model/checkpoint/shard_index.h"
 #include "model/tokenizer/tokenizer_files.h"
 #include "tests/fuzz/fuzz_target.h"
+#include "tests/tools/safetensors_writer.h"
 
 namespace cooper::fuzz {
 namespace {

@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "model/checkpoint/random_checkpoint.h"
 #include "model/torch/torch_model.h"
 #include "tests/bench/gpu/activity.h"
 #include "tests/bench/gpu/floors.h"
 #include "tests/bench/gpu/report.h"
+#include "tests/tools/random_checkpoint.h"
 
 namespace cooper::bench {
 

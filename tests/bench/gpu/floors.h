@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "model/checkpoint/random_checkpoint.h"
+#include "tests/tools/random_checkpoint.h"
 
 namespace cooper::bench {
 

@@ -8,6 +8,7 @@
 
 #include "tests/model/checkpoint/temp_directory.h"
 #include "tests/testing/status_matchers.h"
+#include "tests/tools/safetensors_writer.h"
 
 namespace cooper::checkpoint {
 namespace {

@@ -13,6 +13,7 @@
 #include "model/checkpoint/checkpoint.h"
 #include "tests/model/checkpoint/weights_fixture.h"
 #include "tests/testing/status_matchers.h"
+#include "tests/tools/safetensors_writer.h"
 
 namespace cooper::checkpoint {
 namespace {

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "tests/testing/status_matchers.h"
+#include "tests/tools/safetensors_writer.h"
 
 namespace cooper::testing {
 

@@ -7,6 +7,7 @@
 
 #include "model/checkpoint/safetensors.h"
 #include "tests/model/checkpoint/temp_directory.h"
+#include "tests/tools/safetensors_writer.h"
 
 namespace cooper::testing {
 

@@ -12,6 +12,7 @@
 #include "tests/model/checkpoint/temp_directory.h"
 #include "tests/model/torch/nano_model.h"
 #include "tests/testing/status_matchers.h"
+#include "tests/tools/safetensors_writer.h"
 
 namespace cooper::torch_model {
 namespace {

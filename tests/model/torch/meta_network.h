@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "model/checkpoint/random_checkpoint.h"
 #include "model/torch/append_step.h"
 #include "model/torch/flow.h"
 #include "model/torch/kv_cache.h"
@@ -15,6 +14,7 @@
 #include "model/torch/vision/autoencoder.h"
 #include "model/torch/vision/latents.h"
 #include "model/torch/vision/vision_encoder.h"
+#include "tests/tools/random_checkpoint.h"
 
 namespace cooper::torch_model {
 

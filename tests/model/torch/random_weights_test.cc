@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "model/checkpoint/random_checkpoint.h"
 #include "tests/model/checkpoint/temp_directory.h"
 #include "tests/model/torch/nano_model.h"
 #include "tests/testing/status_matchers.h"
+#include "tests/tools/random_checkpoint.h"
 
 namespace cooper::torch_model {
 namespace {

@@ -1,4 +1,4 @@
-#include "model/checkpoint/random_checkpoint.h"
+#include "tests/tools/random_checkpoint.h"
 
 #include <bit>
 #include <cmath>
@@ -13,6 +13,7 @@
 #include "model/checkpoint/position_table.h"
 #include "model/checkpoint/safetensors.h"
 #include "model/checkpoint/tensor_list.h"
+#include "tests/tools/safetensors_writer.h"
 
 namespace cooper::checkpoint {
 namespace {

@@ -1,3 +1,5 @@
+#include "tests/tools/safetensors_writer.h"
+
 #include <cerrno>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -6,7 +8,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "model/checkpoint/safetensors.h"
 
 namespace cooper::checkpoint {
 namespace {

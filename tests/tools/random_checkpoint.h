@@ -1,5 +1,5 @@
-#ifndef COOPER_MODEL_CHECKPOINT_RANDOM_CHECKPOINT_H_
-#define COOPER_MODEL_CHECKPOINT_RANDOM_CHECKPOINT_H_
+#ifndef COOPER_TESTS_TOOLS_RANDOM_CHECKPOINT_H_
+#define COOPER_TESTS_TOOLS_RANDOM_CHECKPOINT_H_
 
 #include <cstdint>
 #include <string>
@@ -42,4 +42,4 @@ int64_t ParameterCount(const RandomShape& shape);
 
 }  // namespace cooper::checkpoint
 
-#endif  // COOPER_MODEL_CHECKPOINT_RANDOM_CHECKPOINT_H_
+#endif  // COOPER_TESTS_TOOLS_RANDOM_CHECKPOINT_H_

@@ -6,7 +6,7 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
-#include "model/checkpoint/random_checkpoint.h"
+#include "tests/tools/random_checkpoint.h"
 
 ABSL_FLAG(std::string, shape, "nano", "nano, small or 7b");
 ABSL_FLAG(int, layers, 0, "layers of the language model; 0: the shape's own");
