@@ -7,9 +7,9 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <exception>
-#include <chrono>
 #include <future>
 #include <string>
 #include <utility>
@@ -74,8 +74,8 @@ MetricsListener::~MetricsListener() {
       std::async(std::launch::async, [this] { exposer_.reset(); });
   // civetweb's accepting thread sees that it shall stop when a connection
   // comes, else only every two seconds.
-  const std::string host(absl::StripPrefix(
-      absl::StripSuffix(address_.host, "]"), "["));
+  const std::string host(
+      absl::StripPrefix(absl::StripSuffix(address_.host, "]"), "["));
   while (stopped.wait_for(std::chrono::milliseconds(10)) !=
          std::future_status::ready) {
     char error[64];
@@ -98,11 +98,16 @@ absl::StatusOr<std::unique_ptr<MetricsListener>> MetricsListener::Start(
   listener->address_ = listen;
   listener->collected_ = std::move(collected);
   const std::vector<std::string> civetweb_options = {
-      "listening_ports",    ListeningPorts(listen),
-      "num_threads",        absl::StrCat(options.threads),
-      "request_timeout_ms", absl::StrCat(absl::ToInt64Milliseconds(options.timeout)),
-      "listen_backlog",     kBacklog,
-      "connection_queue",   kBacklog};
+      "listening_ports",
+      ListeningPorts(listen),
+      "num_threads",
+      absl::StrCat(options.threads),
+      "request_timeout_ms",
+      absl::StrCat(absl::ToInt64Milliseconds(options.timeout)),
+      "listen_backlog",
+      kBacklog,
+      "connection_queue",
+      kBacklog};
   try {
     listener->exposer_ =
         std::make_unique<prometheus::Exposer>(civetweb_options);

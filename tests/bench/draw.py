@@ -12,7 +12,7 @@ import sys
 from xml.sax.saxutils import escape
 
 # In the order of a request.
-PHASES = ("decode_image", "vit", "vae_encode", "prefill", "decode", "diffusion",
+PHASES = ("decode_image", "vit", "vae_encode", "prefill", "decode", "denoise",
           "vae_decode", "encode_image")
 COLOURS = ("#3b6fb6", "#d9822b", "#3a9a5b", "#b8446a", "#7a5bb5", "#8a6d3b",
            "#2a9d9d", "#8b8f98")

@@ -25,16 +25,13 @@ RawClient::RawClient(int port, bool six)
   large.sin6_port = four.sin_port;
   large.sin6_addr = in6addr_loopback;
   const int failed =
-      six ? connect(socket_, reinterpret_cast<sockaddr*>(&large),
-                    sizeof(large))
-          : connect(socket_, reinterpret_cast<sockaddr*>(&four),
-                    sizeof(four));
+      six ? connect(socket_, reinterpret_cast<sockaddr*>(&large), sizeof(large))
+          : connect(socket_, reinterpret_cast<sockaddr*>(&four), sizeof(four));
   connected_ = failed == 0;
 }
 
 RawClient::RawClient(RawClient&& other) noexcept
-    : socket_(std::exchange(other.socket_, -1)),
-      connected_(other.connected_) {}
+    : socket_(std::exchange(other.socket_, -1)), connected_(other.connected_) {}
 
 RawClient::~RawClient() {
   if (socket_ >= 0) close(socket_);

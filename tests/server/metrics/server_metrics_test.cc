@@ -59,12 +59,34 @@ TEST_F(ServerMetricsTest, SeriesWithLabelsAppearWithTheirFirstEvent) {
   EXPECT_THAT(phases(), ElementsAre("encode_image"));
 }
 
-TEST_F(ServerMetricsTest, FailuresOfAMethodAreAtZeroFromItsFirstCall) {
+TEST_F(ServerMetricsTest, WhatAlertsCountIsAtZeroFromAMethodsFirstCall) {
   metrics_.RpcStarted(Method::kReason);
   const Scrape scrape = Collect();
-  EXPECT_THAT(scrape.families.at("cooper_errors_total").labels,
-              ElementsAre("method", "reason"));
-  EXPECT_EQ(scrape.Sum("cooper_errors_total"), 0);
+  const auto values = [&](const std::string& name, const std::string& label) {
+    std::set<std::string> values;
+    for (const Scrape::Sample& sample : scrape.samples) {
+      if (sample.name != name) continue;
+      EXPECT_EQ(sample.labels.at("method"), "Reason");
+      EXPECT_EQ(sample.value, 0);
+      values.insert(sample.labels.at(label));
+    }
+    return values;
+  };
+  EXPECT_THAT(values("cooper_errors_total", "reason"),
+              ElementsAre("encode", "engine", "gpu_memory", "numeric"));
+  EXPECT_THAT(values("cooper_rejections_total", "reason"),
+              ElementsAre("client_limit", "memory_pressure", "queue_full",
+                          "queue_timeout"));
+  EXPECT_THAT(values("cooper_requests_total", "code"),
+              ElementsAre("INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE"));
+}
+
+TEST_F(ServerMetricsTest, RetriesAndEvictionsAreAtZeroFromTheStart) {
+  const Scrape scrape = Collect();
+  EXPECT_THAT(scrape.families.at("cooper_gpu_memory_retries_total").labels,
+              ElementsAre("phase"));
+  EXPECT_THAT(scrape.families.at("cooper_sessions_evicted_total").labels,
+              ElementsAre("reason"));
 }
 
 TEST_F(ServerMetricsTest, AnIdleScrapeIsSmall) {
