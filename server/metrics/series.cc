@@ -11,17 +11,18 @@ using prometheus::Labels;
 using prometheus::Registry;
 using Buckets = Histogram::BucketBoundaries;
 
-// From the fastest token on the demo checkpoint to the slowest step on a CPU,
-// in seconds; neighbours differ by a factor of at most 2.
+// Tokens, engine steps, work in a phase and cancellations, in seconds: from the
+// fastest token of the demo checkpoint to the slowest step on a CPU. Neighbours
+// differ by a factor of at most 2.
 const Buckets& StepBuckets() {
   static const Buckets kBuckets = {
       0.0001, 0.0002, 0.0003, 0.0005, 0.00075, 0.001, 0.002, 0.003, 0.005,
       0.0075, 0.01,   0.02,   0.03,   0.05,    0.075, 0.1,   0.2,   0.3,
-      0.5,    0.75,   1,      2,      5,       10,    30};
+      0.5,    0.75,   1,      2,      4,       8,     15,    30};
   return kBuckets;
 }
 
-// Whole requests and maps, and waiting for them.
+// Requests, queueing, first tokens and maps, in seconds, as finely.
 const Buckets& RequestBuckets() {
   static const Buckets kBuckets = {
       0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.3, 0.5, 0.75, 1,
