@@ -135,12 +135,13 @@ def health(board):
                [(None, "red"), (1, "green")])
     board.stat("Requests",
                 "Requests finished per second, all methods.", "reqps",
-               rate("cooper_requests_total"), [(None, "blue")])
+               f"{rate('cooper_requests_total')} or vector(0)",
+               [(None, "blue")])
     board.stat("Faults", "Share of requests that fail by the server's fault: "
                "INTERNAL, UNAVAILABLE, RESOURCE_EXHAUSTED. The objective is "
                "0.5 %.", "percentunit",
                f"{rate('cooper_requests_total', labels=FAULT)} / "
-               f"({rate('cooper_requests_total')} > 0)",
+               f"({rate('cooper_requests_total')} > 0) or vector(0)",
                [(None, "green"), (0.005, "orange"), (0.03, "red")])
     board.stat("Longest standstill", "Time since the last engine step, of the "
                "engines that have running requests.", "s",

@@ -14,13 +14,14 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
 
 // civetweb asks for thread stacks of 100 KiB, and has no option for more. glibc
 // takes the thread-local storage of all linked libraries out of a thread's
-// stack: 175 KiB in the CUDA build, of which 92 KiB are cublasLt's. A thread
+// stack: 185 KiB in the CUDA build, of which 92 KiB are cublasLt's. A thread
 // then cannot start, or runs out of its stack. This definition precedes glibc's
 // in the whole process and gives every thread that asks for less 1 MiB of
 // address space.
@@ -49,7 +50,7 @@ std::string ListeningPorts(const base::ListenAddress& listen) {
 }
 
 bool IsIpv6(const base::ListenAddress& listen) {
-  return listen.host.front() == '[';
+  return absl::StartsWith(listen.host, "[");
 }
 
 }  // namespace

