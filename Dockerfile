@@ -51,6 +51,7 @@ LABEL org.opencontainers.image.title="cooper-server" \
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
       ca-certificates \
+      libcivetweb1 \
       libcurl4 \
       libgrpc++1.51 \
       libjpeg62-turbo \
@@ -59,6 +60,7 @@ RUN apt-get update \
       libpcre2-8-0 \
       libpng16-16 \
       libprometheus-cpp-core1.0 \
+      libprometheus-cpp-pull1.0 \
       libprotobuf32 \
       libssl3 \
       libutf8proc2 \

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Writes cooper.json, the Grafana dashboard, beside itself.
 
-The dashboard is for whoever is on call, from the top down: is it up, is it
-fast, is it full, what fails, where does the time go, what does the process
-use, how is the card. Change it here, run this, and commit both (a test compares them).
+The dashboard is for the engineer on call, from the top down: health, latency,
+saturation, errors, time per phase, process, GPU. Change it here, run this, and
+commit both (a test compares them).
 """
 
 import json
@@ -35,9 +35,9 @@ def quantiles(metric, by=""):
              f"{legend}p{q * 100:g}") for q in (0.5, 0.95, 0.99)]
 
 
-def card(field):
-    """A field of NVIDIA's DCGM exporter, for the cards of the chosen replicas:
-    it names the pod that has the card, not the replica."""
+def gpu(field):
+    """A field of NVIDIA's DCGM exporter, for the GPUs of the chosen replicas:
+    the exporter names the pod that has the GPU, not the replica."""
     return (f"DCGM_FI_DEV_{field} and on (namespace, pod) "
             f"cooper_engine_up{{{MATCH}}}")
 
@@ -116,32 +116,35 @@ class Board:
 FAULT = 'code=~"INTERNAL|UNAVAILABLE|RESOURCE_EXHAUSTED"'
 
 
-def up(board):
-    board.row("Is it up?")
-    board.stat("Alerts", "Alerts of these jobs that are firing now. What to do "
-               "about each is in docs/operate.md.", "short",
+def health(board):
+    board.row("Health")
+    board.stat("Alerts", "Alerts of these jobs that fire now. docs/operate.md "
+               "has the runbook of each.", "short",
                'count(ALERTS{alertname=~"Cooper.+", alertstate="firing", '
                'job=~"$job"}) or vector(0)', [(None, "green"), (1, "red")])
     board.stat("Replicas", "Replicas that Prometheus reaches.", "short",
                f"sum (up{{{MATCH}}} and on (job, instance) "
                f"cooper_ready{{{MATCH}}}) or vector(0)",
                [(None, "red"), (1, "blue")])
-    board.stat("Ready", "Share of the replicas seen that take requests.",
+    board.stat("Ready", "Share of the scraped replicas that accept requests.",
                "percentunit", gauge("cooper_ready", how="avg"),
                [(None, "red"), (0.5, "orange"), (1, "green")])
-    board.stat("Engines up", "Share of the replicas seen whose engine works.",
+    board.stat("Engines up",
+                "Share of the scraped replicas whose engine is operational.",
                "percentunit", gauge("cooper_engine_up", how="avg"),
                [(None, "red"), (1, "green")])
-    board.stat("Requests", "Requests that end, a second, all methods.", "reqps",
-               rate("cooper_requests_total"), [(None, "blue")])
+    board.stat("Requests",
+                "Requests finished per second, all methods.", "reqps",
+               f"{rate('cooper_requests_total')} or vector(0)",
+               [(None, "blue")])
     board.stat("Faults", "Share of requests that fail by the server's fault: "
                "INTERNAL, UNAVAILABLE, RESOURCE_EXHAUSTED. The objective is "
                "0.5 %.", "percentunit",
                f"{rate('cooper_requests_total', labels=FAULT)} / "
-               f"({rate('cooper_requests_total')} > 0)",
+               f"({rate('cooper_requests_total')} > 0) or vector(0)",
                [(None, "green"), (0.005, "orange"), (0.03, "red")])
-    board.stat("Longest standstill", "Of the engines with work: time since the "
-               "last step.", "s",
+    board.stat("Longest standstill", "Time since the last engine step, of the "
+               "engines that have running requests.", "s",
                f"max ((time() - cooper_engine_last_step_timestamp_seconds{{{MATCH}}}) "
                f"and on (job, instance) (cooper_requests_running{{{MATCH}}} > 0)) "
                "or vector(0)",
@@ -151,197 +154,208 @@ def up(board):
                [(None, "orange"), (600, "green")])
 
 
-def fast(board):
-    board.row("Is it fast?")
-    board.graph("First token", "From admission to the first token of a "
-                "request, waiting included.", "s",
+def latency(board):
+    board.row("Latency")
+    board.graph("First token",
+                "Time from admission to the first generated token "
+                "of a request, queueing included.", "s",
                 quantiles("cooper_time_to_first_token_seconds"))
-    board.graph("Between tokens", "From one token of a text to the next: what "
-                "a reader sees as speed.", "s",
+    board.graph("Between tokens", "Time between two generated tokens of a "
+                "request.", "s",
                 quantiles("cooper_time_per_output_token_seconds"))
-    board.graph("One map, 95th percentile", "From a map's start to its last "
-                "flow step, by kind.", "s",
+    board.graph("One map, 95th percentile",
+                "Time from the start of a map or an "
+                "image to its last denoising step, by kind.", "s",
                 quantiles("cooper_map_duration_seconds", "kind")[1:2])
-    board.graph("Whole request, 95th percentile", "From an RPC's start to its "
-                "end, by method; requests that ended well.", "s",
+    board.graph("Whole request, 95th percentile", "Time of an RPC, by method; "
+                "successful requests only.", "s",
                 [("histogram_quantile(0.95, " + rate(
                     "cooper_request_duration_seconds_bucket", "le, method",
                     'code="OK"') + ")", "{{method}}")])
-    board.graph("Wait in the queue", "From admission to the first work.", "s",
+    board.graph("Wait in the queue", "Time from admission to the start.", "s",
                 quantiles("cooper_queue_duration_seconds"))
-    board.graph("After a cancel", "From seeing that the caller is gone to the "
-                "slot being free.", "s",
+    board.graph("After a cancel",
+                "Time from a cancellation to the release of the "
+                "request's KV cache.", "s",
                 quantiles("cooper_cancel_latency_seconds"))
 
 
-def full(board):
-    board.row("Is it full?")
-    board.graph("Queue and running", "Admitted requests that wait, and those "
-                "that hold memory on the device.", "short",
+def saturation(board):
+    board.row("Saturation")
+    board.graph("Queue and running", "Requests in the queue, and requests that "
+                "hold KV cache.", "short",
                 [(gauge("cooper_queue_depth", "instance"),
                   "{{instance}} waiting"),
                  (gauge("cooper_requests_running", "instance"),
                   "{{instance}} running")])
-    board.graph("KV cache", "Used part of each replica's KV cache. Near 100 % "
-                "requests wait or are refused.", "percentunit",
+    board.graph("KV cache",
+                "Share of each replica's KV cache in use. Near 100 % "
+                "requests wait or are rejected.", "percentunit",
                 [(gauge("cooper_kv_cache_usage_ratio", "instance"),
                   "{{instance}}")], max=1)
-    board.graph("Batch size, mean", "Items that one engine step served "
-                "together, by the step's kind.", "short",
+    board.graph("Batch size, mean", "Items in the batch of an engine step, "
+                "by phase.", "short",
                 [(mean("cooper_batch_size", "phase"), "{{phase}}")])
-    board.graph("In flight", "RPCs begun and not ended, by method.", "short",
+    board.graph("In flight",
+                "RPCs started and not finished, by method.", "short",
                 [(gauge("cooper_requests_in_flight", "method"),
                   "{{method}}")], stack=True)
-    board.graph("Waiting for readers", "Bytes of events that slow readers have "
-                "not taken yet.", "bytes",
+    board.graph("Waiting for readers", "Bytes of events that wait for their "
+                "readers.", "bytes",
                 [(gauge("cooper_stream_buffer_bytes", "instance"),
                   "{{instance}}")])
-    board.graph("Decoded input images", "Raster bytes of input images held "
-                "now.", "bytes",
+    board.graph("Decoded input images",
+                "Memory of decoded input images.", "bytes",
                 [(gauge("cooper_image_decode_bytes_in_use", "instance"),
                   "{{instance}}")])
-    board.graph("Who holds the KV cache", "Bytes of requests, of the beginnings "
-                "kept for others, and of conversations between their turns. The "
-                "last two give way to requests.", "bytes",
+    board.graph("KV cache by holder", "KV cache of requests, of the prefix "
+                "cache, and of idle conversation sessions. The last two are "
+                "evicted for requests.", "bytes",
                 [(gauge("cooper_kv_cache_bytes"), "requests"),
                  (gauge("cooper_prefix_cache_bytes"), "prefix cache"),
-                 (gauge("cooper_session_bytes"), "conversations")],
+                 (gauge("cooper_session_bytes"), "sessions")],
                 width=6, stack=True)
-    board.graph("Found in the prefix cache", "Share of the tokens of texts and "
-                "images that were looked for and need not be computed.",
+    board.graph("Prefix cache hit rate", "Share of the looked-up tokens that "
+                "were found in the prefix cache and need no prefill.",
                 "percentunit",
                 [(f"{rate('cooper_prefix_cache_hits_total')} / "
                   f"({rate('cooper_prefix_cache_queries_total')} > 0)",
-                  "found")], width=6, max=1)
-    board.graph("Conversations", "Conversations that are kept.", "short",
+                  "hit rate")], width=6, max=1)
+    board.graph("Sessions", "Conversation sessions held.", "short",
                 [(gauge("cooper_sessions", "instance"), "{{instance}}")],
                 width=6)
-    board.graph("Dropped from the KV cache", "Beginnings that gave way to "
-                "others or to requests, and conversations by the reason why "
-                "they were dropped.", "ops",
+    board.graph("Evicted from the KV cache", "Prefixes evicted for other "
+                "prefixes or for requests, and sessions by the reason of their "
+                "eviction.", "ops",
                 [(rate("cooper_prefix_cache_evictions_total"),
                   "prefix cache"),
                  (rate("cooper_sessions_evicted_total", "reason"),
-                  "conversations: {{reason}}")], width=6, stack=True)
-    board.graph("GPU memory of the server", "In tensors, taken for tensors, and "
-                "free on the GPU. Only with a GPU.", "bytes",
+                  "sessions: {{reason}}")], width=6, stack=True)
+    board.graph("GPU memory of the server",
+                "Allocated for tensors, reserved by "
+                "the tensor allocator, and free. Only with a GPU.", "bytes",
                 [(gauge("cooper_gpu_memory_allocated_bytes", "instance"),
                   "{{instance}} allocated"),
                  (gauge("cooper_gpu_memory_reserved_bytes", "instance"),
                   "{{instance}} reserved"),
                  (gauge("cooper_gpu_memory_free_bytes", "instance"),
                   "{{instance}} free")], width=12)
-    board.graph("Batches that ran out of GPU memory", "Their requests were run "
-                "again one by one; those that ran out alone are errors of "
-                "reason gpu_memory.", "ops",
+    board.graph("Batches that ran out of GPU memory",
+                "Batches whose requests were "
+                "run again one by one. Requests that ran out alone are errors "
+                "of reason gpu_memory.", "ops",
                 [(rate("cooper_gpu_memory_retries_total", "phase"),
                   "{{phase}}")], width=12)
 
 
-def fails(board):
-    board.row("What fails?")
-    board.graph("Ends but OK", "Requests that did not end with OK, by status "
+def errors(board):
+    board.row("Errors")
+    board.graph("Not OK", "Requests that did not end with OK, by status "
                 "code.", "reqps",
                 [(rate("cooper_requests_total", "code", 'code!="OK"'),
                   "{{code}}")], stack=True)
-    board.graph("Refused", "Requests refused before any work, by reason.",
+    board.graph("Rejected", "Requests rejected before any work, by reason.",
                 "reqps", [(rate("cooper_rejections_total", "reason"),
                            "{{reason}}")], stack=True)
-    board.graph("Failed in the server", "Requests that failed while being "
-                "worked on, by reason.", "reqps",
+    board.graph("Failed in the server", "Requests that failed while they "
+                "ran, by reason.", "reqps",
                 [(rate("cooper_errors_total", "reason"), "{{reason}}"),
-                 (rate("cooper_nonfinite_total"), "numbers not finite")],
+                 (rate("cooper_nonfinite_total"), "non-finite numbers")],
                 stack=True)
-    board.graph("Ended early", "Requests ended by caller, deadline, slow "
-                "reading or shutdown, by cause and by what was being done.",
+    board.graph("Ended early", "Requests ended by the client, the deadline, a "
+                "stalled reader or shutdown, by cause and phase.",
                 "reqps", [(rate("cooper_cancellations_total", "cause, phase"),
                            "{{cause}} in {{phase}}")], stack=True)
-    board.graph("Images refused", "Input images refused, by reason.", "ops",
+    board.graph("Images rejected", "Input images rejected, by reason.", "ops",
                 [(rate("cooper_image_rejections_total", "reason"),
                   "{{reason}}")], stack=True)
-    board.graph("Stalled readers", "Streams ended because their reader took "
-                "nothing for too long.", "ops",
+    board.graph("Stalled readers", "Streams ended because their reader "
+                "stalled.", "ops",
                 [(rate("cooper_stream_stalls_total", "instance"),
                   "{{instance}}")], stack=True)
-    board.graph("Warnings and errors", "Lines of the log at these levels, a "
+    board.graph("Warnings and errors", "Log lines at these levels per "
                 "second.", "ops",
                 [(rate("cooper_log_messages_total", "level",
                        'level=~"warning|error"'), "{{level}}")], stack=True)
 
 
-def time_spent(board):
-    board.row("Where does the time go?")
-    board.graph("By phase", "Seconds of work in each phase a second: their sum "
-                "is how many workers are busy.", "s",
+def time_per_phase(board):
+    board.row("Time per phase")
+    board.graph("By phase",
+                "Seconds of work in each phase per second: their sum "
+                "is the number of busy workers.", "s",
                 [(rate("cooper_phase_duration_seconds_sum", "phase"),
                   "{{phase}}")], width=12, stack=True)
-    board.graph("Engine steps, 95th percentile", "Time of one engine step by "
-                "kind: text cannot flow faster than the longest lets it.", "s",
+    board.graph("Engine steps, 95th percentile", "Time of an engine step, by "
+                "phase. Between two tokens of a text there may be a step of "
+                "each phase.", "s",
                 quantiles("cooper_engine_step_duration_seconds", "phase")[1:2],
                 width=12)
-    board.graph("Engine steps", "Steps that the engines run, by kind.", "ops",
+    board.graph("Engine steps", "Engine steps per second, by phase.", "ops",
                 [(rate("cooper_engine_steps_total", "phase"), "{{phase}}")],
                 width=6, stack=True)
-    board.graph("Tokens", "Prompt tokens read and tokens written a second.",
-                "ops", [(rate("cooper_prompt_tokens_total"), "read"),
-                        (rate("cooper_generation_tokens_total"), "written")],
+    board.graph("Tokens", "Prompt tokens and generated tokens per second.",
+                "ops", [(rate("cooper_prompt_tokens_total"), "prompt"),
+                        (rate("cooper_generation_tokens_total"), "generated")],
                 width=6)
-    board.graph("Maps", "Maps and pictures drawn, by kind.", "ops",
+    board.graph("Maps", "Maps and images generated, by kind.", "ops",
                 [(rate("cooper_images_generated_total", "kind"), "{{kind}}")],
                 width=6, stack=True)
-    board.graph("Flow steps", "Steps of maps, summed over the maps of a batch.",
-                "ops", [(rate("cooper_diffusion_steps_total"), "flow steps")],
+    board.graph("Denoising steps", "Denoising steps, summed over the maps and "
+                "images of a batch.",
+                "ops", [(rate("cooper_denoise_steps_total"), "denoising steps")],
                 width=6)
-    board.graph("One flow step", "Time of one flow step of a batch.", "s",
-                quantiles("cooper_diffusion_step_duration_seconds"))
-    board.graph("Turns of a question", "Texts that the model wrote for one "
-                "question.", "short", quantiles("cooper_reasoning_rounds"))
-    board.graph("Why answers ended", "Requests that ended well, by reason.",
+    board.graph("Denoising step", "Time of a denoising step of a batch.", "s",
+                quantiles("cooper_denoise_step_duration_seconds"))
+    board.graph("Rounds of a request", "Texts generated for a "
+                "request.", "short", quantiles("cooper_reasoning_rounds"))
+    board.graph("Why answers ended", "Successful requests, by reason.",
                 "reqps", [(rate("cooper_finish_reason_total", "reason"),
                            "{{reason}}")], stack=True)
 
 
 def process(board):
-    board.row("What does it use?")
-    board.graph("KV cache bytes", "Used, and the pool's size.", "bytes",
+    board.row("Process")
+    board.graph("KV cache bytes", "KV cache in use, and its size.", "bytes",
                 [(gauge("cooper_kv_cache_bytes", "instance"),
                   "{{instance}} used"),
                  (gauge("cooper_kv_cache_capacity_bytes", "instance"),
                   "{{instance}} size")])
-    board.graph("Resident memory", "Of the process.", "bytes",
+    board.graph("Resident memory", "Resident memory of the process.", "bytes",
                 [(gauge("process_resident_memory_bytes", "instance"),
                   "{{instance}}")])
-    board.graph("Processor", "Cores in use.", "short",
+    board.graph("CPU", "CPU cores in use.", "short",
                 [(rate("process_cpu_seconds_total", "instance"),
                   "{{instance}}")])
-    board.graph("Open files", "Descriptors, sockets included.", "short",
+    board.graph("Open files",
+                "Open file descriptors, including sockets.", "short",
                 [(gauge("process_open_fds", "instance"), "{{instance}}")])
-    board.graph("Start", "How long each stage of loading took.", "s",
+    board.graph("Start", "Time of each stage of loading the model.", "s",
                 [(gauge("cooper_model_load_duration_seconds",
                         "instance, stage"), "{{instance}} {{stage}}")])
-    board.graph("What runs", "Replicas by version, model, device and precision.",
+    board.graph("Versions", "Replicas by version, model, device and precision.",
                 "short",
                 [(gauge("cooper_build_info", "version"), "version {{version}}"),
                  (gauge("cooper_model_info", "model, device, dtype"),
                   "{{model}} on {{device}}, {{dtype}}")])
 
 
-def cards(board):
-    board.row("How is the card?")
-    legend = "{{pod}} card {{gpu}}"
-    board.graph("Card busy", "Share of the time with a kernel on the card, from "
-                "NVIDIA's DCGM exporter.", "percent",
-                [(card("GPU_UTIL"), legend)], width=6, max=100)
-    board.graph("Card memory", "Of the cards of these replicas, from NVIDIA's "
-                "DCGM exporter.", "mbytes",
-                [(card("FB_USED"), f"{legend} used"),
-                 (card("FB_FREE"), f"{legend} free")], width=6)
-    board.graph("Card power", "What the cards draw, from NVIDIA's DCGM "
-                "exporter.", "watt", [(card("POWER_USAGE"), legend)], width=6)
-    board.graph("Card faults", "The last XID error (0: none) and memory errors "
-                "that could not be corrected.", "short",
-                [(card("XID_ERRORS"), f"{legend} XID"),
-                 (card("ECC_DBE_VOL_TOTAL"), f"{legend} memory errors")],
+def gpus(board):
+    board.row("GPU")
+    legend = "{{pod}} GPU {{gpu}}"
+    board.graph("GPU utilisation (DCGM)", "Share of the time with a kernel on "
+                "the GPU, from NVIDIA's DCGM exporter.", "percent",
+                [(gpu("GPU_UTIL"), legend)], width=6, max=100)
+    board.graph("GPU memory (DCGM)", "Memory of the GPUs of these replicas, "
+                "from NVIDIA's DCGM exporter.", "mbytes",
+                [(gpu("FB_USED"), f"{legend} used"),
+                 (gpu("FB_FREE"), f"{legend} free")], width=6)
+    board.graph("GPU power (DCGM)", "Power of the GPUs, from NVIDIA's DCGM "
+                "exporter.", "watt", [(gpu("POWER_USAGE"), legend)], width=6)
+    board.graph("GPU faults (DCGM)", "The last XID error (0: none) and "
+                "uncorrectable memory errors.", "short",
+                [(gpu("XID_ERRORS"), f"{legend} XID"),
+                 (gpu("ECC_DBE_VOL_TOTAL"), f"{legend} memory errors")],
                 width=6)
 
 
@@ -356,13 +370,13 @@ def variable(name, label, query):
 
 def dashboard():
     board = Board()
-    for section in (up, fast, full, fails, time_spent, process, cards):
+    for section in (health, latency, saturation, errors,
+                    time_per_phase, process, gpus):
         section(board)
     return {
         "uid": "cooper-server", "title": "COOPER server",
-        "description": "Spatial reasoning over images: is it up, is it fast, "
-                       "is it full, what fails, where does the time go, "
-                       "how is the card.",
+        "description": "Spatial reasoning over images: health, latency, "
+                       "saturation, errors, time per phase, process, GPU.",
         "tags": ["cooper"], "schemaVersion": 39, "version": 1,
         "editable": False, "graphTooltip": 1, "timezone": "browser",
         "refresh": "30s", "time": {"from": "now-1h", "to": "now"},

@@ -1,7 +1,7 @@
-"""Callers of many kinds for a server: askers, drawers, and the ill-behaved.
+"""Clients of many kinds for a server: questions, maps, and misbehaviour.
 
-What they do covers every metric that the dashboard reads: questions with and
-without maps, single maps, cancels, deadlines that pass, broken images.
+Their calls cover every metric that the dashboard reads: questions with and
+without maps, single maps, cancellations, deadlines that pass, broken images.
 """
 
 import collections

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "absl/status/status.h"
 #include "server/metrics/series.h"
 
 namespace cooper::metrics {
@@ -61,10 +62,17 @@ void ServerMetrics::RpcStarted(Method method) {
   const std::string name = engine::MethodName(method);
   series_->rpc_started.With({{"method", name}}).Increment();
   series_->in_flight.With({{"method", name}}).Increment();
-  // A rate over a series that appears with the value 1 misses that event.
+  // What alerts count exists before its first event: a rate over a series that
+  // appears with a value misses that value.
+  for (const char* code : {"INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE"}) {
+    series_->requests.With({{"method", name}, {"code", code}});
+  }
   for (const engine::ErrorRow& row : engine::ErrorTable()) {
+    const prometheus::Labels labels = {{"method", name}, {"reason", row.label}};
     if (row.end == engine::EndKind::kFailure) {
-      series_->errors.With({{"method", name}, {"reason", row.label}});
+      series_->errors.With(labels);
+    } else if (row.code == absl::StatusCode::kResourceExhausted) {
+      series_->rejections.With(labels);
     }
   }
 }

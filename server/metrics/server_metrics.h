@@ -24,9 +24,10 @@ enum class LoadStage { kLoad, kWarmUp };
 
 // All metrics of the server (names and meanings: docs/metrics.md), built on a
 // given registry. Label values are closed sets, the names of the engine's
-// enums. A series without labels exists from the start; one with labels appears
-// with its first event, and what is counted for failures of a method with its
-// first call, so that a rate sees their first increment.
+// enums. A series without labels exists from the start. One with labels appears
+// with its first event, except for those that alerts count, so that a rate sees
+// their first increment: a method's failures and overload rejections exist from
+// its first call, GPU memory retries and session evictions from the start.
 //
 // Accounting identity, exact at rest, per method:
 //   rpc_started = sum over codes of requests + in flight, and
@@ -72,7 +73,7 @@ class ServerMetrics {
   void Rounds(int turns);
   void Finished(FinishReason reason);
 
-  // Batches of the engine: how many rows or items went together, how long.
+  // An engine step: rows or items in its batch, and its time.
   void BatchRun(BatchKind kind, int batch_size, absl::Duration duration);
   void PhaseRun(Phase phase, absl::Duration duration);
   // A batch ran out of GPU memory: its requests are run again one by one.
@@ -80,20 +81,19 @@ class ServerMetrics {
   void DenoiseSteps(int steps, absl::Duration duration);
   // `kind` is not kReason.
   void MapDrawn(RequestKind kind, absl::Duration duration);
-  // From CancelToken::Cancel's being seen to the slot's being free.
+  // From a cancellation to the release of the request's KV cache.
   void CancelLatency(absl::Duration duration);
 
-  // What requests hold of the KV cache, and its size.
+  // KV cache in use by requests, and its size.
   void SetKv(int64_t used_bytes, int64_t capacity_bytes);
-  // Of the GPU that the model is on; without one there are no such series.
+  // Memory of the model's GPU; without one there are no such series.
   void SetGpuMemory(int64_t allocated_bytes, int64_t reserved_bytes,
                     int64_t free_bytes);
-  // What the prefix cache holds beside them.
+  // KV cache held by the prefix cache, not part of the above.
   void SetPrefixCacheBytes(int64_t bytes);
-  // Since the last call: tokens that might have been in it, those that were,
-  // entries dropped.
+  // Since the last call: tokens looked up, tokens found, prefixes evicted.
   void PrefixCacheUsed(int64_t queried, int64_t hits, int64_t evictions);
-  // Conversations that are kept, and the KV cache of those.
+  // Conversation sessions held, and their KV cache.
   void SetSessions(int sessions, int64_t bytes);
   void SessionsEvicted(SessionEviction reason, int64_t count);
   void SetEngineUp(bool up);
@@ -108,7 +108,7 @@ class ServerMetrics {
   // Spans of traces that a collector took (`exported`), or that were lost.
   void SpansEnded(int64_t spans, bool exported);
 
-  // Of the certificate that is served; without TLS there is no such series.
+  // Expiry of the served certificate; without TLS there is no such series.
   void SetTlsCertExpiry(absl::Time expiry);
 
   // Facts, once.

@@ -12,7 +12,7 @@ import sys
 from xml.sax.saxutils import escape
 
 # In the order of a request.
-PHASES = ("decode_image", "vit", "vae_encode", "prefill", "decode", "diffusion",
+PHASES = ("decode_image", "vit", "vae_encode", "prefill", "decode", "denoise",
           "vae_decode", "encode_image")
 COLOURS = ("#3b6fb6", "#d9822b", "#3a9a5b", "#b8446a", "#7a5bb5", "#8a6d3b",
            "#2a9d9d", "#8b8f98")
@@ -167,8 +167,8 @@ def draw_latency(load):
 
 def draw_phases(load):
     names = PHASES
-    picture = Picture(960, 360, "Where the time goes: work for one request, "
-                      "by phase and number of callers")
+    picture = Picture(960, 360, "Time per phase: work for one request, by "
+                      "number of clients")
     rows = []
     for result in load["closed"]:
         done = max(1, result["ended"])
@@ -182,12 +182,12 @@ def draw_phases(load):
         picture.line(x, top - 8, x, bottom, "grid")
         picture.text(x, bottom + 18, number(mark), "middle", "quiet")
     picture.text(left + width / 2, bottom + 42,
-                 "milliseconds of the server's work a request (a wave counts "
-                 "once for all in it)", "middle")
-    for i, (callers, values) in enumerate(rows):
+                 "milliseconds of the server's work per request (a batch counts "
+                 "once for all requests in it)", "middle")
+    for i, (clients, values) in enumerate(rows):
         y = top + step * i
-        noun = "caller" if callers == 1 else "callers"
-        picture.text(left - 10, y + 19, f"{callers} {noun}", "end")
+        noun = "client" if clients == 1 else "clients"
+        picture.text(left - 10, y + 19, f"{clients} {noun}", "end")
         x = left
         for value, colour in zip(values, COLOURS):
             length = width * value / marks[-1]

@@ -50,7 +50,7 @@ def test_axes_are_named_and_every_value_is_drawn(pictures):
     assert pictures["throughput"].count("<circle") == 3 * 3
     assert pictures["latency"].count("<circle") == 2 * 3 * 2
     assert "seconds to the first text" in pictures["latency"]
-    assert "4 callers" in pictures["phases"]
+    assert "4 clients" in pictures["phases"]
 
 
 @pytest.mark.parametrize("highest", [0.0, 0.003, 1.0, 4.3, 999.0])

@@ -7,13 +7,20 @@ import select
 import signal
 import ssl
 import subprocess
+import sys
 import time
 import urllib.request
 
+import grpc
 import pytest
 import yaml
 
-from conftest import ROOT, metrics, panel_expressions, render, rules, run
+from conftest import (DEPLOY, ROOT, metrics, panel_expressions, render, rules,
+                      run)
+
+sys.path.insert(0, str(DEPLOY / "observe"))
+# pylint: disable=wrong-import-position
+import load  # noqa: E402
 
 START_SECONDS = 60
 SUFFIXES = ("_bucket", "_sum", "_count")
@@ -43,33 +50,79 @@ def manifest_flags():
     return pod["containers"][0]["args"]
 
 
+def read(address):
+    with urllib.request.urlopen(f"http://{address}/metrics",
+                                timeout=10) as answer:
+        return answer.read().decode()
+
+
+def call(target, certificate):
+    """One call of each kind that the load generator knows: a question, maps, a
+    cancel, a deadline that passes, a broken image."""
+    kinds = [deed for deed, _ in load.DEEDS]
+    trust = grpc.ssl_channel_credentials(
+        (certificate / "cert.pem").read_bytes())
+    for deed in kinds:
+        calls = load.Load(target, credentials=trust, deeds=[(deed, 1)])
+        calls.set_callers(1)
+        give_up = time.monotonic() + START_SECONDS
+        while not calls.ends:
+            assert time.monotonic() < give_up, deed.__name__
+            time.sleep(0.05)
+        calls.stop()
+
+
 @pytest.fixture(scope="module")
-def scrape(bin_folder, certificate):
-    """Text of /metrics of a server that has just become ready, started as in
-    the cluster, but with TLS, the scripted model and on free ports."""
+def scrapes(bin_folder, certificate):
+    """Texts of /metrics of a server that has just become ready, and once it has
+    been called. It is started as in the cluster, but with TLS, the scripted
+    model and on free ports."""
     process = subprocess.Popen(
         [bin_folder / "cooper_server", *manifest_flags(),
-         f"--fake_model={ROOT / 'tests/data/fake/script.json'}",
+         f"--fake_model={ROOT / 'tests/data/fake/integration.json'}",
          f"--tls_cert={certificate}/cert.pem",
          f"--tls_key={certificate}/key.pem",
          "--listen=127.0.0.1:0", "--metrics_listen=127.0.0.1:0"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
-        (address,) = re.findall(r"metrics=(\S+)", ready_line(process))
-        with urllib.request.urlopen(f"http://{address}/metrics",
-                                    timeout=10) as answer:
-            yield answer.read().decode()
+        target, address = re.search(r"grpc=(\S+) metrics=(\S+)",
+                                    ready_line(process)).groups()
+        idle = read(address)
+        call(target, certificate)
+        yield idle, read(address)
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0
 
 
+@pytest.fixture(scope="module")
+def idle(scrapes):
+    return scrapes[0]
+
+
+@pytest.fixture(scope="module")
+def scrape(scrapes):
+    return scrapes[1]
+
+
 def exported(scrape_text):
     """Names of the time series in a scrape, and of those of others: what
     Prometheus makes itself, and what NVIDIA's DCGM exporter writes."""
-    card = (ROOT / "tests/deploy/dcgm.prom").read_text()
+    gpu = (ROOT / "tests/deploy/dcgm.prom").read_text()
     return {"up", "ALERTS", *re.findall(r"^([a-zA-Z_]\w*)[ {]",
-                                        scrape_text + card, re.M)}
+                                        scrape_text + gpu, re.M)}
+
+
+def test_a_scrape_of_an_idle_server_is_small(idle):
+    assert len(idle.encode()) < 64 << 10
+
+
+def test_a_series_with_labels_that_no_alert_counts_appears_with_its_first_event(
+        idle, scrape):
+    for series in ('cooper_requests_total{code="OK",method="Reason"}',
+                   'cooper_engine_steps_total{phase="denoise"}'):
+        assert series not in idle
+        assert series in scrape
 
 
 def test_the_dashboard_reads_nothing_that_is_not_exported(scrape):
@@ -113,11 +166,11 @@ def test_the_expiry_is_that_of_the_certificate(scrape, certificate):
     assert float(line) == ssl.cert_time_to_seconds(said.partition("=")[2])
 
 
-def test_every_line_of_the_log_is_counted(scrape):
+def test_every_line_of_the_log_is_counted(idle):
     """Until it is ready the server has said where it listens and what it has
     loaded."""
     counts = dict(re.findall(r'^cooper_log_messages_total\{level="(\w+)"\} (\d+)$',
-                             scrape, re.M))
+                             idle, re.M))
     assert counts == {"info": "2", "warning": "0", "error": "0"}
 
 

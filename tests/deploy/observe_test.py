@@ -44,13 +44,13 @@ def test_it_says_where_to_look_and_how_calls_ended(picture):
 def test_every_panel_is_in_the_picture(picture):
     shown = words(picture[1])
     for panel in panels():
-        assert (panel["title"] in shown) != panel["title"].startswith("Card ")
+        assert (panel["title"] in shown) != panel["title"].endswith("(DCGM)")
 
 
-def test_only_the_row_of_the_card_is_without_data(picture):
+def test_only_the_row_of_the_gpu_is_without_data(picture):
     shown = words(picture[1])
     assert shown.count("no data here") == 1
-    assert shown[shown.index("no data here") - 1] == "How is the card?"
+    assert shown[shown.index("no data here") - 1] == "GPU"
     assert "no data" not in shown
 
 

@@ -98,6 +98,9 @@ def grace_period():
     for name in PODS:
         needed = _prestop_seconds(name) + _flag_seconds("--drain_timeout", name)
         assert _pod(name)["terminationGracePeriodSeconds"] >= needed + 10, name
+        # With real weights a question takes minutes.
+        if "--device=cuda:0" in _server(name)["args"]:
+            assert _flag_seconds("--drain_timeout", name) >= 300, name
 
 
 def exit_codes():
@@ -297,6 +300,13 @@ def service_config():
     assert config["healthCheckConfig"] == {"serviceName": "readiness"}
     assert config["retryThrottling"]["maxTokens"] > 0
     (method,) = config["methodConfig"]
+    # Every service of ours; health checks are the channel's own.
+    protos = [path.read_text() for path in (ROOT / "proto").rglob("*.proto")]
+    services = {f"{re.search('^package (.+);', text, re.M)[1]}.{service}"
+                for text in protos
+                for service in re.findall(r"^service (\w+)", text, re.M)}
+    assert ({name["service"] for name in method["name"]}
+            == services - {"grpc.health.v1.Health"})
     retry = method["retryPolicy"]
     assert retry["retryableStatusCodes"] == ["UNAVAILABLE"]
     assert retry["maxAttempts"] == 3

@@ -1,6 +1,7 @@
 """Scrape configuration and alert rules, by promtool."""
 
 import re
+import runpy
 
 import pytest
 import yaml
@@ -39,9 +40,19 @@ def test_every_alert_says_what_it_is_and_where_to_read_on(rule):
     assert rule["labels"]["severity"] in ("critical", "warning")
     assert {"summary", "description", "runbook_url"} <= set(rule["annotations"])
     page, anchor = rule["annotations"]["runbook_url"].split("#")
-    headings = re.findall(r"^#+ (.*)$", (ROOT / page).read_text(), re.M)
+    host, path = re.fullmatch(r"(https://[^/]+)/(.+)", page).groups()
+    assert host and path == "docs/operate.md"
+    headings = re.findall(r"^#+ (.*)$", (ROOT / path).read_text(), re.M)
     assert anchor == rule["alert"].lower()
     assert rule["alert"] in headings
+
+
+def test_the_address_of_all_runbooks_is_set_at_once():
+    script = runpy.run_path(str(DEPLOY / "prometheus/rule_object.py"))
+    text = script["with_runbooks"](RULES.read_text(), "https://git.here/page")
+    pages = re.findall(r"runbook_url: (\S+)", text)
+    assert pages == [f"https://git.here/page#{alert.lower()}"
+                     for alert in ALERTS]
 
 
 def test_every_recording_is_named_by_level_metric_and_operation():

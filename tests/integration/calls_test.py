@@ -188,7 +188,7 @@ def test_cancel_in_the_middle_of_a_map(server):
         after = server.scrape_at_rest()
     assert moved(before, after, "cooper_cancellations_total", cause="client",
                  method="EstimateDepth", phase="denoise") == 1
-    assert moved(before, after, "cooper_diffusion_steps_total") < 999
+    assert moved(before, after, "cooper_denoise_steps_total") < 999
 
 
 def test_deadline_in_the_middle_of_a_text(server):

@@ -283,7 +283,7 @@ def test_a_connection_that_is_gone_frees_its_slot():
             await_event(call, "map_progress")
         after = server.scrape_at_rest()
         assert after.sum("cooper_cancellations_total", cause="client") == 1
-        assert after.sum("cooper_diffusion_steps_total") < 999
+        assert after.sum("cooper_denoise_steps_total") < 999
 
 
 def test_a_connection_past_its_age_lets_its_call_end():

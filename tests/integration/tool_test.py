@@ -95,7 +95,7 @@ def test_bench_counts_what_the_server_counts(server, loop, tmp_path):
     assert moved("cooper_generation_tokens_total") == \
         everything["output_tokens"] > 0
     assert moved("cooper_images_generated_total") == everything["maps"] > 0
-    assert moved("cooper_diffusion_steps_total") == everything["denoise_steps"]
+    assert moved("cooper_denoise_steps_total") == everything["denoise_steps"]
     times = everything["measures"]["request_seconds"]
     assert times["count"] == 24
     assert 0 < times["p50"] <= times["p99"] <= times["max"]

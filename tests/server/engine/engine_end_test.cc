@@ -373,7 +373,7 @@ TEST(EngineEndTest, CountsAreZeroAtRestAndTellWhatWasDone) {
   harness.AwaitLastStep(harness.clock().Now());
   EXPECT_EQ(harness.Metric("cooper_kv_cache_bytes"), 0);
   EXPECT_EQ(harness.Metric("cooper_images_generated_total"), 2);
-  EXPECT_EQ(harness.Metric("cooper_diffusion_steps_total"), 6);
+  EXPECT_EQ(harness.Metric("cooper_denoise_steps_total"), 6);
   EXPECT_EQ(harness.Metric("cooper_reasoning_rounds"), 1);
   EXPECT_EQ(harness.Metric("cooper_finish_reason_total", "answered"), 1);
   EXPECT_EQ(harness.Metric("cooper_time_to_first_token_seconds"), 1);

@@ -2,8 +2,10 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
+
+#include <utility>
 
 namespace cooper::testing {
 
@@ -11,9 +13,9 @@ RawClient::RawClient(int port, bool six)
     : socket_(socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   const timeval limit = {10, 0};
   const int on = 1;
-  setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-  setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-  setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+  setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+  setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   sockaddr_in four = {};
   four.sin_family = AF_INET;
   four.sin_port = htons(static_cast<uint16_t>(port));
@@ -23,30 +25,33 @@ RawClient::RawClient(int port, bool six)
   large.sin6_port = four.sin_port;
   large.sin6_addr = in6addr_loopback;
   const int failed =
-      six ? connect(socket_.get(), reinterpret_cast<sockaddr*>(&large),
-                    sizeof(large))
-          : connect(socket_.get(), reinterpret_cast<sockaddr*>(&four),
-                    sizeof(four));
-  if (failed != 0) socket_ = metrics::FileDescriptor();
+      six ? connect(socket_, reinterpret_cast<sockaddr*>(&large), sizeof(large))
+          : connect(socket_, reinterpret_cast<sockaddr*>(&four), sizeof(four));
+  connected_ = failed == 0;
+}
+
+RawClient::RawClient(RawClient&& other) noexcept
+    : socket_(std::exchange(other.socket_, -1)), connected_(other.connected_) {}
+
+RawClient::~RawClient() {
+  if (socket_ >= 0) close(socket_);
 }
 
 bool RawClient::Send(absl::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t sent =
-        send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent <= 0) return false;
     bytes.remove_prefix(static_cast<size_t>(sent));
   }
   return true;
 }
 
-void RawClient::EndSending() { shutdown(socket_.get(), SHUT_WR); }
-
 std::string RawClient::ReadAll() {
   std::string all;
   char buffer[65536];
   ssize_t got = 0;
-  while ((got = recv(socket_.get(), buffer, sizeof(buffer), 0)) > 0) {
+  while ((got = recv(socket_, buffer, sizeof(buffer), 0)) > 0) {
     all.append(buffer, static_cast<size_t>(got));
   }
   return all;
@@ -54,13 +59,7 @@ std::string RawClient::ReadAll() {
 
 bool RawClient::WaitForBytes() {
   char byte = 0;
-  return recv(socket_.get(), &byte, 1, MSG_PEEK) == 1;
-}
-
-bool RawClient::PeerClosedSoon() {
-  pollfd polled = {socket_.get(), POLLIN | POLLRDHUP, 0};
-  return poll(&polled, 1, /*timeout=*/5) > 0 &&
-         (polled.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+  return recv(socket_, &byte, 1, MSG_PEEK) == 1;
 }
 
 std::string Exchange(int port, absl::string_view request) {

@@ -4,30 +4,30 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "server/metrics/file_descriptor.h"
 
 namespace cooper::testing {
 
-// A TCP connection that sends what a test wants, bit by bit if need be. Nothing
-// waits for longer than ten seconds.
+// A TCP connection that sends what a test wants. No call blocks for longer than
+// ten seconds without progress.
 class RawClient {
  public:
   // To the loopback address, of IPv6 if `six`. connected() says if it worked.
   explicit RawClient(int port, bool six = false);
+  RawClient(RawClient&& other) noexcept;
+  RawClient& operator=(RawClient&&) = delete;
+  ~RawClient();
 
-  bool connected() const { return socket_.valid(); }
+  bool connected() const { return connected_; }
   // False: the peer takes no more.
   bool Send(absl::string_view bytes);
-  void EndSending();
   // All that comes until the peer closes or resets the connection.
   std::string ReadAll();
   // Waits until something has come; false: nothing does.
   bool WaitForBytes();
-  // Waits up to a few milliseconds for the peer's end of the connection.
-  bool PeerClosedSoon();
 
  private:
-  metrics::FileDescriptor socket_;
+  int socket_;
+  bool connected_ = false;
 };
 
 // Response to `request` on a connection of its own.

@@ -5,8 +5,11 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <map>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/server/metrics/scrape.h"
 
@@ -59,12 +62,75 @@ TEST_F(ServerMetricsTest, SeriesWithLabelsAppearWithTheirFirstEvent) {
   EXPECT_THAT(phases(), ElementsAre("encode_image"));
 }
 
-TEST_F(ServerMetricsTest, FailuresOfAMethodAreAtZeroFromItsFirstCall) {
+TEST_F(ServerMetricsTest, WhatAlertsCountIsAtZeroFromAMethodsFirstCall) {
   metrics_.RpcStarted(Method::kReason);
   const Scrape scrape = Collect();
-  EXPECT_THAT(scrape.families.at("cooper_errors_total").labels,
-              ElementsAre("method", "reason"));
-  EXPECT_EQ(scrape.Sum("cooper_errors_total"), 0);
+  const auto values = [&](const std::string& name, const std::string& label) {
+    std::set<std::string> values;
+    for (const Scrape::Sample& sample : scrape.samples) {
+      if (sample.name != name) continue;
+      EXPECT_EQ(sample.labels.at("method"), "Reason");
+      EXPECT_EQ(sample.value, 0);
+      values.insert(sample.labels.at(label));
+    }
+    return values;
+  };
+  EXPECT_THAT(values("cooper_errors_total", "reason"),
+              ElementsAre("encode", "engine", "gpu_memory", "numeric"));
+  EXPECT_THAT(values("cooper_rejections_total", "reason"),
+              ElementsAre("client_limit", "memory_pressure", "queue_full",
+                          "queue_timeout"));
+  EXPECT_THAT(values("cooper_requests_total", "code"),
+              ElementsAre("INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE"));
+}
+
+TEST_F(ServerMetricsTest, RetriesAndEvictionsAreAtZeroFromTheStart) {
+  const Scrape scrape = Collect();
+  EXPECT_THAT(scrape.families.at("cooper_gpu_memory_retries_total").labels,
+              ElementsAre("phase"));
+  EXPECT_THAT(scrape.families.at("cooper_sessions_evicted_total").labels,
+              ElementsAre("reason"));
+}
+
+// Upper bounds of the buckets of a histogram, in their order.
+std::vector<double> BoundsOf(const Scrape& scrape, const std::string& name) {
+  std::vector<double> bounds;
+  for (const Scrape::Sample& sample : scrape.samples) {
+    if (sample.name != name + "_bucket") continue;
+    const std::string& bound = sample.labels.at("le");
+    if (bound != "+Inf") bounds.push_back(std::stod(bound));
+  }
+  return bounds;
+}
+
+TEST_F(ServerMetricsTest, BucketsOfTimesBeginBelowWhatIsMeasuredAndAreFine) {
+  metrics_.RpcStarted(Method::kReason);
+  metrics_.RpcFinished(Method::kReason, 0, absl::Seconds(1));
+  metrics_.Queued(RequestKind::kReason, absl::Seconds(1));
+  metrics_.BatchRun(BatchKind::kDecode, 1, absl::Seconds(1));
+  metrics_.PhaseRun(Phase::kDecode, absl::Seconds(1));
+  metrics_.MapDrawn(RequestKind::kDepth, absl::Seconds(1));
+  const Scrape scrape = Collect();
+  const std::map<std::string, std::pair<double, double>> ranges = {
+      {"cooper_time_per_output_token_seconds", {0.0001, 30}},
+      {"cooper_engine_step_duration_seconds", {0.0001, 30}},
+      {"cooper_phase_duration_seconds", {0.0001, 30}},
+      {"cooper_denoise_step_duration_seconds", {0.0001, 30}},
+      {"cooper_cancel_latency_seconds", {0.0001, 30}},
+      {"cooper_request_duration_seconds", {0.005, 960}},
+      {"cooper_queue_duration_seconds", {0.005, 960}},
+      {"cooper_time_to_first_token_seconds", {0.005, 960}},
+      {"cooper_map_duration_seconds", {0.005, 960}},
+  };
+  for (const auto& [name, range] : ranges) {
+    const std::vector<double> bounds = BoundsOf(scrape, name);
+    ASSERT_FALSE(bounds.empty()) << name;
+    EXPECT_EQ(bounds.front(), range.first) << name;
+    EXPECT_EQ(bounds.back(), range.second) << name;
+    for (size_t i = 1; i < bounds.size(); ++i) {
+      EXPECT_LE(bounds[i], 2.001 * bounds[i - 1]) << name;
+    }
+  }
 }
 
 TEST_F(ServerMetricsTest, AnIdleScrapeIsSmall) {

@@ -38,7 +38,7 @@ TEST_F(ServiceEndTest, CancelDuringAMapEndsItThere) {
                                                       {"cause", "client"},
                                                       {"phase", "denoise"}}),
             1);
-  EXPECT_LT(scrape.Sum("cooper_diffusion_steps_total"), 999);
+  EXPECT_LT(scrape.Sum("cooper_denoise_steps_total"), 999);
 }
 
 TEST_F(ServiceEndTest, DeadlineDuringTextCountsAsDeadline) {
