@@ -12,7 +12,6 @@
 #include "absl/time/time.h"
 #include "base/logging.h"
 #include "base/status_macros.h"
-#include "server/model_loader.h"
 
 namespace cooper {
 namespace {
@@ -64,9 +63,6 @@ ABSL_FLAG(absl::Duration, session_ttl, EngineOptions{}.session_ttl,
 ABSL_FLAG(int64_t, session_mib, ToMib(EngineOptions{}.session_bytes),
           "Part of --kv_cache_mib that conversations may hold, MiB; -1: a "
           "quarter. [-1, 1048576].");
-ABSL_FLAG(std::string, fake_model, "",
-          "JSON script of a fake model, for tests; instead of a checkpoint.");
-
 ABSL_FLAG(std::string, listen, ServerOptions{}.listen.ToString(),
           "HOST:PORT of gRPC; port 0 picks a free one.");
 ABSL_FLAG(std::string, metrics_listen,
@@ -196,17 +192,6 @@ absl::Status ReadCheckpointFlag(std::vector<std::string>* directories) {
       "checkpoint: no directory in \"", base::Printable(given), "\""));
 }
 
-absl::Status ReadModelFlags(ModelSource* source) {
-  source->fake_script = absl::GetFlag(FLAGS_fake_model);
-  COOPER_RETURN_IF_ERROR(ReadCheckpointFlag(&source->checkpoint_dirs));
-  source->device = absl::GetFlag(FLAGS_device);
-  source->dtype = absl::GetFlag(FLAGS_dtype);
-  source->kv_cache_mib = absl::GetFlag(FLAGS_kv_cache_mib);
-  source->deterministic = absl::GetFlag(FLAGS_deterministic);
-  source->check_weights = absl::GetFlag(FLAGS_check_weights);
-  return source->Validate();
-}
-
 }  // namespace
 
 bool LogsAreJson() { return absl::GetFlag(FLAGS_log_format) == "json"; }
@@ -235,14 +220,20 @@ absl::Status ReadFlags(LifecycleOptions* options) {
   if (options->drain_timeout < absl::ZeroDuration()) {
     return absl::InvalidArgumentError("drain_timeout: must not be negative");
   }
-  ModelSource source;
-  COOPER_RETURN_IF_ERROR(ReadModelFlags(&source));
-  source.append_rows = options->engine.append_tokens;
-  source.flow_rows = options->engine.flow_tokens;
-  options->load = [source](model::LoadProgress* progress) {
-    return LoadModel(source, progress);
-  };
   return absl::OkStatus();
+}
+
+absl::Status ReadModelFlags(const engine::EngineOptions& engine,
+                            ModelSource* source) {
+  COOPER_RETURN_IF_ERROR(ReadCheckpointFlag(&source->checkpoint_dirs));
+  source->device = absl::GetFlag(FLAGS_device);
+  source->dtype = absl::GetFlag(FLAGS_dtype);
+  source->kv_cache_mib = absl::GetFlag(FLAGS_kv_cache_mib);
+  source->deterministic = absl::GetFlag(FLAGS_deterministic);
+  source->check_weights = absl::GetFlag(FLAGS_check_weights);
+  source->append_rows = engine.append_tokens;
+  source->flow_rows = engine.flow_tokens;
+  return source->Validate();
 }
 
 }  // namespace cooper

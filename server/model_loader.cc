@@ -1,11 +1,7 @@
 #include "server/model_loader.h"
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
-#include "base/logging.h"
 #include "base/status_macros.h"
-#include "model/fake/fake_model.h"
 
 #ifdef COOPER_WITH_TORCH
 #include <filesystem>
@@ -16,22 +12,6 @@
 
 namespace cooper {
 namespace {
-
-constexpr int64_t kMaxKvCacheMib = int64_t{1} << 20;
-
-absl::Status CheckDevice(absl::string_view device) {
-  int gpu = 0;
-  absl::string_view number = device;
-  if (device == "auto" || device == "cpu" || device == "cuda" ||
-      (absl::ConsumePrefix(&number, "cuda:") &&
-       absl::SimpleAtoi(number, &gpu) && gpu >= 0)) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("device: must be auto, cpu, cuda or cuda:N, not \"",
-                   base::Printable(device), "\""));
-}
-
 #ifdef COOPER_WITH_TORCH
 // Installed beside the program, or in the source tree that it was built from.
 absl::StatusOr<std::string> FindDemoCheckpoint() {
@@ -51,35 +31,6 @@ absl::StatusOr<std::string> FindDemoCheckpoint() {
 
 }  // namespace
 
-absl::Status ModelSource::Validate() const {
-  if (!fake_script.empty() && !checkpoint_dirs.empty()) {
-    return absl::InvalidArgumentError(
-        "fake_model: cannot be given together with checkpoint");
-  }
-  if (checkpoint_dirs.size() > 2) {
-    return absl::InvalidArgumentError(
-        "checkpoint: at most two directories, comma-separated");
-  }
-  COOPER_RETURN_IF_ERROR(CheckDevice(device));
-  if (dtype != "auto" && dtype != "float32" && dtype != "bfloat16") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("dtype: must be auto, float32 or bfloat16, not \"",
-                     base::Printable(dtype), "\""));
-  }
-  if (kv_cache_mib < 0 || kv_cache_mib > kMaxKvCacheMib) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("kv_cache_mib: must be in [0, ", kMaxKvCacheMib, "], not ",
-                     kv_cache_mib));
-  }
-#ifndef COOPER_WITH_TORCH
-  if (fake_script.empty()) {
-    return absl::InvalidArgumentError(
-        "fake_model: required, since this program was built without libtorch");
-  }
-#endif
-  return absl::OkStatus();
-}
-
 void PrepareProcess([[maybe_unused]] char** argv) {
 #ifdef COOPER_WITH_TORCH
   torch_model::PrepareProcess(argv);
@@ -89,9 +40,6 @@ void PrepareProcess([[maybe_unused]] char** argv) {
 absl::StatusOr<std::unique_ptr<model::UnifiedModel>> LoadModel(
     const ModelSource& source, [[maybe_unused]] model::LoadProgress* progress) {
   COOPER_RETURN_IF_ERROR(source.Validate());
-  if (!source.fake_script.empty()) {
-    return fake::LoadFakeModel(source.fake_script);
-  }
 #ifdef COOPER_WITH_TORCH
   torch_model::LoadOptions options;
   options.checkpoint_dirs = source.checkpoint_dirs;

@@ -46,8 +46,7 @@ ALLOWED = {
     "server/rpc": SERVICES,
     # The protocols share the machinery of a call: deadline, trace, accounting.
     "server/kserve": SERVICES | {"server/rpc"},
-    "server": SERVICES | {"server/rpc", "server/kserve", "model/fake",
-                          "model/torch"},
+    "server": SERVICES | {"server/rpc", "server/kserve", "model/torch"},
     "client": {"proto", "base"},
     "client/report": {"client", "proto", "base"},
     "client/bench": {"client", "proto", "base"},

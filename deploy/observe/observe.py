@@ -26,6 +26,8 @@ def arguments():
     parser.add_argument("--bin", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--program", default="cooper_server",
+                        help="server in --bin")
     parser.add_argument("--keep", action="store_true",
                         help="leave both running until Enter is pressed")
     return parser.parse_known_args()
@@ -58,7 +60,7 @@ def main():
     shutil.rmtree(out / "prometheus", ignore_errors=True)
     (out / "prometheus").mkdir(parents=True)
     server = servers.CooperServer(
-        options.bin / "cooper_server", "--max_running=8", "--max_queue=16",
+        options.bin / options.program, "--max_running=8", "--max_queue=16",
         *server_flags)
     watch = None
     calls = load.Load(server.address)

@@ -78,8 +78,8 @@ def scrapes(bin_folder, certificate):
     been called. It is started as in the cluster, but with TLS, the scripted
     model and on free ports."""
     process = subprocess.Popen(
-        [bin_folder / "cooper_server", *manifest_flags(),
-         f"--fake_model={ROOT / 'tests/data/fake/integration.json'}",
+        [bin_folder / "cooper_fake_server", *manifest_flags(),
+         f"--script={ROOT / 'tests/data/fake/integration.json'}",
          f"--tls_cert={certificate}/cert.pem",
          f"--tls_key={certificate}/key.pem",
          "--listen=127.0.0.1:0", "--metrics_listen=127.0.0.1:0"],

@@ -53,9 +53,9 @@ def prometheus(bin_folder, certificate, tmp_path_factory):
     exporter = http.server.ThreadingHTTPServer(("127.0.0.1", 0), CardPage)
     threading.Thread(target=exporter.serve_forever, daemon=True).start()
     server = servers.CooperServer(
-        bin_folder / "cooper_server", "--max_running=4", "--max_queue=4",
+        bin_folder / "cooper_fake_server", "--max_running=4", "--max_queue=4",
         f"--tls_cert={certificate}/cert.pem", f"--tls_key={certificate}/key.pem",
-        f"--fake_model={ROOT / 'tests/data/fake/integration.json'}")
+        f"--script={ROOT / 'tests/data/fake/integration.json'}")
     trust = grpc.ssl_channel_credentials(
         (certificate / "cert.pem").read_bytes())
     watch = None

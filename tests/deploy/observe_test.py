@@ -23,8 +23,9 @@ def picture(bin_folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("observe")
     done = subprocess.run(
         [sys.executable, DEPLOY / "observe/observe.py", "--bin", bin_folder,
+         "--program", "cooper_fake_server",
          "--out", out, "--seconds", "20", "--slice_ms=20",
-         f"--fake_model={ROOT / 'tests/data/fake/integration.json'}"],
+         f"--script={ROOT / 'tests/data/fake/integration.json'}"],
         text=True, capture_output=True, timeout=110, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout, ElementTree.parse(out / "dashboard.svg").getroot()

@@ -15,7 +15,7 @@ sys.path.insert(0, str(DEPLOY / "observe"))
 # pylint: disable=wrong-import-position
 import servers  # noqa: E402
 
-FAKE = f"--fake_model={ROOT / 'tests/data/fake/script.json'}"
+FAKE = f"--script={ROOT / 'tests/data/fake/script.json'}"
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 VARIANTS = ["base+tls", *sorted(
     f"overlays/{folder.name}" for folder in (KUBERNETES / "overlays").iterdir())]
@@ -41,7 +41,7 @@ def test_the_server_knows_every_flag_of_a_pod(bin_folder, name):
 def test_the_health_services_of_the_probes_are_there(bin_folder):
     asked = {container(name)[probe]["grpc"]["service"] for probe in PROBES
              for name in VARIANTS if "grpc" in container(name)[probe]}
-    server = servers.CooperServer(bin_folder / "cooper_server", FAKE)
+    server = servers.CooperServer(bin_folder / "cooper_fake_server", FAKE)
     try:
         with grpc.insecure_channel(server.address) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
@@ -86,7 +86,7 @@ def tls_server(bin_folder, secrets):
                  for item in container("base+tls")["args"]
                  if "/etc/cooper/" in item]
     assert len(arguments) == 4
-    server = servers.CooperServer(bin_folder / "cooper_server", FAKE, *arguments)
+    server = servers.CooperServer(bin_folder / "cooper_fake_server", FAKE, *arguments)
     yield server
     assert server.stop() == 0
 

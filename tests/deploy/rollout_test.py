@@ -28,8 +28,8 @@ DEEDS = [(load.ask, 3), (load.depth, 1), (load.segment, 1)]
 
 def start(bin_folder, listen):
     return servers.CooperServer(
-        bin_folder / "cooper_server", "--max_connection_age=10m",
-        f"--fake_model={ROOT / 'tests/data/fake/integration.json'}", listen=listen)
+        bin_folder / "cooper_fake_server", "--max_connection_age=10m",
+        f"--script={ROOT / 'tests/data/fake/integration.json'}", listen=listen)
 
 
 def balanced(config=SERVICE_CONFIG):

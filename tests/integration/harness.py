@@ -29,7 +29,7 @@ from grpc_tools import protoc
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("COOPER_BIN", ROOT / "build/release/bin"))
 SERVER_ARGS = shlex.split(os.environ.get(
-    "COOPER_SERVER_ARGS", f"--fake_model={ROOT}/tests/data/fake/integration.json"))
+    "COOPER_SERVER_ARGS", f"--script={ROOT}/tests/data/fake/integration.json"))
 SCENE = ROOT / "tests/data/scenes/000.png"
 READY_SECONDS = 120
 # A client that takes a few KiB unread and not more.
@@ -73,14 +73,21 @@ from google.rpc import error_details_pb2, status_pb2  # noqa: E402
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: E402
 
 
+def program(*arguments):
+    """The server that takes these arguments: that with the scripted model or
+    that with a checkpoint."""
+    scripted = any(argument.startswith("--script=") for argument in arguments)
+    return BIN / ("cooper_fake_server" if scripted else "cooper_server")
+
+
 class Server:
-    """A cooper_server process that is ready."""
+    """A server process that is ready."""
 
     def __init__(self, *arguments):
         # A file, not a pipe: nobody has to read it for the server to go on.
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [BIN / "cooper_server", *SERVER_ARGS, "--listen=127.0.0.1:0",
+            [program(*SERVER_ARGS, *arguments), *SERVER_ARGS, "--listen=127.0.0.1:0",
              "--metrics_listen=127.0.0.1:0", *arguments],
             stdout=subprocess.PIPE, stderr=self.log)
         try:

@@ -11,16 +11,16 @@ import grpc
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from harness import (BIN, ROOT, Server, await_event, depth, details, health_on,
-                     pb, pb_grpc, question, read, serving)
+from harness import (ROOT, Server, await_event, depth, details, health_on,
+                     pb, pb_grpc, program, question, read, serving)
 
 CODE = grpc.StatusCode
-FAKE = f"--fake_model={ROOT}/tests/data/fake/integration.json"
+FAKE = f"--script={ROOT}/tests/data/fake/integration.json"
 
 
 def run(*arguments):
     """Runs a server that is expected to end by itself."""
-    done = subprocess.run([BIN / "cooper_server", *arguments], text=True,
+    done = subprocess.run([program(*arguments), *arguments], text=True,
                           capture_output=True, timeout=60, check=False)
     return done.returncode, done.stdout, done.stderr
 
@@ -45,7 +45,7 @@ def run(*arguments):
     ("--otlp_traces_endpoint=collector:4317", "--otlp_traces_endpoint"),
     ("--trace_sample_ratio=2", "--trace_sample_ratio: must be in [0, 1]"),
     ("--tls_cert=x.pem", "--tls_cert and tls_key"),
-    ("--checkpoint=somewhere", "--fake_model: cannot be given together"),
+    ("--script=", "--script: required"),
     ("stray", 'unexpected argument "stray"'),
 ])
 def test_a_bad_flag_is_one_line_and_exit_code_2(flag, words):
@@ -72,7 +72,7 @@ def test_help_is_exit_code_0():
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["--fake_model=/nowhere.json"], "/nowhere.json"),
+    (["--script=/nowhere.json"], "/nowhere.json"),
     ([FAKE, "--auth_token_file=/nowhere"], "/nowhere"),
     ([FAKE, "--tls_cert=/nowhere.c", "--tls_key=/nowhere.k"], "/nowhere.c"),
 ])
@@ -97,7 +97,7 @@ def test_a_warm_up_that_fails_is_one_line_and_an_exit_code(
     script.write_text(json.dumps(
         {"faults": [{"call": "warm_up", "effect": effect}]}))
     code, out, err = run("--listen=127.0.0.1:0", "--metrics_listen=127.0.0.1:0",
-                         f"--fake_model={script}")
+                         f"--script={script}")
     assert code == exit_code
     assert out == ""
     said = [line for line in err.splitlines() if "listening" not in line]
@@ -174,7 +174,7 @@ def test_all_output_is_json_where_asked():
 
 
 @pytest.mark.parametrize("arguments, exit_code, words", [
-    (["--fake_model=/nowhere.json"], 1, "/nowhere.json"),
+    (["--script=/nowhere.json"], 1, "/nowhere.json"),
     ([FAKE, "--max_running=0"], 2, "--max_running: must be in"),
     ([FAKE, "--nonsense"], 2, "nonsense"),
     ([FAKE, "--max_running=many"], 2, "max_running"),
@@ -196,7 +196,7 @@ def test_what_takes_long_says_how_far_it_is(tmp_path):
     script = tmp_path / "script.json"
     script.write_text('{"delays_us": {"warm_up": 7000000}}')
     # The last of two equal flags holds.
-    with serving("--log_format=json", f"--fake_model={script}") as server:
+    with serving("--log_format=json", f"--script={script}") as server:
         lines = json_lines(server.errors())
         (loading,) = [line for line in lines if line["msg"] == "loading"]
         assert loading["stage"] == "warming up"
@@ -267,7 +267,7 @@ def test_a_failed_device_ends_everything_with_exit_code_3(tmp_path):
     script.write_text('{"faults": [{"call": "decode", "effect": "status", '
                       '"nth": 5}]}')
     # The last of two equal flags holds.
-    server = Server(f"--fake_model={script}")
+    server = Server(f"--script={script}")
     with server.stub() as stub:
         call = stub.Reason(question())
         assert read(call)[1] == CODE.UNAVAILABLE

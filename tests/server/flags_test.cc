@@ -14,7 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "server/model_loader.h"
+#include "server/model_source.h"
 #include "tests/testing/status_matchers.h"
 
 namespace cooper {
@@ -98,7 +98,6 @@ TEST(FlagsTest, HelpShowsTheDefaultOfEveryOption) {
       {"drain_timeout", duration(options.drain_timeout)},
       {"dtype", source.dtype},
       {"encode_threads", absl::StrCat(engine.encode_threads)},
-      {"fake_model", source.fake_script},
       {"kv_cache_mib", absl::StrCat(source.kv_cache_mib)},
       {"listen", rpc.listen.ToString()},
       {"log_format", "text"},
