@@ -148,7 +148,7 @@ class Server::Impl {
                   options.version),
         unknown_methods(environment) {}
 
-  CallerChecks Checks() const { return {tokens.get(), crl.get()}; }
+  CallerCredentials Checks() const { return {tokens.get(), crl.get()}; }
   // The thread that reads the files of credentials again; none without them.
   void StartRenewal();
 

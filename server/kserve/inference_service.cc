@@ -21,7 +21,7 @@ grpc::ServerUnaryReactor* InferenceService::Tell(
     grpc::CallbackServerContext* context, const Answer& answer) {
   return AnswerAtOnce(context, environment_, Method::kInferenceInfo,
                       [&]() -> absl::Status {
-                        COOPER_RETURN_IF_ERROR(entrance_.CheckCaller(*context));
+                        COOPER_RETURN_IF_ERROR(caller_check_.Check(*context));
                         return answer();
                       });
 }
@@ -29,7 +29,7 @@ grpc::ServerUnaryReactor* InferenceService::Tell(
 absl::StatusOr<const InferenceModel*> InferenceService::Find(
     const std::string& name, const std::string& version) const {
   COOPER_ASSIGN_OR_RETURN(const rpc::EngineSlot::Serving* serving,
-                          entrance_.CheckLoaded());
+                          caller_check_.CheckLoaded());
   return FindInferenceModel(name, version, *serving->info);
 }
 
@@ -58,7 +58,7 @@ grpc::ServerUnaryReactor* InferenceService::ModelReady(
   return Tell(context, [&]() -> absl::Status {
     response->set_ready(state_.ready);
     // While loading, its name is not known yet.
-    if (!entrance_.CheckLoaded().ok()) return absl::OkStatus();
+    if (!caller_check_.CheckLoaded().ok()) return absl::OkStatus();
     return Find(request->name(), request->version()).status();
   });
 }
@@ -105,7 +105,7 @@ grpc::ServerUnaryReactor* InferenceService::ModelInfer(
     inference::ModelInferResponse* response) {
   auto* call = new UnaryInference(environment_, context, *request, response);
   const absl::Status begun = rpc::CatchAll([&]() -> absl::Status {
-    COOPER_RETURN_IF_ERROR(entrance_.CheckCaller(*context));
+    COOPER_RETURN_IF_ERROR(caller_check_.Check(*context));
     return Begin(*context, *request, Method::kModelInfer, call);
   });
   if (!begun.ok()) call->Reject(begun);
@@ -121,7 +121,7 @@ InferenceService::ModelStreamInfer(grpc::CallbackServerContext* context) {
    public:
     void OnDone() override { delete this; }
   };
-  const absl::Status checked = entrance_.CheckCaller(*context);
+  const absl::Status checked = caller_check_.Check(*context);
   if (!checked.ok()) {
     auto* refusal = new Refusal;
     refusal->Finish(CountCall(checked, environment_.clock->Now(), environment_,
@@ -148,12 +148,12 @@ absl::Status InferenceService::Begin(
     const inference::ModelInferRequest& request, engine::Method method,
     InferenceCall* call) {
   COOPER_ASSIGN_OR_RETURN(const rpc::EngineSlot::Serving* serving,
-                          entrance_.CheckLoaded(call->deadline()));
+                          caller_check_.CheckLoaded(call->deadline()));
   const InferenceParser parser(serving->info, &limits_, environment_.metrics);
   COOPER_ASSIGN_OR_RETURN(InferenceRequest parsed, parser.Parse(request));
   parsed.engine.method = method;
   parsed.engine.deadline = call->deadline().time();
-  parsed.engine.client = entrance_.ClientOf(context);
+  parsed.engine.client = caller_check_.ClientOf(context);
   call->Expect(InferenceReply(parsed.model, std::move(parsed.outputs),
                               method == Method::kModelStreamInfer),
                parsed.empty_final);

@@ -11,8 +11,8 @@
 #include "inference/grpc_service.grpc.pb.h"
 #include "server/kserve/inference_call.h"
 #include "server/kserve/inference_models.h"
+#include "server/rpc/caller_check.h"
 #include "server/rpc/engine_slot.h"
-#include "server/rpc/entrance.h"
 #include "server/rpc/event_stream.h"
 #include "server/rpc/limits.h"
 
@@ -33,9 +33,9 @@ class InferenceService final
  public:
   InferenceService(const rpc::EngineSlot* slot, const rpc::RpcLimits& limits,
                    const rpc::StreamEnvironment& environment,
-                   const rpc::CallerChecks& checks, const ServerState* state,
-                   std::string server_version)
-      : entrance_(slot, environment.clock, checks),
+                   const rpc::CallerCredentials& checks,
+                   const ServerState* state, std::string server_version)
+      : caller_check_(slot, environment.clock, credentials),
         limits_(limits),
         environment_(environment),
         state_(*state),
@@ -85,7 +85,7 @@ class InferenceService final
                      const inference::ModelInferRequest& request,
                      engine::Method method, InferenceCall* call);
 
-  const rpc::Entrance entrance_;
+  const rpc::CallerCheck caller_check_;
   const rpc::RpcLimits limits_;
   const rpc::StreamEnvironment environment_;
   const ServerState& state_;

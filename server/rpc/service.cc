@@ -52,13 +52,13 @@ template <typename Request>
 absl::Status SpatialReasoningService::Begin(
     const grpc::CallbackServerContext& context, const Request& request,
     EventStream* stream) {
-  COOPER_RETURN_IF_ERROR(entrance_.CheckCaller(context));
+  COOPER_RETURN_IF_ERROR(caller_check_.Check(context));
   COOPER_ASSIGN_OR_RETURN(const EngineSlot::Serving* serving,
-                          entrance_.CheckLoaded(stream->deadline()));
+                          caller_check_.CheckLoaded(stream->deadline()));
   const RequestParser parser(serving->info, &limits_, environment_.metrics);
   COOPER_ASSIGN_OR_RETURN(engine::Request parsed, parser.Parse(request));
   parsed.deadline = stream->deadline().time();
-  parsed.client = entrance_.ClientOf(context);
+  parsed.client = caller_check_.ClientOf(context);
   stream->Run(std::move(parsed), serving->engine, serving->info->name);
   return absl::OkStatus();
 }
@@ -74,10 +74,10 @@ SpatialReasoningService::Converse(grpc::CallbackServerContext* context) {
 
 absl::Status SpatialReasoningService::BeginConverse(
     const grpc::CallbackServerContext& context, ConverseReactor* reactor) {
-  COOPER_RETURN_IF_ERROR(entrance_.CheckCaller(context));
+  COOPER_RETURN_IF_ERROR(caller_check_.Check(context));
   COOPER_ASSIGN_OR_RETURN(const EngineSlot::Serving* serving,
-                          entrance_.CheckLoaded());
-  reactor->Begin(serving, entrance_.ClientOf(context));
+                          caller_check_.CheckLoaded());
+  reactor->Begin(serving, caller_check_.ClientOf(context));
   return absl::OkStatus();
 }
 
@@ -92,9 +92,9 @@ grpc::ServerUnaryReactor* SpatialReasoningService::GetModel(
 absl::Status SpatialReasoningService::AnswerGetModel(
     const grpc::CallbackServerContext& context,
     const v1::GetModelRequest& request, v1::GetModelResponse* response) {
-  COOPER_RETURN_IF_ERROR(entrance_.CheckCaller(context));
+  COOPER_RETURN_IF_ERROR(caller_check_.Check(context));
   COOPER_ASSIGN_OR_RETURN(const EngineSlot::Serving* serving,
-                          entrance_.CheckLoaded());
+                          caller_check_.CheckLoaded());
   const RequestParser parser(serving->info, &limits_, environment_.metrics);
   COOPER_RETURN_IF_ERROR(parser.CheckModel(request.model()));
   *response = MakeModelReply(*serving->info, limits_, serving->max_running,

@@ -8,9 +8,9 @@
 
 #include "absl/status/status.h"
 #include "cooper/v1/spatial_reasoning.grpc.pb.h"
+#include "server/rpc/caller_check.h"
 #include "server/rpc/converse_reactor.h"
 #include "server/rpc/engine_slot.h"
-#include "server/rpc/entrance.h"
 #include "server/rpc/event_stream.h"
 #include "server/rpc/limits.h"
 
@@ -23,9 +23,9 @@ class SpatialReasoningService final
  public:
   SpatialReasoningService(const EngineSlot* slot, const RpcLimits& limits,
                           const StreamEnvironment& environment,
-                          const CallerChecks& checks,
+                          const CallerCredentials& credentials,
                           std::string server_version)
-      : entrance_(slot, environment.clock, checks),
+      : caller_check_(slot, environment.clock, credentials),
         limits_(limits),
         environment_(environment),
         server_version_(std::move(server_version)) {}
@@ -63,7 +63,7 @@ class SpatialReasoningService final
                               const v1::GetModelRequest& request,
                               v1::GetModelResponse* response);
 
-  const Entrance entrance_;
+  const CallerCheck caller_check_;
   const RpcLimits limits_;
   const StreamEnvironment environment_;
   const std::string server_version_;

@@ -1,5 +1,5 @@
-#ifndef COOPER_SERVER_RPC_ENTRANCE_H_
-#define COOPER_SERVER_RPC_ENTRANCE_H_
+#ifndef COOPER_SERVER_RPC_CALLER_CHECK_H_
+#define COOPER_SERVER_RPC_CALLER_CHECK_H_
 
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
@@ -18,7 +18,7 @@
 namespace cooper::rpc {
 
 // What callers are checked against; null: not checked.
-struct CallerChecks {
+struct CallerCredentials {
   security::TokenFile* tokens = nullptr;
   security::CrlFile* crl = nullptr;
 };
@@ -26,15 +26,15 @@ struct CallerChecks {
 // What every RPC of every service checks before it looks at its request.
 //
 // Thread-safe; never blocks. What it is given must outlive it.
-class Entrance {
+class CallerCheck {
  public:
-  Entrance(const EngineSlot* slot, const base::Clock* clock,
-           const CallerChecks& checks)
-      : slot_(*slot), clock_(*clock), checks_(checks) {}
+  CallerCheck(const EngineSlot* slot, const base::Clock* clock,
+              const CallerCredentials& credentials)
+      : slot_(*slot), clock_(*clock), credentials_(credentials) {}
 
   // UNAUTHENTICATED: no valid token, without a hint which part failed, or a
   // certificate that is revoked.
-  absl::Status CheckCaller(const grpc::CallbackServerContext& context) const;
+  absl::Status Check(const grpc::CallbackServerContext& context) const;
 
   // Of a caller that was checked: who it is (client_name.h).
   std::string ClientOf(const grpc::CallbackServerContext& context) const;
@@ -49,7 +49,7 @@ class Entrance {
  private:
   const EngineSlot& slot_;
   const base::Clock& clock_;
-  const CallerChecks checks_;
+  const CallerCredentials credentials_;
 };
 
 // Runs the checks and the parsing of one RPC. What it throws (out of memory,
@@ -71,4 +71,4 @@ grpc::Status CountCall(const absl::Status& end, absl::Time started,
 
 }  // namespace cooper::rpc
 
-#endif  // COOPER_SERVER_RPC_ENTRANCE_H_
+#endif  // COOPER_SERVER_RPC_CALLER_CHECK_H_

@@ -1,4 +1,4 @@
-#include "server/rpc/entrance.h"
+#include "server/rpc/caller_check.h"
 
 #include <grpc/grpc_security_constants.h>
 
@@ -37,26 +37,27 @@ absl::Status CheckCertificate(const grpc::CallbackServerContext& context,
 
 }  // namespace
 
-absl::Status Entrance::CheckCaller(
+absl::Status CallerCheck::Check(
     const grpc::CallbackServerContext& context) const {
-  if (checks_.crl != nullptr) {
-    COOPER_RETURN_IF_ERROR(CheckCertificate(context, checks_.crl));
+  if (credentials_.crl != nullptr) {
+    COOPER_RETURN_IF_ERROR(CheckCertificate(context, credentials_.crl));
   }
-  if (checks_.tokens == nullptr ||
-      checks_.tokens->Allows(SingleValue(context, "authorization"))) {
+  if (credentials_.tokens == nullptr ||
+      credentials_.tokens->Allows(SingleValue(context, "authorization"))) {
     return absl::OkStatus();
   }
   return absl::UnauthenticatedError("a valid bearer token is required");
 }
 
-std::string Entrance::ClientOf(
+std::string CallerCheck::ClientOf(
     const grpc::CallbackServerContext& context) const {
-  return security::ClientNameOf(
-      context,
-      checks_.tokens == nullptr ? "" : SingleValue(context, "authorization"));
+  return security::ClientNameOf(context,
+                                credentials_.tokens == nullptr
+                                    ? ""
+                                    : SingleValue(context, "authorization"));
 }
 
-absl::StatusOr<const EngineSlot::Serving*> Entrance::CheckLoaded() const {
+absl::StatusOr<const EngineSlot::Serving*> CallerCheck::CheckLoaded() const {
   const EngineSlot::Serving* serving = slot_.get();
   if (serving != nullptr) return serving;
   engine::ErrorDetails details;
@@ -71,7 +72,7 @@ absl::StatusOr<const EngineSlot::Serving*> Entrance::CheckLoaded() const {
                                                  state.Description(), ")"));
 }
 
-absl::StatusOr<const EngineSlot::Serving*> Entrance::CheckLoaded(
+absl::StatusOr<const EngineSlot::Serving*> CallerCheck::CheckLoaded(
     const CallDeadline& deadline) const {
   COOPER_ASSIGN_OR_RETURN(const EngineSlot::Serving* serving, CheckLoaded());
   if (deadline.time() <= clock_.Now()) {
