@@ -25,7 +25,7 @@
 #include "server/metrics/metrics_listener.h"
 #include "server/metrics/process_collector.h"
 #include "server/metrics/server_metrics.h"
-#include "server/rpc/engine_slot.h"
+#include "server/rpc/serving_state.h"
 #include "server/signals.h"
 #include "server/tracing/export.h"
 
@@ -149,7 +149,7 @@ class Process {
                       {registry_, std::make_shared<metrics::LogCollector>(),
                        std::make_shared<metrics::ProcessCollector>()})));
     metrics_.SetBuildInfo(options_.rpc.version);
-    slot_.Follow(&progress_);
+    serving_state_.Follow(&progress_);
     rpc::ServerOptions rpc = options_.rpc;
     if (!options_.tracing.endpoint.empty()) {
       rpc.tracer = traces_
@@ -162,7 +162,8 @@ class Process {
                        .tracer();
     }
     COOPER_ASSIGN_OR_RETURN(
-        server_, rpc::Server::Start(rpc, &slot_, &metrics_, clock_, [this] {
+        server_,
+        rpc::Server::Start(rpc, &serving_state_, &metrics_, clock_, [this] {
           happenings_.Post(Happening::kEngineFailed);
         }));
     base::Log(base::LogLevel::kInfo, "listening",
@@ -216,8 +217,8 @@ class Process {
     const model::ModelInfo& info = model_->info();
     metrics_.SetModelInfo(info.name, info.device, info.dtype);
     metrics_.SetEngineUp(true);
-    slot_.Fill({engine_.get(), &info, options_.engine.max_running,
-                options_.engine.max_queue});
+    serving_state_.Fill({engine_.get(), &info, options_.engine.max_running,
+                         options_.engine.max_queue});
     server_->SetReady(true);
     SayReady(info);
   }
@@ -302,7 +303,7 @@ class Process {
   absl::Status loaded_;
   std::unique_ptr<base::WorkerPool> engine_thread_;  // until the engine has it
   std::unique_ptr<engine::Engine> engine_;
-  rpc::EngineSlot slot_;
+  rpc::ServingState serving_state_;
   std::unique_ptr<rpc::Server> server_;
 };
 

@@ -124,14 +124,14 @@ absl::Status ServerOptions::Validate() const {
 // Members in the order of their making: what comes first outlives the rest.
 class Server::Impl {
  public:
-  Impl(const ServerOptions& options, const EngineSlot* slot,
+  Impl(const ServerOptions& options, const ServingState* serving_state,
        metrics::ServerMetrics* metrics, const base::Clock* clock,
        std::unique_ptr<security::Credentials> credentials,
        std::unique_ptr<security::CrlFile> crl,
        std::unique_ptr<security::TokenFile> tokens,
        std::function<void()> on_engine_failed)
       : options(options),
-        slot(*slot),
+        serving_state(*serving_state),
         clock(*clock),
         credentials(std::move(credentials)),
         crl(std::move(crl)),
@@ -143,8 +143,9 @@ class Server::Impl {
                     options.tracer,
                     options.stall_timeout,
                     options.max_deadline},
-        service(slot, options.limits, environment, Checks(), options.version),
-        inference(slot, options.limits, environment, Checks(), &state,
+        service(serving_state, options.limits, environment, Checks(),
+                options.version),
+        inference(serving_state, options.limits, environment, Checks(), &state,
                   options.version),
         unknown_methods(environment) {}
 
@@ -153,7 +154,7 @@ class Server::Impl {
   void StartRenewal();
 
   const ServerOptions options;
-  const EngineSlot& slot;
+  const ServingState& serving_state;
   const base::Clock& clock;
   const std::unique_ptr<security::Credentials> credentials;  // null without TLS
   const std::unique_ptr<security::CrlFile> crl;  // null: nobody is revoked
@@ -196,7 +197,7 @@ void Server::Impl::StartRenewal() {
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(
-    const ServerOptions& options, const EngineSlot* slot,
+    const ServerOptions& options, const ServingState* serving_state,
     metrics::ServerMetrics* metrics, const base::Clock* clock,
     std::function<void()> on_engine_failed) {
   COOPER_RETURN_IF_ERROR(options.Validate());
@@ -218,8 +219,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   }
   std::unique_ptr<Server> server(new Server);
   server->impl_ = std::make_unique<Impl>(
-      options, slot, metrics, clock, std::move(credentials), std::move(crl),
-      std::move(tokens), std::move(on_engine_failed));
+      options, serving_state, metrics, clock, std::move(credentials),
+      std::move(crl), std::move(tokens), std::move(on_engine_failed));
   Impl& impl = *server->impl_;
   server->address_ = options.listen;
 
@@ -279,7 +280,7 @@ void Server::Watch() {
   {
     base::MutexLock lock(&mutex_);
     UpdateHealthLocked();
-    const auto* serving = impl_->slot.get();
+    const auto* serving = impl_->serving_state.get();
     tell = serving != nullptr && !serving->engine->healthy() && !failure_told_;
     failure_told_ = failure_told_ || tell;
   }
@@ -287,8 +288,9 @@ void Server::Watch() {
 }
 
 void Server::UpdateHealthLocked() {
-  const Health health = HealthOf(ready_, impl_->slot.get(), impl_->clock.Now(),
-                                 impl_->options.stuck_after);
+  const Health health =
+      HealthOf(ready_, impl_->serving_state.get(), impl_->clock.Now(),
+               impl_->options.stuck_after);
   if (told_ == health) return;
   told_ = health;
   auto* service = impl_->server->GetHealthCheckService();

@@ -14,9 +14,9 @@
 #include "base/listen_address.h"
 #include "base/mutex.h"
 #include "server/metrics/server_metrics.h"
-#include "server/rpc/engine_slot.h"
 #include "server/rpc/health.h"
 #include "server/rpc/limits.h"
+#include "server/rpc/serving_state.h"
 #include "server/security/pem_files.h"
 #include "server/tracing/call_trace.h"
 
@@ -58,15 +58,15 @@ struct ServerOptions {
 // readers and keeps the health service true; and, with TLS or tokens, the
 // thread that reads certificates, revocation lists and tokens again.
 //
-// Listens from Start on; inference is refused with LOADING until the slot is
-// filled. Thread-safe.
+// Listens from Start on; inference is refused with LOADING until the serving
+// state has an engine. Thread-safe.
 class Server {
  public:
-  // What is given must outlive the server, and the engine in the slot too.
+  // What is given must outlive the server, and its engine too.
   // `on_engine_failed` is called once, from the watchdog, if the engine fails.
   // UNAVAILABLE: cannot listen; others: options or files.
   static absl::StatusOr<std::unique_ptr<Server>> Start(
-      const ServerOptions& options, const EngineSlot* slot,
+      const ServerOptions& options, const ServingState* serving_state,
       metrics::ServerMetrics* metrics, const base::Clock* clock,
       std::function<void()> on_engine_failed);
   // Shuts down with no time left.

@@ -28,7 +28,7 @@ grpc::ServerUnaryReactor* InferenceService::Tell(
 
 absl::StatusOr<const InferenceModel*> InferenceService::Find(
     const std::string& name, const std::string& version) const {
-  COOPER_ASSIGN_OR_RETURN(const rpc::EngineSlot::Serving* serving,
+  COOPER_ASSIGN_OR_RETURN(const rpc::ServingState::Serving* serving,
                           caller_check_.CheckLoaded());
   return FindInferenceModel(name, version, *serving->info);
 }
@@ -147,7 +147,7 @@ absl::Status InferenceService::Begin(
     const grpc::CallbackServerContext& context,
     const inference::ModelInferRequest& request, engine::Method method,
     InferenceCall* call) {
-  COOPER_ASSIGN_OR_RETURN(const rpc::EngineSlot::Serving* serving,
+  COOPER_ASSIGN_OR_RETURN(const rpc::ServingState::Serving* serving,
                           caller_check_.CheckLoaded(call->deadline()));
   const InferenceParser parser(serving->info, &limits_, environment_.metrics);
   COOPER_ASSIGN_OR_RETURN(InferenceRequest parsed, parser.Parse(request));

@@ -12,9 +12,9 @@
 #include "server/kserve/inference_call.h"
 #include "server/kserve/inference_models.h"
 #include "server/rpc/caller_check.h"
-#include "server/rpc/engine_slot.h"
 #include "server/rpc/event_stream.h"
 #include "server/rpc/limits.h"
+#include "server/rpc/serving_state.h"
 
 namespace cooper::kserve {
 
@@ -31,11 +31,12 @@ struct ServerState {
 class InferenceService final
     : public inference::GRPCInferenceService::CallbackService {
  public:
-  InferenceService(const rpc::EngineSlot* slot, const rpc::RpcLimits& limits,
+  InferenceService(const rpc::ServingState* serving_state,
+                   const rpc::RpcLimits& limits,
                    const rpc::StreamEnvironment& environment,
-                   const rpc::CallerCredentials& checks,
+                   const rpc::CallerCredentials& credentials,
                    const ServerState* state, std::string server_version)
-      : caller_check_(slot, environment.clock, credentials),
+      : caller_check_(serving_state, environment.clock, credentials),
         limits_(limits),
         environment_(environment),
         state_(*state),

@@ -57,12 +57,12 @@ std::string CallerCheck::ClientOf(
                                     : SingleValue(context, "authorization"));
 }
 
-absl::StatusOr<const EngineSlot::Serving*> CallerCheck::CheckLoaded() const {
-  const EngineSlot::Serving* serving = slot_.get();
+absl::StatusOr<const ServingState::Serving*> CallerCheck::CheckLoaded() const {
+  const ServingState::Serving* serving = serving_state_.get();
   if (serving != nullptr) return serving;
   engine::ErrorDetails details;
   details.reason = engine::ErrorReason::kLoading;
-  const model::LoadProgress* progress = slot_.progress();
+  const model::LoadProgress* progress = serving_state_.progress();
   if (progress == nullptr) {
     return engine::MakeError(details, "the model is being loaded");
   }
@@ -72,9 +72,9 @@ absl::StatusOr<const EngineSlot::Serving*> CallerCheck::CheckLoaded() const {
                                                  state.Description(), ")"));
 }
 
-absl::StatusOr<const EngineSlot::Serving*> CallerCheck::CheckLoaded(
+absl::StatusOr<const ServingState::Serving*> CallerCheck::CheckLoaded(
     const CallDeadline& deadline) const {
-  COOPER_ASSIGN_OR_RETURN(const EngineSlot::Serving* serving, CheckLoaded());
+  COOPER_ASSIGN_OR_RETURN(const ServingState::Serving* serving, CheckLoaded());
   if (deadline.time() <= clock_.Now()) {
     return CancelledError(engine::CancelCause::kDeadline,
                           engine::Phase::kQueue);

@@ -10,8 +10,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "server/rpc/engine_slot.h"
 #include "server/rpc/event_stream.h"
+#include "server/rpc/serving_state.h"
 #include "server/security/crl_file.h"
 #include "server/security/token_file.h"
 
@@ -28,9 +28,11 @@ struct CallerCredentials {
 // Thread-safe; never blocks. What it is given must outlive it.
 class CallerCheck {
  public:
-  CallerCheck(const EngineSlot* slot, const base::Clock* clock,
+  CallerCheck(const ServingState* serving_state, const base::Clock* clock,
               const CallerCredentials& credentials)
-      : slot_(*slot), clock_(*clock), credentials_(credentials) {}
+      : serving_state_(*serving_state),
+        clock_(*clock),
+        credentials_(credentials) {}
 
   // UNAUTHENTICATED: no valid token, without a hint which part failed, or a
   // certificate that is revoked.
@@ -40,14 +42,14 @@ class CallerCheck {
   std::string ClientOf(const grpc::CallbackServerContext& context) const;
 
   // What is served. UNAVAILABLE: the model is being loaded.
-  absl::StatusOr<const EngineSlot::Serving*> CheckLoaded() const;
+  absl::StatusOr<const ServingState::Serving*> CheckLoaded() const;
 
   // The same for work with a deadline. DEADLINE_EXCEEDED: too late already.
-  absl::StatusOr<const EngineSlot::Serving*> CheckLoaded(
+  absl::StatusOr<const ServingState::Serving*> CheckLoaded(
       const CallDeadline& deadline) const;
 
  private:
-  const EngineSlot& slot_;
+  const ServingState& serving_state_;
   const base::Clock& clock_;
   const CallerCredentials credentials_;
 };

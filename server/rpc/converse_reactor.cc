@@ -52,7 +52,7 @@ ConverseReactor::ConverseReactor(const StreamEnvironment& environment,
       limits_(*limits),
       turn_timeout_(environment.max_deadline) {}
 
-void ConverseReactor::Begin(const EngineSlot::Serving* serving,
+void ConverseReactor::Begin(const ServingState::Serving* serving,
                             std::string client) {
   serving_ = serving;
   client_ = std::move(client);

@@ -10,9 +10,9 @@
 
 #include "absl/status/statusor.h"
 #include "cooper/v1/spatial_reasoning.pb.h"
-#include "server/rpc/engine_slot.h"
 #include "server/rpc/event_stream.h"
 #include "server/rpc/limits.h"
+#include "server/rpc/serving_state.h"
 
 namespace cooper::rpc {
 
@@ -38,7 +38,7 @@ class ConverseReactor final
 
   // This or Reject begins the call's work. `serving` outlives it; `client` is
   // who calls (client_name.h).
-  void Begin(const EngineSlot::Serving* serving, std::string client)
+  void Begin(const ServingState::Serving* serving, std::string client)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   void EndIfStalled(absl::Time now) override ABSL_LOCKS_EXCLUDED(mutex_);
@@ -75,7 +75,7 @@ class ConverseReactor final
   const RpcLimits& limits_;
   const absl::Duration turn_timeout_;
   // Constant after Begin.
-  const EngineSlot::Serving* serving_ = nullptr;
+  const ServingState::Serving* serving_ = nullptr;
   std::string client_;
   // Of reads.
   v1::ConverseRequest read_message_;         // gRPC's while a read is in flight

@@ -2,8 +2,8 @@
 
 namespace cooper::rpc {
 
-Health HealthOf(bool ready, const EngineSlot::Serving* serving, absl::Time now,
-                absl::Duration stuck_after) {
+Health HealthOf(bool ready, const ServingState::Serving* serving,
+                absl::Time now, absl::Duration stuck_after) {
   Health health;
   if (serving == nullptr) return health;
   const engine::Engine& engine = *serving->engine;

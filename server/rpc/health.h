@@ -2,7 +2,7 @@
 #define COOPER_SERVER_RPC_HEALTH_H_
 
 #include "absl/time/time.h"
-#include "server/rpc/engine_slot.h"
+#include "server/rpc/serving_state.h"
 
 namespace cooper::rpc {
 
@@ -17,8 +17,8 @@ struct Health {
 // `ready`: loaded and not draining. Loading and draining are alive. Not alive
 // is a failed engine, and one that has work but has not stepped for
 // `stuck_after`.
-Health HealthOf(bool ready, const EngineSlot::Serving* serving, absl::Time now,
-                absl::Duration stuck_after);
+Health HealthOf(bool ready, const ServingState::Serving* serving,
+                absl::Time now, absl::Duration stuck_after);
 
 }  // namespace cooper::rpc
 

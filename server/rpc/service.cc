@@ -53,7 +53,7 @@ absl::Status SpatialReasoningService::Begin(
     const grpc::CallbackServerContext& context, const Request& request,
     EventStream* stream) {
   COOPER_RETURN_IF_ERROR(caller_check_.Check(context));
-  COOPER_ASSIGN_OR_RETURN(const EngineSlot::Serving* serving,
+  COOPER_ASSIGN_OR_RETURN(const ServingState::Serving* serving,
                           caller_check_.CheckLoaded(stream->deadline()));
   const RequestParser parser(serving->info, &limits_, environment_.metrics);
   COOPER_ASSIGN_OR_RETURN(engine::Request parsed, parser.Parse(request));
@@ -75,7 +75,7 @@ SpatialReasoningService::Converse(grpc::CallbackServerContext* context) {
 absl::Status SpatialReasoningService::BeginConverse(
     const grpc::CallbackServerContext& context, ConverseReactor* reactor) {
   COOPER_RETURN_IF_ERROR(caller_check_.Check(context));
-  COOPER_ASSIGN_OR_RETURN(const EngineSlot::Serving* serving,
+  COOPER_ASSIGN_OR_RETURN(const ServingState::Serving* serving,
                           caller_check_.CheckLoaded());
   reactor->Begin(serving, caller_check_.ClientOf(context));
   return absl::OkStatus();
@@ -93,7 +93,7 @@ absl::Status SpatialReasoningService::AnswerGetModel(
     const grpc::CallbackServerContext& context,
     const v1::GetModelRequest& request, v1::GetModelResponse* response) {
   COOPER_RETURN_IF_ERROR(caller_check_.Check(context));
-  COOPER_ASSIGN_OR_RETURN(const EngineSlot::Serving* serving,
+  COOPER_ASSIGN_OR_RETURN(const ServingState::Serving* serving,
                           caller_check_.CheckLoaded());
   const RequestParser parser(serving->info, &limits_, environment_.metrics);
   COOPER_RETURN_IF_ERROR(parser.CheckModel(request.model()));

@@ -10,9 +10,9 @@
 #include "cooper/v1/spatial_reasoning.grpc.pb.h"
 #include "server/rpc/caller_check.h"
 #include "server/rpc/converse_reactor.h"
-#include "server/rpc/engine_slot.h"
 #include "server/rpc/event_stream.h"
 #include "server/rpc/limits.h"
+#include "server/rpc/serving_state.h"
 
 namespace cooper::rpc {
 
@@ -21,11 +21,12 @@ namespace cooper::rpc {
 class SpatialReasoningService final
     : public v1::SpatialReasoningService::CallbackService {
  public:
-  SpatialReasoningService(const EngineSlot* slot, const RpcLimits& limits,
+  SpatialReasoningService(const ServingState* serving_state,
+                          const RpcLimits& limits,
                           const StreamEnvironment& environment,
                           const CallerCredentials& credentials,
                           std::string server_version)
-      : caller_check_(slot, environment.clock, credentials),
+      : caller_check_(serving_state, environment.clock, credentials),
         limits_(limits),
         environment_(environment),
         server_version_(std::move(server_version)) {}

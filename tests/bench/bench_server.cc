@@ -24,13 +24,13 @@ BenchServer::BenchServer(std::unique_ptr<model::UnifiedModel> model,
     : model_(std::move(model)) {
   rpc::ServerOptions rpc;
   rpc.listen = {"127.0.0.1", 0};
-  auto server =
-      rpc::Server::Start(rpc, &slot_, &metrics_, base::Clock::Real(), [] {});
+  auto server = rpc::Server::Start(rpc, &serving_state_, &metrics_,
+                                   base::Clock::Real(), [] {});
   Require(server.status());
   server_ = *std::move(server);
   engine_ = std::make_unique<engine::Engine>(model_.get(), &metrics_,
                                              base::Clock::Real(), options);
-  slot_.Fill(
+  serving_state_.Fill(
       {engine_.get(), &model_->info(), options.max_running, options.max_queue});
   server_->SetReady(true);
 }

@@ -9,7 +9,7 @@
 #include "model/unified_model.h"
 #include "server/engine/engine.h"
 #include "server/metrics/server_metrics.h"
-#include "server/rpc/engine_slot.h"
+#include "server/rpc/serving_state.h"
 #include "server/server.h"
 
 namespace cooper::bench {
@@ -34,7 +34,7 @@ class BenchServer {
   metrics::ServerMetrics metrics_{&registry_};
   const std::unique_ptr<model::UnifiedModel> model_;
   std::unique_ptr<engine::Engine> engine_;
-  rpc::EngineSlot slot_;
+  rpc::ServingState serving_state_;
   std::unique_ptr<rpc::Server> server_;
 };
 

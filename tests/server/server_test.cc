@@ -91,9 +91,9 @@ TEST(ServerTest, PortInUseIsAnErrorThatNamesIt) {
   options.listen = first.server().address();
   prometheus::Registry registry;
   metrics::ServerMetrics metrics(&registry);
-  EngineSlot slot;
-  const auto second =
-      Server::Start(options, &slot, &metrics, base::Clock::Real(), nullptr);
+  ServingState serving_state;
+  const auto second = Server::Start(options, &serving_state, &metrics,
+                                    base::Clock::Real(), nullptr);
   EXPECT_THAT(second, StatusIs(absl::StatusCode::kUnavailable,
                                HasSubstr(first.server().address().ToString())));
 }
@@ -101,26 +101,27 @@ TEST(ServerTest, PortInUseIsAnErrorThatNamesIt) {
 TEST(ServerTest, UnreadableFilesAreErrorsThatNameThem) {
   prometheus::Registry registry;
   metrics::ServerMetrics metrics(&registry);
-  EngineSlot slot;
+  ServingState serving_state;
   ServerOptions options;
   options.listen = {"127.0.0.1", 0};
   options.auth_token_file = "/nowhere/token";
   EXPECT_THAT(
-      Server::Start(options, &slot, &metrics, base::Clock::Real(), nullptr),
+      Server::Start(options, &serving_state, &metrics, base::Clock::Real(),
+                    nullptr),
       StatusIs(absl::StatusCode::kNotFound, HasSubstr("/nowhere/token")));
   options.auth_token_file = "";
   const TestCertificate own = MakeCertificate("own");
   const MountedSecret without_crl({own.cert, own.key, own.cert});
   options.tls = without_crl.files_with_crl();
-  EXPECT_THAT(
-      Server::Start(options, &slot, &metrics, base::Clock::Real(), nullptr),
-      StatusIs(absl::StatusCode::kNotFound,
-               HasSubstr("tls_crl: " + options.tls.crl + ": ")));
+  EXPECT_THAT(Server::Start(options, &serving_state, &metrics,
+                            base::Clock::Real(), nullptr),
+              StatusIs(absl::StatusCode::kNotFound,
+                       HasSubstr("tls_crl: " + options.tls.crl + ": ")));
   options.tls = {"/nowhere/cert", "/nowhere/key", ""};
-  EXPECT_THAT(
-      Server::Start(options, &slot, &metrics, base::Clock::Real(), nullptr),
-      StatusIs(absl::StatusCode::kNotFound,
-               HasSubstr("tls_cert: /nowhere/cert: ")));
+  EXPECT_THAT(Server::Start(options, &serving_state, &metrics,
+                            base::Clock::Real(), nullptr),
+              StatusIs(absl::StatusCode::kNotFound,
+                       HasSubstr("tls_cert: /nowhere/cert: ")));
 }
 
 TEST(ServerTest, CertificatesAndTheirMetricFollowTheFiles) {

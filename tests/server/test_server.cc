@@ -53,9 +53,9 @@ TestServer::Options::Options() {
 }
 
 TestServer::TestServer(const Options& options) : options_(options) {
-  auto server =
-      rpc::Server::Start(options.rpc, &slot_, &metrics_, base::Clock::Real(),
-                         [this] { engine_failed_.Notify(); });
+  auto server = rpc::Server::Start(options.rpc, &serving_state_, &metrics_,
+                                   base::Clock::Real(),
+                                   [this] { engine_failed_.Notify(); });
   EXPECT_TRUE(server.ok()) << server.status();
   server_ = *std::move(server);
   if (options.loaded) Load();
@@ -74,8 +74,8 @@ void TestServer::Load() {
   model_ = std::make_unique<fake::FakeModel>(options_.script, std::move(hooks));
   engine_ = std::make_unique<engine::Engine>(
       model_.get(), &metrics_, base::Clock::Real(), options_.engine);
-  slot_.Fill({engine_.get(), &model_->info(), options_.engine.max_running,
-              options_.engine.max_queue});
+  serving_state_.Fill({engine_.get(), &model_->info(),
+                       options_.engine.max_running, options_.engine.max_queue});
   server_->SetReady(true);
 }
 

@@ -18,7 +18,7 @@
 #include "model/fake/fake_model.h"
 #include "server/engine/engine.h"
 #include "server/metrics/server_metrics.h"
-#include "server/rpc/engine_slot.h"
+#include "server/rpc/serving_state.h"
 #include "server/server.h"
 #include "tests/server/metrics/scrape.h"
 
@@ -71,7 +71,7 @@ class TestServer {
   Gate& gate() { return gate_; }
   engine::Engine& engine() { return *engine_; }
   rpc::Server& server() { return *server_; }
-  rpc::EngineSlot& slot() { return slot_; }
+  rpc::ServingState& serving_state() { return serving_state_; }
   absl::Notification& engine_failed() { return engine_failed_; }
 
  private:
@@ -82,7 +82,7 @@ class TestServer {
   absl::Notification engine_failed_;
   std::unique_ptr<fake::FakeModel> model_;
   std::unique_ptr<engine::Engine> engine_;
-  rpc::EngineSlot slot_;
+  rpc::ServingState serving_state_;
   std::unique_ptr<rpc::Server> server_;
 };
 

@@ -164,7 +164,7 @@ TEST_F(ServiceEndTest, EngineThatMakesNoStepIsNotLive) {
   const auto reader = stub->Reason(&context, Question("First?"));
   server.gate().AwaitArrival();
   const absl::Time now = base::Clock::Real()->Now();
-  const auto* serving = server.slot().get();
+  const auto* serving = server.serving_state().get();
   EXPECT_TRUE(HealthOf(true, serving, now, absl::Minutes(5)).live);
   const Health stuck =
       HealthOf(true, serving, now + absl::Minutes(6), absl::Minutes(5));

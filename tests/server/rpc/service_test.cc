@@ -169,7 +169,7 @@ TEST_F(ServiceTest, WhileLoadingOnlyLivenessServes) {
   // Where the progress is known, it says when to ask again.
   cooper::testing::FakeClock clock;
   model::LoadProgress progress(&clock);
-  server.slot().Follow(&progress);
+  server.serving_state().Follow(&progress);
   progress.Begin(model::LoadStage::kReading, 1000);
   clock.Advance(absl::Seconds(20));
   progress.Add(400);

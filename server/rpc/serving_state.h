@@ -1,5 +1,5 @@
-#ifndef COOPER_SERVER_RPC_ENGINE_SLOT_H_
-#define COOPER_SERVER_RPC_ENGINE_SLOT_H_
+#ifndef COOPER_SERVER_RPC_SERVING_STATE_H_
+#define COOPER_SERVER_RPC_SERVING_STATE_H_
 
 #include <atomic>
 #include <utility>
@@ -12,12 +12,12 @@
 namespace cooper::rpc {
 
 // What the services serve. The server listens before the model is loaded; until
-// then the slot is empty and inference is refused with LOADING, and with what
+// then it is empty and inference is refused with LOADING, and with what
 // the progress says.
 //
 // Thread-safe. `Fill` and `Follow` once; what they are given must outlive every
 // call.
-class EngineSlot {
+class ServingState {
  public:
   struct Serving {
     engine::Engine* engine = nullptr;
@@ -51,4 +51,4 @@ class EngineSlot {
 
 }  // namespace cooper::rpc
 
-#endif  // COOPER_SERVER_RPC_ENGINE_SLOT_H_
+#endif  // COOPER_SERVER_RPC_SERVING_STATE_H_
