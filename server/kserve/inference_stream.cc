@@ -152,7 +152,7 @@ void InferenceStream::OnCancel() {
   AdvanceLocked();
 }
 
-void InferenceStream::EndIfStalled(absl::Time now) {
+void InferenceStream::OnTick(absl::Time now) {
   base::MutexLock lock(&mutex_);
   const absl::Duration limit = options_.environment.stall_timeout;
   // Calls that still run watch their own writes; this is for ended ones.

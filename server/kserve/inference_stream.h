@@ -98,7 +98,7 @@ class InferenceStream final
   void Remove(const std::shared_ptr<StreamedInference>& call)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  void EndIfStalled(absl::Time now) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnTick(absl::Time now) override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   struct Waiting {

@@ -238,8 +238,8 @@ void ConverseReactor::ReadOnLocked() {
   StartRead(&read_message_);
 }
 
-void ConverseReactor::EndIfStalled(absl::Time now) {
-  EventStream::EndIfStalled(now);
+void ConverseReactor::OnTick(absl::Time now) {
+  EventStream::OnTick(now);
   base::MutexLock lock(&mutex_);
   if (!begun_ || !IdleLocked()) return;
   const absl::Duration ttl = std::max(serving_->engine->options().session_ttl,

@@ -41,7 +41,7 @@ class ConverseReactor final
   void Begin(const ServingState::Serving* serving, std::string client)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  void EndIfStalled(absl::Time now) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnTick(absl::Time now) override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   bool StartNextWrite(EventWriter* writer) override

@@ -169,7 +169,7 @@ void EventStream::CallCancelled() {
   if (after) after();
 }
 
-void EventStream::EndIfStalled(absl::Time now) {
+void EventStream::OnTick(absl::Time now) {
   {
     base::MutexLock lock(&mutex_);
     if (!write_in_flight_ || reader_gone_ || finish_started_) return;

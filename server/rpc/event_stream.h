@@ -45,7 +45,7 @@ struct StreamEnvironment {
 // does not depend on the type of the responses. `StreamReactor` adds the rest.
 //
 // Threads: the engine's and its pools' (events), gRPC's (reactions), the
-// watchdog's (EndIfStalled); `mutex_` is taken before every operation that is
+// watchdog's (OnTick); `mutex_` is taken before every operation that is
 // started and first in every reaction.
 //
 // A call has one request of the engine, or several in turn (AfterRequestLocked,
@@ -72,7 +72,7 @@ class EventStream : public StallWatch::Stream {
 
   const CallDeadline& deadline() const { return deadline_; }
 
-  void EndIfStalled(absl::Time now) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnTick(absl::Time now) override ABSL_LOCKS_EXCLUDED(mutex_);
 
  protected:
   // What is left to do once `mutex_` is released; null: nothing.

@@ -20,7 +20,7 @@ class StallWatch {
     virtual ~Stream() = default;
     // Ends the call if its reader has stalled for too long at `now`; must not
     // block, nor call the watch.
-    virtual void EndIfStalled(absl::Time now) = 0;
+    virtual void OnTick(absl::Time now) = 0;
   };
 
   void Add(Stream* stream) ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -33,7 +33,7 @@ class StallWatch {
   }
   void Check(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_) {
     base::MutexLock lock(&mutex_);
-    for (Stream* stream : streams_) stream->EndIfStalled(now);
+    for (Stream* stream : streams_) stream->OnTick(now);
   }
 
  private:
