@@ -156,9 +156,9 @@ void InferenceStream::OnTick(absl::Time now) {
   base::MutexLock lock(&mutex_);
   const absl::Duration limit = options_.environment.stall_timeout;
   // Calls that still run watch their own writes; this is for ended ones.
-  if (!waiting_.empty() && waiting_.front().last && !sent_away_ &&
+  if (!waiting_.empty() && waiting_.front().last && !aborted_ &&
       now - write_started_ > limit) {
-    sent_away_ = true;
+    aborted_ = true;
     options_.environment.metrics->StreamStalled();
     context_->TryCancel();
   }

@@ -132,7 +132,7 @@ class InferenceStream final
   StreamedInference* beginning_ ABSL_GUARDED_BY(mutex_) = nullptr;
   bool reads_done_ ABSL_GUARDED_BY(mutex_) = false;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
-  bool sent_away_ ABSL_GUARDED_BY(mutex_) = false;
+  bool aborted_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

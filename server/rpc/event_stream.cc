@@ -97,7 +97,7 @@ void EventStream::OnEvent(engine::Event event) {
     UpdateBufferLocked();
   }
   // The engine has not said its last word, so the stream is still there.
-  if (overfull) SendAway();
+  if (overfull) AbortCall();
   if (after) after();
 }
 
@@ -179,10 +179,10 @@ void EventStream::OnTick(absl::Time now) {
     UpdateBufferLocked();
   }
   // The watch's own lock keeps the stream alive.
-  SendAway();
+  AbortCall();
 }
 
-void EventStream::SendAway() {
+void EventStream::AbortCall() {
   // The write in flight fails at once, which lets Finish follow: trailers
   // would only queue up behind it.
   context_->TryCancel();

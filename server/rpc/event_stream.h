@@ -151,7 +151,7 @@ class EventStream : public StallWatch::Stream {
   absl::Status EndStatusLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void UpdateBufferLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends the call for a reader that does not read. Not under the lock.
-  void SendAway() ABSL_LOCKS_EXCLUDED(mutex_);
+  void AbortCall() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Constant after construction.
   const StreamEnvironment environment_;
