@@ -37,35 +37,35 @@ constexpr absl::Duration kFlushTime = absl::Seconds(5);
 // Between lines on the loading; at least one in ten seconds is promised.
 constexpr absl::Duration kProgressInterval = absl::Seconds(5);
 
-enum class Happening { kStopSignal, kLoaded, kEngineFailed, kDrained };
+enum class LifecycleEvent { kStopSignal, kLoaded, kEngineFailed, kDrained };
 
 // What the main thread waits for. Thread-safe.
-class Happenings {
+class LifecycleEventQueue {
  public:
-  void Post(Happening happening) ABSL_LOCKS_EXCLUDED(mutex_) {
+  void Post(LifecycleEvent event) ABSL_LOCKS_EXCLUDED(mutex_) {
     base::MutexLock lock(&mutex_);
-    queue_.push_back(happening);
+    queue_.push_back(event);
   }
-  Happening Wait() { return *Wait(absl::InfiniteDuration()); }
+  LifecycleEvent Wait() { return *Wait(absl::InfiniteDuration()); }
   // nullopt: nothing happened for so long.
-  std::optional<Happening> Wait(absl::Duration timeout)
+  std::optional<LifecycleEvent> Wait(absl::Duration timeout)
       ABSL_LOCKS_EXCLUDED(mutex_) {
     base::MutexLock lock(&mutex_);
     if (!mutex_.AwaitWithTimeout(
             absl::Condition(
-                +[](std::deque<Happening>* queue) { return !queue->empty(); },
+                +[](std::deque<LifecycleEvent>* queue) { return !queue->empty(); },
                 &queue_),
             timeout)) {
       return std::nullopt;
     }
-    const Happening happening = queue_.front();
+    const LifecycleEvent event = queue_.front();
     queue_.pop_front();
-    return happening;
+    return event;
   }
 
  private:
   base::Mutex mutex_;
-  std::deque<Happening> queue_ ABSL_GUARDED_BY(mutex_);
+  std::deque<LifecycleEvent> queue_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Ends the process without waiting for its threads.
@@ -124,19 +124,19 @@ class Process {
     engine_thread_ = std::make_unique<base::WorkerPool>("engine", 1);
     engine_thread_->Post([this] {
       loaded_ = Caught("loading the model", [this] { return Load(); });
-      happenings_.Post(Happening::kLoaded);
+      events_.Post(LifecycleEvent::kLoaded);
     });
     // Nothing but a signal can come before kLoaded, and a load cannot be
     // interrupted.
-    if (AwaitLoad() == Happening::kStopSignal) {
+    if (AwaitLoad() == LifecycleEvent::kStopSignal) {
       server_->SetReady(false);
       server_->Shutdown(absl::ZeroDuration());
       StopAtOnce();
     }
     if (!loaded_.ok()) return StartFailed(loaded_);
     Serve();
-    const Happening end = happenings_.Wait();
-    return end == Happening::kEngineFailed ? EndFailed() : Drain();
+    const LifecycleEvent end = events_.Wait();
+    return end == LifecycleEvent::kEngineFailed ? EndFailed() : Drain();
   }
 
  private:
@@ -164,7 +164,7 @@ class Process {
     COOPER_ASSIGN_OR_RETURN(
         server_,
         rpc::Server::Start(rpc, &serving_state_, &metrics_, clock_, [this] {
-          happenings_.Post(Happening::kEngineFailed);
+          events_.Post(LifecycleEvent::kEngineFailed);
         }));
     base::Log(base::LogLevel::kInfo, "listening",
               {{"grpc", server_->address().ToString()},
@@ -174,10 +174,10 @@ class Process {
   }
 
   // Says now and then how far the loading is.
-  Happening AwaitLoad() {
+  LifecycleEvent AwaitLoad() {
     while (true) {
-      const auto happening = happenings_.Wait(kProgressInterval);
-      if (happening) return *happening;
+      const auto event = events_.Wait(kProgressInterval);
+      if (event) return *event;
       const model::LoadProgress::State state = progress_.state();
       std::vector<base::LogField> fields = {
           {"stage", model::NameOf(state.stage)}};
@@ -263,14 +263,14 @@ class Process {
         server_->Shutdown(kFlushTime);
         return absl::OkStatus();
       });
-      happenings_.Post(Happening::kDrained);
+      events_.Post(LifecycleEvent::kDrained);
     });
-    Happening end = happenings_.Wait();
+    LifecycleEvent end = events_.Wait();
     bool failed = false;
-    while (end != Happening::kDrained) {
-      if (end == Happening::kStopSignal) StopAtOnce();
+    while (end != LifecycleEvent::kDrained) {
+      if (end == LifecycleEvent::kStopSignal) StopAtOnce();
       failed = true;
-      end = happenings_.Wait();
+      end = events_.Wait();
     }
     if (!drained.ok()) {
       base::Log(base::LogLevel::kError, "draining failed",
@@ -295,9 +295,9 @@ class Process {
   metrics::ServerMetrics metrics_{registry_.get()};
   std::optional<tracing::Export> traces_;
   model::LoadProgress progress_{clock_};
-  Happenings happenings_;
+  LifecycleEventQueue events_;
   SignalThread signals_{
-      [this](int) { happenings_.Post(Happening::kStopSignal); }};
+      [this](int) { events_.Post(LifecycleEvent::kStopSignal); }};
   std::unique_ptr<metrics::MetricsListener> metrics_listener_;
   std::unique_ptr<model::UnifiedModel> model_;
   absl::Status loaded_;
