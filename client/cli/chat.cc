@@ -23,7 +23,7 @@ void TakeLines(LineReader* lines, ChatSession* chat,
     if (line->find_first_not_of(" \t") == std::string::npos) {
       chat->Prompt();
     } else if (line->front() == '/') {
-      if (!chat->Obey(*line)) return;
+      if (!chat->HandleCommand(*line)) return;
     } else if (!base::IsUtf8(*line)) {
       context.console->Problem("cooper: the question is no UTF-8");
     } else if (!chat->Ask(*line)) {

@@ -58,7 +58,7 @@ bool ChatSession::Ask(const std::string& question) {
   return call_->Send(message);
 }
 
-bool ChatSession::Obey(const std::string& command) {
+bool ChatSession::HandleCommand(const std::string& command) {
   v1::ConverseRequest message;
   if (command == "/quit") return false;
   if (command == "/answer") {

@@ -14,7 +14,7 @@
 namespace cooper::client {
 
 // A conversation on the screen: one thread reads what the user types and calls
-// Ask and Obey, another runs ShowEvents. Both write to the console, under
+// Ask and HandleCommand, another runs ShowEvents. Both write to the console, under
 // the lock.
 class ChatSession {
  public:
@@ -28,7 +28,7 @@ class ChatSession {
   // the call has ended.
   bool Ask(const std::string& question) ABSL_LOCKS_EXCLUDED(mutex_);
   // "/answer", "/nomaps", ...; false: "/quit".
-  bool Obey(const std::string& command) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool HandleCommand(const std::string& command) ABSL_LOCKS_EXCLUDED(mutex_);
   bool asked() const ABSL_LOCKS_EXCLUDED(mutex_);
   // Shows a prompt where nothing runs.
   void Prompt() ABSL_LOCKS_EXCLUDED(mutex_);
