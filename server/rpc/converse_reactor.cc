@@ -59,7 +59,7 @@ void ConverseReactor::Begin(const ServingState::Serving* serving,
   base::MutexLock lock(&mutex_);
   begun_ = true;
   idle_since_ = environment().clock->Now();
-  SettleIdleLocked(absl::OkStatus());
+  AdvanceIdleLocked(absl::OkStatus());
   ReadOnLocked();
 }
 
@@ -103,7 +103,7 @@ void ConverseReactor::OnReadDone(bool ok) {
     if (!ok) {
       half_closed_ = true;
       if (turns_ == 0) FailLocked(engine::InvalidField("start", "required"));
-      if (IdleLocked()) SettleIdleLocked(absl::OkStatus());
+      if (IdleLocked()) AdvanceIdleLocked(absl::OkStatus());
       return;
     }
     if (!turn.ok()) {
@@ -201,7 +201,7 @@ void ConverseReactor::SteerLocked() {
 
 void ConverseReactor::FailLocked(const absl::Status& status) {
   waiting_.clear();
-  if (IdleLocked()) return SettleIdleLocked(status);
+  if (IdleLocked()) return AdvanceIdleLocked(status);
   failure_ = status;
   CancelRequestLocked();
 }
@@ -245,9 +245,9 @@ void ConverseReactor::OnTick(absl::Time now) {
   const absl::Duration ttl = std::max(serving_->engine->options().session_ttl,
                                       environment().stall_timeout);
   if (serving_->engine->draining()) {
-    SettleIdleLocked(engine::DrainingStatus());
+    AdvanceIdleLocked(engine::DrainingStatus());
   } else if (now - idle_since_ > ttl) {
-    SettleIdleLocked(
+    AdvanceIdleLocked(
         engine::ErrorStatus(engine::ErrorReason::kSessionNotFound,
                             "no further question came; the session expired"));
   }

@@ -122,7 +122,7 @@ void EventStream::OnEngineDone(const absl::Status& status) {
   if (after) after();
 }
 
-void EventStream::SettleIdleLocked(const absl::Status& end) {
+void EventStream::AdvanceIdleLocked(const absl::Status& end) {
   engine_end_ = end;
   const AfterUnlock after = AdvanceLocked();
   COOPER_CHECK(after == nullptr);

@@ -113,7 +113,7 @@ class EventStream : public StallWatch::Stream {
   }
   // Ends the call of an idle stream, or lets it stay idle with OK. For calls
   // whose StartFinish leaves nothing to do.
-  void SettleIdleLocked(const absl::Status& end)
+  void AdvanceIdleLocked(const absl::Status& end)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends the request under way.
   void CancelRequestLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
