@@ -51,11 +51,12 @@ class LifecycleEventQueue {
   std::optional<LifecycleEvent> Wait(absl::Duration timeout)
       ABSL_LOCKS_EXCLUDED(mutex_) {
     base::MutexLock lock(&mutex_);
-    if (!mutex_.AwaitWithTimeout(
-            absl::Condition(
-                +[](std::deque<LifecycleEvent>* queue) { return !queue->empty(); },
-                &queue_),
-            timeout)) {
+    if (!mutex_.AwaitWithTimeout(absl::Condition(
+                                     +[](std::deque<LifecycleEvent>* queue) {
+                                       return !queue->empty();
+                                     },
+                                     &queue_),
+                                 timeout)) {
       return std::nullopt;
     }
     const LifecycleEvent event = queue_.front();

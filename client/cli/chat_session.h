@@ -14,8 +14,8 @@
 namespace cooper::client {
 
 // A conversation on the screen: one thread reads what the user types and calls
-// Ask and HandleCommand, another runs ShowEvents. Both write to the console, under
-// the lock.
+// Ask and HandleCommand, another runs ShowEvents. Both write to the console,
+// under the lock.
 class ChatSession {
  public:
   // `request`: the images and the options of all turns. `prompt`: a person is
