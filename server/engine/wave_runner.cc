@@ -221,10 +221,6 @@ void WaveRunner::EndLatents() {
 
 // The wave's time counts for the phases by the share of their rows.
 void WaveRunner::CountAppend(absl::Duration took) {
-  const model::ModelInfo& info = model_->info();
-  const auto tiles = [](image::Size size, int side) {
-    return int64_t{size.width / side} * (size.height / side);
-  };
   int64_t text = 0;
   int64_t latent = 0;
   int64_t vision = 0;
@@ -234,16 +230,12 @@ void WaveRunner::CountAppend(absl::Duration took) {
     for (const model::AppendItem& item :
          absl::MakeConstSpan(append_items_)
              .subspan(member.first_item, member.items)) {
-      if (const auto* t = std::get_if<model::TextSegment>(item.segment)) {
-        text += static_cast<int64_t>(t->ids.size());
-      } else if (const auto* l =
-                     std::get_if<model::LatentImageSegment>(item.segment)) {
-        latent += tiles(l->image->size, info.latent_stride);
-      } else {
-        vision += tiles(
-            std::get<model::VisionImageSegment>(*item.segment).image->size,
-            info.vit_patch);
-      }
+      const model::Segment& segment = *item.segment;
+      int64_t& kind =
+          std::holds_alternative<model::TextSegment>(segment)          ? text
+          : std::holds_alternative<model::LatentImageSegment>(segment) ? latent
+                                                                       : vision;
+      kind += model::SegmentRows(model_->info(), segment);
     }
   }
   const auto rows = static_cast<double>(text + latent + vision);
