@@ -215,7 +215,6 @@ class Process {
                                                std::move(engine_thread_));
     const model::ModelInfo& info = model_->info();
     metrics_.SetModelInfo(info.name, info.device, info.dtype);
-    metrics_.SetEngineUp(true);
     slot_.Fill({engine_.get(), &info, options_.engine.max_running,
                 options_.engine.max_queue});
     server_->SetReady(true);
