@@ -83,14 +83,11 @@ bool ConverseReactor::StaysOpenLocked() const { return !half_closed_; }
 void ConverseReactor::OnReadDone(bool ok) {
   absl::StatusOr<std::optional<engine::Request>> turn = std::nullopt;
   if (ok) {
-    try {
+    const absl::Status parsed = CatchAll([&] {
       turn = ParseTurn();
-    } catch (const std::exception& exception) {
-      base::Log(base::LogLevel::kError, "exception in a handler",
-                {{"what", exception.what()}});
-      turn =
-          engine::ErrorStatus(engine::ErrorReason::kEngine, "internal error");
-    }
+      return absl::OkStatus();
+    });
+    if (!parsed.ok()) turn = parsed;
   }
   std::optional<engine::Request> next;
   engine::Engine* const engine = serving_->engine;

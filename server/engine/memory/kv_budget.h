@@ -42,6 +42,7 @@ class KvBudget {
   KvBudget(const model::ModelInfo& info, const Options& options);
 
   int64_t capacity_tokens() const { return ledger_.capacity(); }
+  int64_t free_tokens() const { return ledger_.free(); }
   // What `tokens` on `contexts` contexts can take, in whole pages.
   int64_t WithPages(int64_t tokens, int contexts) const {
     return ledger_.WithPages(tokens, contexts);
