@@ -7,16 +7,13 @@
 #include "model/image/resize.h"
 #include "server/engine/core/error.h"
 #include "server/engine/program/converse_program.h"
-#include "server/engine/program/generate_program.h"
-#include "server/engine/program/map_program.h"
-#include "server/engine/program/perceive_program.h"
+#include "server/engine/program/fixed_programs.h"
 #include "server/engine/program/reasoning_program.h"
-#include "server/engine/program/text_program.h"
+#include "server/engine/program/tags.h"
 
 namespace cooper::engine {
 namespace {
 
-constexpr char kOpenAnswer[] = "<answer>";
 bool IsTextOnly(const Task& task) {
   const auto* reason = std::get_if<ReasonTask>(&task);
   return reason != nullptr && reason->mode == Mode::kTextOnly;
@@ -199,9 +196,10 @@ absl::StatusOr<PreparedRequest> Preparer::Prepare(Request* request) const {
   parts.map =
       model::VisionRows(info, image::ResizedSize(map_size, info.vit_rule));
   parts.reflection = rows(prompts.reflection_prompt);
+  const int64_t open_answer = rows(std::string(kOpenAnswer));
   parts.perception = rows(prompts.depth_prompt) +
-                     rows(prompts.segmentation_prompt) + rows(kOpenAnswer);
-  parts.open_answer = rows(kOpenAnswer);
+                     rows(prompts.segmentation_prompt) + open_answer;
+  parts.open_answer = open_answer;
   prepared.kv_tokens =
       session != nullptr
           ? ConverseKvDemand(std::get<ReasonTask>(request->task),
