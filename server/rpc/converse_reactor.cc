@@ -1,15 +1,14 @@
 #include "server/rpc/converse_reactor.h"
 
 #include <algorithm>
-#include <exception>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/logging.h"
 #include "base/status_macros.h"
 #include "server/engine/core/end_status.h"
 #include "server/engine/core/error.h"
+#include "server/rpc/entrance.h"
 #include "server/rpc/request_parser.h"
 #include "server/rpc/session_id.h"
 
