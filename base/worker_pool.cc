@@ -22,26 +22,35 @@ WorkerPool::~WorkerPool() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void WorkerPool::Post(std::function<void()> job) {
+void WorkerPool::Post(Job job, ErrorHandler on_error) {
   MutexLock lock(&mutex_);
-  jobs_.push_back(std::move(job));
+  tasks_.push_back({std::move(job), std::move(on_error)});
 }
 
 void WorkerPool::Run() {
   const auto has_work = [this] {
     mutex_.AssertHeld();
-    return stopping_ || !jobs_.empty();
+    return stopping_ || !tasks_.empty();
   };
   while (true) {
-    std::function<void()> job;
+    Task task;
     {
       MutexLock lock(&mutex_);
       mutex_.Await(absl::Condition(&has_work));
-      if (jobs_.empty()) return;  // stopping
-      job = std::move(jobs_.front());
-      jobs_.pop_front();
+      if (tasks_.empty()) return;  // stopping
+      task = std::move(tasks_.front());
+      tasks_.pop_front();
     }
-    job();
+    RunTask(task);
+  }
+}
+
+void WorkerPool::RunTask(const Task& task) {
+  if (task.on_error == nullptr) return task.job();
+  try {
+    task.job();
+  } catch (const std::exception& exception) {
+    task.on_error(exception);
   }
 }
 

@@ -128,6 +128,15 @@ struct VisionImageSegment {
 using Segment =
     std::variant<TextSegment, LatentImageSegment, VisionImageSegment>;
 
+// Delimiters that a context holds around a text (bos, eos) or an image.
+inline constexpr int64_t kDelimiters = 2;
+
+// Rows (tokens) that an image of `size` px, or a segment, takes in a context,
+// an image's delimiters included.
+int64_t LatentRows(const ModelInfo& info, image::Size size);
+int64_t VisionRows(const ModelInfo& info, image::Size size);
+int64_t SegmentRows(const ModelInfo& info, const Segment& segment);
+
 // A wave under way. Several may be, with other calls between their slices; a
 // context or flow may be in one only, and is not to be used by others
 // meanwhile. May be destroyed at any point: what it was for then stays as it

@@ -302,7 +302,6 @@ void Server::UpdateHealthLocked() {
   impl_->state.ready = health.serving;
   impl_->state.live = health.live;
   impl_->environment.metrics->SetReady(health.serving);
-  if (health.failed) impl_->environment.metrics->SetEngineUp(false);
 }
 
 }  // namespace cooper::rpc

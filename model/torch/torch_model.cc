@@ -67,19 +67,6 @@ absl::Status TorchModel::CheckSegment(const model::Segment& segment) const {
                info_.vit_patch, cooper_.vit_max_num_patch_per_side);
 }
 
-int64_t TorchModel::TokensOf(const model::Segment& segment) const {
-  if (const auto* text = std::get_if<model::TextSegment>(&segment)) {
-    return static_cast<int64_t>(text->ids.size());
-  }
-  if (const auto* latent = std::get_if<model::LatentImageSegment>(&segment)) {
-    const image::Size size = latent->image->size;
-    return 2 + int64_t{size.width / info_.latent_stride} *
-                   (size.height / info_.latent_stride);
-  }
-  return 2 + vision_->patches(
-                 std::get<model::VisionImageSegment>(segment).image->size);
-}
-
 // A context whose room is not to be had, or of which an item is wrong, loses
 // all its items.
 void TorchModel::ReserveFor(absl::Span<model::AppendItem> items) {
@@ -88,7 +75,9 @@ void TorchModel::ReserveFor(absl::Span<model::AppendItem> items) {
   for (const model::AppendItem& item : items) {
     absl::Status& status = statuses[item.context];
     status.Update(CheckSegment(*item.segment));
-    if (status.ok()) tokens[item.context] += TokensOf(*item.segment);
+    if (status.ok()) {
+      tokens[item.context] += model::SegmentRows(info_, *item.segment);
+    }
   }
   for (auto& [context, status] : statuses) {
     if (status.ok()) status = Paged(context)->Reserve(tokens[context]);

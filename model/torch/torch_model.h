@@ -79,7 +79,6 @@ class TorchModel final : public model::UnifiedModel {
   absl::Status OfDevice(const absl::Status& status) const;
   void FillInfo(int vit_patch, int64_t parameters);
   absl::Status CheckSegment(const model::Segment& segment) const;
-  int64_t TokensOf(const model::Segment& segment) const;
   // Forward and Decode without the guard. RunForward leaves it to the caller to
   // commit `batch`.
   at::Tensor RunForward(const std::vector<PagedContext*>& contexts,

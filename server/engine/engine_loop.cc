@@ -14,39 +14,6 @@
 #include "server/engine/core/end_status.h"
 
 namespace cooper::engine {
-namespace {
-
-constexpr absl::Duration kGpuMemoryPeriod = absl::Seconds(1);
-
-BatchKind KindOf(Execution::State state) {
-  switch (state) {
-    case Execution::State::kAppend:
-      return BatchKind::kPrefill;
-    case Execution::State::kFlowStep:
-      return BatchKind::kDenoise;
-    case Execution::State::kLatents:
-      return BatchKind::kVaeDecode;
-    default:
-      return BatchKind::kDecode;
-  }
-}
-
-// The cache's part of the pool.
-int64_t PrefixCacheTokens(const EngineOptions& options,
-                          const model::ModelInfo& info) {
-  if (options.prefix_cache_bytes < 0) return info.kv_capacity_tokens / 4;
-  if (info.kv_bytes_per_token <= 0) return 0;
-  return options.prefix_cache_bytes / info.kv_bytes_per_token;
-}
-
-int64_t SessionTokens(const EngineOptions& options,
-                      const model::ModelInfo& info) {
-  if (options.session_bytes < 0) return info.kv_capacity_tokens / 4;
-  if (info.kv_bytes_per_token <= 0) return 0;
-  return options.session_bytes / info.kv_bytes_per_token;
-}
-
-}  // namespace
 
 EngineLoop::EngineLoop(model::UnifiedModel* model,
                        metrics::ServerMetrics* metrics,
@@ -58,22 +25,23 @@ EngineLoop::EngineLoop(model::UnifiedModel* model,
       clock_(clock),
       options_(options),
       admission_(admission),
-      preparer_(model, metrics, clock, options.image_limits),
+      kv_(model->info(), {options.prefix_cache_bytes, options.session_bytes,
+                          options.session_ttl}),
+      starter_({options.queue_timeout, kv_.prefixes() != nullptr}),
       scheduler_({options.append_tokens, options.flow_tokens}),
-      runner_(model, metrics, clock, &costs_),
-      ledger_(model->info().kv_capacity_tokens, model->info().kv_page_tokens),
-      prefixes_(&ledger_, PrefixCacheTokens(options, model->info())),
-      sessions_(&ledger_, options.session_ttl,
-                SessionTokens(options, model->info())),
+      runner_(model, metrics, clock, &starter_.costs()),
+      reporter_(model, metrics),
       last_step_ns_(absl::ToUnixNanos(clock->Now())),
-      prepare_pool_(std::make_unique<base::WorkerPool>(
-          "prepare", options.prepare_threads)),
+      prepare_pool_(std::make_unique<PreparePool>(
+          Preparer(model, metrics, clock, options.image_limits), clock,
+          admission, &inbox_, options.prepare_threads)),
       encode_pool_(
           std::make_unique<base::WorkerPool>("encode", options.encode_threads)),
       thread_(thread != nullptr
                   ? std::move(thread)
                   : std::make_unique<base::WorkerPool>("engine", 1)) {
-  PublishGpuMemory();
+  metrics_->SetEngineUp(true);
+  reporter_.Report(load(), &kv_, clock_->Now());
   thread_->Post([this] { Run(); });
 }
 
@@ -86,51 +54,25 @@ EngineLoop::~EngineLoop() {
 // ---- From other threads
 
 void EngineLoop::Add(Request request, std::unique_ptr<EventSink> sink) {
-  // The closing of a job is the last thing that is heard of it, so its pointer
-  // is good until the engine thread erases it.
-  const auto self = std::make_shared<Job*>(nullptr);
-  auto job = std::make_shared<Job>(
-      std::move(request), std::move(sink),
-      Job::Services{metrics_, clock_, encode_pool_.get(),
-                    [this](const std::shared_ptr<Job>& failed,
-                           const absl::Status& status) {
-                      inbox_.Post([this, failed, status] {
-                        End(failed.get(), status);
-                      });
-                    }},
-      [this, self] {
-        // Closed on the engine thread, so that the load which it publishes
-        // after this turn no longer counts the request.
-        inbox_.Post([this, job = *self] {
-          admission_->Close(clock_->Now(), job->request.client);
-          Erase(job);
-        });
-      });
-  *self = job.get();
-  inbox_.Post([this, job = std::move(job)]() mutable {
-    Job* added = job.get();
-    jobs_.push_back(std::move(job));
-    fair_.Open(added->request.client);
-    added->events->Push(StartedEvent{added->request.id, added->request.seed});
-    if (!failure_.ok()) return End(added, failure_);
-    if (added->request.session.has_value()) ClaimSession(added);
-  });
+  Job::Services services{metrics_, clock_, encode_pool_.get(), &counts_};
+  services.fail = [this](const std::shared_ptr<Job>& job,
+                         const absl::Status& status) {
+    inbox_.Post([this, job, status] { End(job.get(), status); });
+  };
+  // On the engine thread, so that the load which it publishes after this
+  // iteration no longer counts the request.
+  services.closed = [this](Job* job) {
+    inbox_.Post([=, this] { Close(job); });
+  };
+  inbox_.Post([this, job = std::make_shared<Job>(
+                         std::move(request), std::move(sink),
+                         std::move(services))] { Opened(job); });
 }
 
 void EngineLoop::EndAll() {
   inbox_.Post([this] {
-    for (const std::shared_ptr<Job>& job : jobs_)
-      End(job.get(), DrainingStatus());
+    for (const auto& job : jobs_) End(job.get(), DrainingStatus());
   });
-}
-
-Engine::Load EngineLoop::load() const {
-  const int running = running_;
-  return {std::max(0, admission_->open() - running - closing_), running};
-}
-
-absl::Time EngineLoop::last_step() const {
-  return absl::FromUnixNanos(last_step_ns_);
 }
 
 // ---- The engine thread
@@ -138,11 +80,10 @@ absl::Time EngineLoop::last_step() const {
 void EngineLoop::Run() {
   while (true) {
     for (Inbox::Task& task : inbox_.Take()) tasks_.push_back(std::move(task));
-    const absl::StatusOr<bool> ran = GuardedTurn();
+    const absl::StatusOr<bool> ran = GuardedRunOnce();
     if (!ran.ok()) FailAll(ran.status());
-    PublishLoad();
-    PublishGpuMemory();
     const absl::Time now = clock_->Now();
+    reporter_.Report(load(), &kv_, now);
     last_step_ns_ = absl::ToUnixNanos(now);
     metrics_->SetEngineLastStep(absl::Now());
     if (!ran.ok() || *ran) continue;
@@ -150,19 +91,18 @@ void EngineLoop::Run() {
     inbox_.WaitFor(UntilNextDeadline(now));
   }
   for (const Inbox::Task& task : inbox_.Take()) task();
-  prefixes_.Clear();  // here: contexts are this thread's
-  sessions_.Clear();
+  kv_.Clear();  // here: contexts are this thread's
 }
 
-absl::StatusOr<bool> EngineLoop::GuardedTurn() {
+absl::StatusOr<bool> EngineLoop::GuardedRunOnce() {
   try {
-    return Turn();
+    return RunOnce();
   } catch (const std::exception& e) {
     return absl::InternalError(absl::StrCat("exception: ", e.what()));
   }
 }
 
-absl::StatusOr<bool> EngineLoop::Turn() {
+absl::StatusOr<bool> EngineLoop::RunOnce() {
   const absl::Time now = clock_->Now();
   // First, so that a request ends in the phase in which it was told to.
   EndCancelled(now);
@@ -173,111 +113,151 @@ absl::StatusOr<bool> EngineLoop::Turn() {
   }
   if (!failure_.ok()) return false;
   COOPER_RETURN_IF_ERROR(std::exchange(task_status_, absl::OkStatus()));
-  sessions_.Expire(now);
+  kv_.sessions().Expire(now);
   StartPreparing(now);
+  RefuseLate(now);
   COOPER_RETURN_IF_ERROR(StartRunning(now));
-  return RunWave();
+  return RunBatch();
 }
 
-absl::StatusOr<bool> EngineLoop::RunWave() {
-  const std::vector<BatchKind> under_way = runner_.under_way();
-  if (!absl::c_linear_search(under_way, BatchKind::kPrefill)) {
-    prefixes_.EndWave();
+// ---- Which jobs start
+
+void EngineLoop::EndCancelled(absl::Time now) {
+  for (const auto& job : jobs_) {
+    if (job->state() == Job::State::kEnded) continue;
+    const CancelCause cause = job->request().cancel->cause();
+    if (cause != CancelCause::kNone) {
+      End(job.get(), StatusOf(cause));
+      metrics_->CancelLatency(clock_->Now() - now);
+    } else if (job->request().deadline <= now) {
+      End(job.get(), LateStatus());
+    }
   }
-  std::vector<Job*> running;
-  std::vector<ReadyItem> ready;
-  std::map<absl::string_view, int> clients;
-  for (const std::shared_ptr<Job>& job : jobs_) {
-    if (job->state != Job::State::kRunning ||
-        job->execution->state() == Execution::State::kRender ||
-        runner_.Holds(job.get())) {
+}
+
+void EngineLoop::RefuseLate(absl::Time now) {
+  for (const auto& job : jobs_) {
+    if (!job->queued()) continue;
+    const absl::Status late = starter_.CheckLate(job->waiting(), now);
+    if (!late.ok()) End(job.get(), late);
+  }
+}
+
+Job* EngineLoop::NextToStart(Job::State state, absl::Time now) {
+  std::vector<Job*> jobs;
+  std::vector<WaitingRequest> waiting;
+  for (const auto& job : jobs_) {
+    if (job->state() != state) continue;
+    jobs.push_back(job.get());
+    waiting.push_back(job->waiting());
+  }
+  const std::optional<int> next = starter_.Next(waiting, now);
+  return next.has_value() ? jobs[*next] : nullptr;
+}
+
+// Images are decoded for as many requests as can start soon, so that the
+// pixels of a long queue are not all in memory.
+void EngineLoop::StartPreparing(absl::Time now) {
+  const int most = options_.max_running + options_.prepare_threads;
+  while (prepare_pool_->preparing() + counts_.of(Job::State::kReady) +
+             counts_.of(Job::State::kRunning) <
+         most) {
+    Job* job = NextToStart(Job::State::kWaiting, now);
+    if (job == nullptr) return;
+    prepare_pool_->Prepare(job, [this, job](auto prepared) {
+      OnPrepared(job, std::move(prepared));
+    });
+  }
+}
+
+absl::Status EngineLoop::StartRunning(absl::Time now) {
+  while (counts_.of(Job::State::kRunning) < options_.max_running) {
+    Job* job = NextToStart(Job::State::kReady, now);
+    if (job == nullptr) return absl::OkStatus();
+    const SessionUse* claimed = job->claimed_session();
+    SessionContexts contexts;
+    if (claimed != nullptr && kv_.sessions().HeldBy(claimed->id) == 0) {
+      End(job, ErrorStatus(ErrorReason::kSessionNotFound,
+                           "the session was dropped while the turn waited"));
       continue;
     }
-    ReadyItem item;
-    item.request = static_cast<int>(running.size());
-    item.kind = KindOf(job->execution->state());
-    item.waiting_since = job->waiting_since;
-    item.priority = job->request.priority == Priority::kLow ? -1 : 0;
-    item.client =
-        clients
-            .try_emplace(job->request.client, static_cast<int>(clients.size()))
-            .first->second;
-    if (item.kind == BatchKind::kPrefill) {
-      item.rows = job->execution->append_rows();
-    } else if (item.kind == BatchKind::kDenoise) {
-      item.rows = job->execution->flow_rows();
+    const int64_t tokens = SizeOf(*job).kv_tokens;
+    const auto& session = job->request().session;
+    if (!kv_.Reserve(tokens, session.has_value() ? session->id : "")) {
+      return absl::OkStatus();
     }
-    ready.push_back(item);
-    running.push_back(job.get());
-  }
-  const std::optional<Wave> wave = scheduler_.Plan(std::move(ready), under_way);
-  if (!wave.has_value()) return false;
-  std::vector<Job*> jobs;
-  for (const int request : wave->requests) jobs.push_back(running[request]);
-  if (wave->kind == BatchKind::kDecode) {
-    COOPER_RETURN_IF_ERROR(runner_.Decode(jobs));
-  } else {
-    std::vector<Job*> done;
-    if (!wave->go_on) COOPER_RETURN_IF_ERROR(Begin(*wave, jobs, &done));
-    COOPER_RETURN_IF_ERROR(runner_.RunSlice(wave->kind, options_.slice, &done));
-    jobs = std::move(done);
-  }
-  ChargeClients();
-  const absl::Time now = clock_->Now();
-  for (Job* job : jobs) {
-    job->waiting_since = now;
+    starter_.Started(job->request().priority);
+    if (claimed != nullptr) contexts = *kv_.sessions().Begin(claimed->id);
+    job->Start(model_, std::move(contexts), kv_.prefixes(), tokens);
     COOPER_RETURN_IF_ERROR(Settle(job));
   }
-  return true;
-}
-
-absl::Status EngineLoop::Begin(const Wave& wave, absl::Span<Job* const> jobs,
-                               std::vector<Job*>* done) {
-  switch (wave.kind) {
-    case BatchKind::kPrefill:
-      return runner_.BeginAppend(jobs, wave.max_rows, done);
-    case BatchKind::kDenoise:
-      return runner_.BeginFlow(jobs, done);
-    default:
-      return runner_.BeginLatents(jobs.front(), done);
-  }
-}
-
-void EngineLoop::ChargeClients() {
-  for (const std::shared_ptr<Job>& job : jobs_) {
-    fair_.Charge(job->request.client,
-                 std::exchange(job->device_time, absl::ZeroDuration()));
-  }
-}
-
-// Once more where memory runs out, as batches are (WaveRunner).
-absl::Status EngineLoop::StartFlow(Job* job) {
-  absl::Status status = job->execution->StartFlow();
-  if (!absl::IsResourceExhausted(status)) return status;
-  metrics_->RetriedAlone(BatchKind::kDenoise);
-  status = job->execution->StartFlow();
-  if (!absl::IsResourceExhausted(status)) return status;
-  job->execution->Fail(GpuMemoryStatus());
   return absl::OkStatus();
+}
+
+RequestSize EngineLoop::SizeOf(const Job& job) const {
+  // What is kept of a conversation are two forks more.
+  const int contexts = kSlots + (job.request().session.has_value() ? 2 : 0);
+  const PreparedRequest& prepared = job.prepared();
+  return {kv_.WithPages(prepared.kv_tokens, contexts),
+          prepared.least_positions};
+}
+
+// ---- A job's way
+
+void EngineLoop::Opened(const std::shared_ptr<Job>& job) {
+  jobs_.push_back(job);
+  const Request& request = job->request();
+  starter_.Open(request.client);
+  job->events().Push(StartedEvent{request.id, request.seed});
+  if (!failure_.ok()) return End(job.get(), failure_);
+  if (request.session.has_value()) ClaimSession(job.get());
+}
+
+// As soon as the turn comes, so that a wrong id is reported at once, and no
+// other turn begins while this one waits.
+void EngineLoop::ClaimSession(Job* job) {
+  const SessionUse& session = *job->request().session;
+  int64_t held = 0;
+  if (session.resumed) {
+    const absl::StatusOr<SessionFacts> facts =
+        kv_.sessions().Claim(session.id, job->request().client);
+    if (!facts.ok()) return End(job, facts.status());
+    job->ClaimSession(*facts);
+    if (facts->mode != std::get<ReasonTask>(job->request().task).mode) {
+      return End(job, InvalidField("mode", "must be the session's own"));
+    }
+    held = kv_.sessions().HeldBy(session.id);
+  }
+  job->events().Push(SessionEvent{session.id, kv_.sessions().ttl(),
+                                  held * model_->info().kv_bytes_per_token});
+}
+
+void EngineLoop::OnPrepared(Job* job,
+                            absl::StatusOr<PreparedRequest> prepared) {
+  if (job->state() != Job::State::kPreparing) return;  // ended meanwhile
+  if (!prepared.ok()) return End(job, prepared.status());
+  job->Prepared(*std::move(prepared));
+  const absl::Status fits = CheckSize(SizeOf(*job), job->claimed_session(), kv_,
+                                      model_->info().max_positions);
+  if (!fits.ok()) End(job, fits);
 }
 
 absl::Status EngineLoop::Settle(Job* job) {
   while (true) {
-    switch (job->execution->state()) {
+    switch (job->execution()->state()) {
       case Execution::State::kFlowStart:
-        COOPER_RETURN_IF_ERROR(StartFlow(job));
+        COOPER_RETURN_IF_ERROR(runner_.StartFlow(job));
         break;
       case Execution::State::kRender:
-        Render(job);
+        prepare_pool_->Render(
+            job, [this, job](const auto& map) { OnRendered(job, map); });
         return absl::OkStatus();
       case Execution::State::kFinished:
-        job->end_phase = Phase::kWrite;
-        LeaveTurn(job, job->execution->TakeKept());
-        ++closing_;
+        LeaveRunning(job, job->execution()->TakeKept());
         job->Finish();
         return absl::OkStatus();
       case Execution::State::kFailed: {
-        const absl::Status status = job->execution->status();
+        const absl::Status status = job->execution()->status();
         if (DetailsOf(status).reason == ErrorReason::kNumeric) {
           metrics_->NonFinite();
         }
@@ -290,37 +270,126 @@ absl::Status EngineLoop::Settle(Job* job) {
   }
 }
 
-void EngineLoop::PublishLoad() {
-  const Engine::Load now = load();
-  metrics_->SetLoad(now.queued, now.running);
-  const model::KvUsage kv = model_->kv_usage();
-  const KvLedger::Split split =
-      ledger_.SplitUsed(kv.used_bytes, model_->info().kv_bytes_per_token);
-  metrics_->SetKv(split.requests, kv.capacity_bytes);
-  metrics_->SetPrefixCacheBytes(split.prefix_cache);
-  PublishSessions(split.sessions);
-  const PrefixCache::Counts counts = prefixes_.TakeCounts();
-  metrics_->PrefixCacheUsed(counts.queried_tokens, counts.hit_tokens,
-                            counts.evictions);
+void EngineLoop::OnRendered(
+    Job* job, const absl::StatusOr<std::shared_ptr<const DrawnMap>>& map) {
+  if (job->state() != Job::State::kRunning) return;  // ended meanwhile
+  if (!map.ok()) return End(job, map.status());
+  job->WaitsSince(clock_->Now());
+  job->execution()->OnRendered(*map);
+  task_status_.Update(Settle(job));
 }
 
-// Asking a GPU takes longer than a turn should.
-void EngineLoop::PublishGpuMemory() {
+// Contexts and the place among the running are given back at once.
+void EngineLoop::End(Job* job, const absl::Status& status) {
+  if (job->state() == Job::State::kEnded) return;
+  if (job->state() == Job::State::kWaiting) {
+    admission_->FreeBytes(job->input_bytes());
+  } else if (job->state() == Job::State::kRunning) {
+    runner_.Drop(job);
+    LeaveRunning(job, job->execution()->TakeKept());
+  }
+  const SessionUse* claimed = job->claimed_session();
+  if (claimed != nullptr) {
+    job->ForgetSession();
+    kv_.sessions().Release(claimed->id, clock_->Now());
+  }
+  job->End(status);
+}
+
+void EngineLoop::LeaveRunning(Job* job, SessionContexts contexts) {
+  const int64_t reserved = job->TakeKvTokens();
+  const Request& request = job->request();
+  if (!request.session.has_value() || contexts.cond == nullptr) {
+    return kv_.Release(reserved);
+  }
+  const int64_t held = kv_.ReleaseAndKeep(reserved, *request.session,
+                                          request.client, job->session_facts(),
+                                          std::move(contexts), clock_->Now());
+  job->ForgetSession();
+  job->events().Push(
+      SessionEvent{request.session->id,
+                   held > 0 ? kv_.sessions().ttl() : absl::ZeroDuration(),
+                   held * model_->info().kv_bytes_per_token});
+}
+
+void EngineLoop::Close(Job* job) {
+  admission_->Close(clock_->Now(), job->request().client);
+  job->TellEnd();
+  starter_.Close(job->request().client);
+  jobs_.remove_if([job](const auto& other) { return other.get() == job; });
+}
+
+void EngineLoop::FailAll(const absl::Status& cause) {
+  base::Log(base::LogLevel::kError, "engine failed",
+            {{"cause", base::Printable(cause.message(), 500)}});
+  failure_ = ErrorStatus(ErrorReason::kEngineFailed, "the engine failed",
+                         absl::Seconds(1));
+  admission_->Fail();
+  metrics_->SetEngineUp(false);
+  runner_.Abandon();
+  for (const auto& job : jobs_) End(job.get(), failure_);
+}
+
+// ---- Batches
+
+std::vector<ReadyItem> EngineLoop::Ready(std::vector<Job*>* jobs) {
+  std::vector<ReadyItem> ready;
+  std::map<absl::string_view, int> clients;
+  for (const auto& job : jobs_) {
+    if (job->state() != Job::State::kRunning || runner_.Holds(job.get()) ||
+        job->execution()->state() == Execution::State::kRender) {
+      continue;
+    }
+    ready.push_back(job->ready());
+    ready.back().request = static_cast<int>(jobs->size());
+    ready.back().client = clients
+                              .try_emplace(job->request().client,
+                                           static_cast<int>(clients.size()))
+                              .first->second;
+    jobs->push_back(job.get());
+  }
+  return ready;
+}
+
+absl::StatusOr<bool> EngineLoop::RunBatch() {
+  const std::vector<BatchKind> under_way = runner_.under_way();
+  if (!absl::c_linear_search(under_way, BatchKind::kPrefill)) kv_.EndBatch();
+  std::vector<Job*> running;
+  std::vector<ReadyItem> ready = Ready(&running);
+  const std::optional<Wave> wave = scheduler_.Plan(std::move(ready), under_way);
+  if (!wave.has_value()) return false;
+  std::vector<Job*> jobs;
+  for (const int request : wave->requests) jobs.push_back(running[request]);
+  if (wave->kind == BatchKind::kDecode) {
+    COOPER_RETURN_IF_ERROR(runner_.Decode(jobs));
+  } else {
+    std::vector<Job*> done;
+    if (!wave->go_on) {
+      COOPER_RETURN_IF_ERROR(
+          runner_.Begin(wave->kind, jobs, wave->max_rows, &done));
+    }
+    COOPER_RETURN_IF_ERROR(runner_.RunSlice(wave->kind, options_.slice, &done));
+    jobs = std::move(done);
+  }
+  for (const auto& job : jobs_) {
+    starter_.Charge(job->request().client, job->TakeDeviceTime());
+  }
   const absl::Time now = clock_->Now();
-  if (now < gpu_memory_due_) return;
-  gpu_memory_due_ = now + kGpuMemoryPeriod;
-  const std::optional<model::GpuMemory> memory = model_->gpu_memory();
-  if (!memory.has_value()) return;
-  metrics_->SetGpuMemory(memory->allocated_bytes, memory->reserved_bytes,
-                         memory->free_bytes);
+  for (Job* job : jobs) {
+    job->WaitsSince(now);
+    COOPER_RETURN_IF_ERROR(Settle(job));
+  }
+  return true;
 }
 
 absl::Duration EngineLoop::UntilNextDeadline(absl::Time now) const {
-  absl::Time next = sessions_.next_expiry();
-  for (const std::shared_ptr<Job>& job : jobs_) {
-    if (job->state == Job::State::kEnded) continue;
-    next = std::min(next, job->request.deadline);
-    if (job->queued()) next = std::min(next, QueueDeadline(*job));
+  absl::Time next = kv_.sessions().next_expiry();
+  for (const auto& job : jobs_) {
+    if (job->state() == Job::State::kEnded) continue;
+    next = std::min(next, job->request().deadline);
+    if (job->queued()) {
+      next = std::min(next, starter_.QueueDeadline(job->waiting().admitted));
+    }
   }
   return std::max(next - now, absl::ZeroDuration());
 }

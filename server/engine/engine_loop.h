@@ -5,38 +5,36 @@
 #include <deque>
 #include <list>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "absl/types/span.h"
 #include "base/clock.h"
 #include "base/worker_pool.h"
 #include "model/unified_model.h"
-#include "server/engine/core/error.h"
-#include "server/engine/engine.h"
-#include "server/engine/execution/preparer.h"
+#include "server/engine/engine_options.h"
+#include "server/engine/engine_reporter.h"
 #include "server/engine/inbox.h"
 #include "server/engine/job.h"
-#include "server/engine/memory/kv_ledger.h"
-#include "server/engine/memory/prefix_cache.h"
-#include "server/engine/memory/session_store.h"
+#include "server/engine/job_state.h"
+#include "server/engine/memory/kv_budget.h"
+#include "server/engine/prepare_pool.h"
 #include "server/engine/schedule/admission.h"
-#include "server/engine/schedule/cost_estimator.h"
-#include "server/engine/schedule/fair_share.h"
 #include "server/engine/schedule/scheduler.h"
+#include "server/engine/schedule/starter.h"
 #include "server/engine/wave_runner.h"
 #include "server/metrics/server_metrics.h"
 
 namespace cooper::engine {
 
 // The engine thread and the two pools beside it. The thread is the only one
-// that calls the model and that touches a Job's state; everybody else posts to
-// its inbox. It waits on the inbox, never on anything else.
+// that calls the model and that touches a Job's state; all others post to its
+// inbox. It waits on the inbox, never on anything else.
 //
-// One turn of it: end what was cancelled or is late, do what was posted, start
-// what waits, run one wave.
+// Each iteration of the thread ends what was cancelled or is late, does what
+// was posted, starts what waits (Starter, KvBudget), and runs one batch
+// (Scheduler, WaveRunner).
 class EngineLoop {
  public:
   // All outlive it. `thread` as Engine's.
@@ -51,50 +49,43 @@ class EngineLoop {
   void Wake() { inbox_.Wake(); }
   // Ends every request with UNAVAILABLE DRAINING.
   void EndAll();
-  Engine::Load load() const;
-  absl::Time last_step() const;
+  EngineLoad load() const { return counts_.load(); }
+  absl::Time last_step() const { return absl::FromUnixNanos(last_step_ns_); }
 
  private:
-  using JobList = std::list<std::shared_ptr<Job>>;
-
   void Run();
-  // A turn; whether there was a wave to run. Not OK: the device failed.
-  absl::StatusOr<bool> Turn();
-  absl::StatusOr<bool> GuardedTurn();
+  // An iteration; whether there was a batch to run. Not OK: the device failed.
+  absl::StatusOr<bool> RunOnce();
+  absl::StatusOr<bool> GuardedRunOnce();
+
+  // ---- Which jobs start
   void EndCancelled(absl::Time now);
-  Job* NextToStart(Job::State state, absl::Time now);
-  void StartPreparing(absl::Time now);
   void RefuseLate(absl::Time now);
-  absl::Time QueueDeadline(const Job& job) const;
+  void StartPreparing(absl::Time now);
   absl::Status StartRunning(absl::Time now);
-  bool ReserveForRequest(const Job& job, int64_t tokens);
-  // What a job can hold beyond its session, in whole pages.
-  int64_t TokensOf(const Job& job) const;
-  // Whether a prepared job can ever run: INVALID_ARGUMENT or RESOURCE_EXHAUSTED
-  // CONTEXT_TOO_LARGE where the model's positions or the KV pool do not do.
-  absl::Status CheckSize(const Job& job) const;
-  absl::StatusOr<bool> RunWave();
-  absl::Status Begin(const Wave& wave, absl::Span<Job* const> jobs,
-                     std::vector<Job*>* done);
-  void ChargeClients();
-  // Moves a job on until it needs a wave or a pool, or is at its end.
-  absl::Status StartFlow(Job* job);
-  absl::Status Settle(Job* job);
-  void Prepare(Job* job);
-  void Render(Job* job);
-  void End(Job* job, const absl::Status& status);
-  void LeaveRunning(Job* job);
-  // Of conversations.
+  // Of the jobs in `state`; null: there is none.
+  Job* NextToStart(Job::State state, absl::Time now);
+  RequestSize SizeOf(const Job& job) const;
+
+  // ---- A job's way
+  void Opened(const std::shared_ptr<Job>& job);
   void ClaimSession(Job* job);
-  // Keeps the contexts of a turn that leaves the running ones; what it
-  // reserved becomes free.
-  void LeaveTurn(Job* job, SessionContexts contexts);
-  void ReleaseSession(Job* job);
-  void PublishSessions(int64_t kv_used_bytes);
+  void OnPrepared(Job* job, absl::StatusOr<PreparedRequest> prepared);
+  void OnRendered(Job* job,
+                  const absl::StatusOr<std::shared_ptr<const DrawnMap>>& map);
+  // Moves a job on until it needs a batch or a pool, or is at its end.
+  absl::Status Settle(Job* job);
+  void End(Job* job, const absl::Status& status);
+  // Takes a job's reservation back; a turn's contexts are kept.
+  void LeaveRunning(Job* job, SessionContexts contexts);
+  void Close(Job* job);
   void FailAll(const absl::Status& cause);
-  void Erase(Job* job);
-  void PublishLoad();
-  void PublishGpuMemory();
+
+  // ---- Batches
+  absl::StatusOr<bool> RunBatch();
+  // The jobs that wait for a batch, with what each waits for.
+  std::vector<ReadyItem> Ready(std::vector<Job*>* jobs);
+
   absl::Duration UntilNextDeadline(absl::Time now) const;
 
   model::UnifiedModel* const model_;
@@ -102,32 +93,24 @@ class EngineLoop {
   const base::Clock* const clock_;
   const EngineOptions options_;
   Admission* const admission_;
-  const Preparer preparer_;
+  JobCounts counts_;
 
   // Of the engine thread.
-  JobList jobs_;  // open ones, oldest first
+  std::list<std::shared_ptr<Job>> jobs_;  // open ones, oldest first
+  KvBudget kv_;
+  Starter starter_;
   Scheduler scheduler_;
-  CostEstimator costs_;
   WaveRunner runner_;
-  FairShare fair_;
-  KvLedger ledger_;
-  PrefixCache prefixes_;
-  SessionStore sessions_;
-  int preparing_ = 0;         // and ready
-  int normal_since_low_ = 0;  // started since one of low priority was
+  EngineReporter reporter_;
   absl::Status failure_;
   std::deque<Inbox::Task> tasks_;  // taken from the inbox
   absl::Status task_status_;       // the device's, as a task saw it
 
-  absl::Time gpu_memory_due_ = absl::InfinitePast();
-
-  std::atomic<int> running_{0};
-  std::atomic<int> closing_{0};
   std::atomic<int64_t> last_step_ns_;
   std::atomic<bool> stop_{false};
   Inbox inbox_;
   // Last, so that they end first.
-  std::unique_ptr<base::WorkerPool> prepare_pool_;
+  std::unique_ptr<PreparePool> prepare_pool_;
   std::unique_ptr<base::WorkerPool> encode_pool_;
   std::unique_ptr<base::WorkerPool> thread_;  // one
 };

@@ -1,35 +1,61 @@
 #include "server/engine/job.h"
 
+#include <exception>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
 #include "base/digest.h"
 #include "base/logging.h"
+#include "server/engine/core/end_status.h"
 #include "server/engine/core/error.h"
 #include "server/engine/execution/map_publisher.h"
 
 namespace cooper::engine {
-Job::Job(Request request, std::unique_ptr<EventSink> sink, Services services,
-         std::function<void()> on_closed)
-    : request(std::move(request)),
-      input_bytes(this->request.input_bytes()),
-      admitted(services.clock->Now()),
-      events(std::make_unique<EventSequencer>(std::move(sink),
-                                              std::move(on_closed))),
-      waiting_since(admitted),
-      trace(this->request.trace),
-      services_(std::move(services)) {}
+namespace {
+
+BatchKind BatchOf(Execution::State state) {
+  switch (state) {
+    case Execution::State::kAppend:
+      return BatchKind::kPrefill;
+    case Execution::State::kFlowStep:
+      return BatchKind::kDenoise;
+    case Execution::State::kLatents:
+      return BatchKind::kVaeDecode;
+    default:
+      return BatchKind::kDecode;
+  }
+}
+
+}  // namespace
+
+Job::Job(Request request, std::unique_ptr<EventSink> sink, Services services)
+    : request_(std::move(request)),
+      input_bytes_(request_.input_bytes()),
+      admitted_(services.clock->Now()),
+      services_(std::move(services)),
+      events_(std::move(sink), [this] { services_.closed(this); }),
+      waiting_since_(admitted_),
+      trace_(request_.trace) {
+  services_.counts->Add(state_);
+}
+
+Job::~Job() { services_.counts->Remove(state_); }
+
+void Job::SetState(State state) {
+  services_.counts->Move(state_, state);
+  state_ = state;
+}
 
 void Job::OnTextDelta(TextDeltaEvent&& delta) {
-  events->Push(std::move(delta));
+  events_.Push(std::move(delta));
 }
 
 void Job::OnToken(int turn) {
   const absl::Time now = services_.clock->Now();
   if (first_token_ == absl::InfiniteFuture()) {
     first_token_ = now;
-    services_.metrics->FirstToken(now - admitted);
+    services_.metrics->FirstToken(now - admitted_);
   }
   if (turn == last_token_turn_) services_.metrics->NextToken(now - last_token_);
   last_token_turn_ = turn;
@@ -39,7 +65,7 @@ void Job::OnToken(int turn) {
 void Job::OnMapStarted(MapStartedEvent&& started) {
   map_started_ = services_.clock->Now();
   map_kind_ = started.kind;
-  events->Push(std::move(started));
+  events_.Push(std::move(started));
 }
 
 void Job::OnMapStep(int map_id, int step, int num_steps,
@@ -47,49 +73,112 @@ void Job::OnMapStep(int map_id, int step, int num_steps,
   MapProgressEvent progress{map_id, step, num_steps, std::nullopt};
   // One preview at a time: where encoding cannot keep up, some are left out.
   if (!preview.has_value() || previews_under_way_ > 0) {
-    events->Push(std::move(progress));
+    events_.Push(std::move(progress));
     return;
   }
   ++previews_under_way_;
-  const EventSequencer::Place place = events->Reserve();
-  services_.encode_pool->Post([job = shared_from_this(), place,
-                               kind = map_kind_, progress = std::move(progress),
-                               picture = *std::move(preview)]() mutable {
-    const absl::Time start = job->services_.clock->Now();
+  const EventSequencer::Place place = events_.Reserve();
+  PostEncode([this, place, kind = map_kind_, progress = std::move(progress),
+              picture = *std::move(preview)]() mutable {
+    const absl::Time start = services_.clock->Now();
     progress.preview_png = RenderPreview(kind, std::move(picture));
-    const absl::Time end = job->services_.clock->Now();
-    job->codec_ns += absl::ToInt64Nanoseconds(end - start);
-    job->trace.Add("encode_preview", start, end);
-    --job->previews_under_way_;
+    OnPoolWork("encode_preview", start, services_.clock->Now());
+    --previews_under_way_;
     std::vector<Event> filled;
     filled.emplace_back(std::move(progress));
-    job->events->Fill(place, std::move(filled));
+    events_.Fill(place, std::move(filled));
   });
 }
 
 void Job::OnMapDrawn(const std::shared_ptr<const DrawnMap>& map) {
   services_.metrics->MapDrawn(KindOf(map->kind),
                               services_.clock->Now() - map_started_);
-  const EventSequencer::Place place = events->Reserve();
-  services_.encode_pool->Post([job = shared_from_this(), place, map] {
-    const Services& services = job->services_;
-    const absl::Time start = services.clock->Now();
+  const EventSequencer::Place place = events_.Reserve();
+  PostEncode([this, place, map] {
+    const absl::Time start = services_.clock->Now();
     absl::StatusOr<std::vector<Event>> rendered =
-        RenderMapEvents(*map, job->request.output);
-    const absl::Duration took = services.clock->Now() - start;
-    job->codec_ns += absl::ToInt64Nanoseconds(took);
-    services.metrics->PhaseRun(Phase::kEncodeImage, took);
-    job->trace.Add(PhaseName(Phase::kEncodeImage), start, start + took);
+        RenderMapEvents(*map, request_.output);
+    const absl::Time end = services_.clock->Now();
+    services_.metrics->PhaseRun(Phase::kEncodeImage, end - start);
+    OnPoolWork(PhaseName(Phase::kEncodeImage), start, end);
     if (rendered.ok()) {
-      job->events->Fill(place, *std::move(rendered));
+      events_.Fill(place, *std::move(rendered));
     } else {
-      services.fail(job, rendered.status());
+      services_.fail(shared_from_this(), rendered.status());
     }
   });
 }
 
+void Job::PostEncode(std::function<void()> work) {
+  services_.encode_pool->Post(
+      [self = shared_from_this(), work = std::move(work)] { work(); },
+      [self = shared_from_this()](const std::exception& error) {
+        self->services_.fail(self,
+                             ErrorStatus(ErrorReason::kEngine, error.what()));
+      });
+}
+
+void Job::OnPoolWork(absl::string_view span, absl::Time start, absl::Time end) {
+  codec_ns_ += absl::ToInt64Nanoseconds(end - start);
+  trace_.Add(span, start, end);
+}
+
+// ---- States
+
+WaitingRequest Job::waiting() const {
+  return {request_.priority, request_.client, admitted_, request_.deadline,
+          prepared_.has_value() ? &prepared_->least : nullptr};
+}
+
+Request* Job::Prepare() {
+  SetState(State::kPreparing);
+  return &request_;
+}
+
+void Job::Prepared(PreparedRequest prepared) {
+  prepared_ = std::move(prepared);
+  images_ = prepared_->images;
+  session_facts_ = prepared_->facts;
+  SetState(State::kReady);
+}
+
+void Job::Start(model::UnifiedModel* model, SessionContexts contexts,
+                PrefixCache* prefixes, int64_t kv_tokens) {
+  const absl::Time now = services_.clock->Now();
+  kv_tokens_ = kv_tokens;
+  waiting_since_ = now;
+  usage_.queued = now - admitted_;
+  services_.metrics->Queued(KindOf(request_.task), usage_.queued);
+  trace_.Add("queue", admitted_, now);
+  ExecutionSpec spec = std::move(prepared_->spec);
+  prepared_.reset();
+  spec.contexts = std::move(contexts);
+  spec.noise = std::make_unique<model::SeededNoise>(request_.seed);
+  spec.prefixes = prefixes;
+  SetState(State::kRunning);
+  execution_ = std::make_unique<Execution>(model, std::move(spec), this);
+}
+
+void Job::End(const absl::Status& status) {
+  const Phase phase = this->phase();
+  if (state_ == State::kWaiting) request_.inputs.clear();
+  prepared_.reset();
+  Release();
+  SetState(State::kEnded);
+  const absl::Status with_phase = WithPhase(status, phase);
+  if (events_.Abort(with_phase)) {
+    end_ = with_phase;
+    end_phase_ = phase;
+  }
+}
+
+void Job::ClaimSession(const SessionFacts& facts) {
+  session_claimed_ = true;
+  request_.session->facts = facts;
+}
+
 Phase Job::phase() const {
-  switch (state) {
+  switch (state_) {
     case State::kWaiting:
     case State::kPreparing:
     case State::kReady:
@@ -100,7 +189,7 @@ Phase Job::phase() const {
     case State::kRunning:
       break;
   }
-  switch (execution->last_phase()) {
+  switch (execution_->last_phase()) {
     case Execution::State::kAppend:
       return Phase::kPrefill;
     case Execution::State::kDecode:
@@ -114,109 +203,122 @@ Phase Job::phase() const {
 }
 
 void Job::Release() {
-  if (execution == nullptr) return;
-  totals_ = execution->totals();
-  execution.reset();
+  if (execution_ == nullptr) return;
+  totals_ = execution_->totals();
+  execution_.reset();
 }
 
 void Job::Finish() {
-  totals_ = execution->totals();
-  finish_reason_ = execution->finish().reason;
+  totals_ = execution_->totals();
+  finish_reason_ = execution_->finish().reason;
   services_.metrics->RequestTokens(totals_.input_tokens, totals_.output_tokens);
   services_.metrics->Finished(*finish_reason_);
   if (totals_.turns > 0) services_.metrics->Rounds(totals_.turns);
-  usage.input_tokens = totals_.input_tokens;
-  usage.cached_tokens = totals_.cached_tokens;
-  usage.output_tokens = totals_.output_tokens;
-  usage.maps = totals_.maps;
-  usage.flow_steps = totals_.flow_steps;
-  const FinishWork& finish = execution->finish();
+  usage_.input_tokens = totals_.input_tokens;
+  usage_.cached_tokens = totals_.cached_tokens;
+  usage_.output_tokens = totals_.output_tokens;
+  usage_.maps = totals_.maps;
+  usage_.flow_steps = totals_.flow_steps;
+  const FinishWork& finish = execution_->finish();
   FinishedEvent finished{finish.reason, finish.answer, finish.answer_text,
-                         finish.boxed, usage};
+                         finish.boxed, usage_};
   Release();
-  state = State::kClosing;
+  SetState(State::kClosing);
   // The loop keeps the job until the event is sent.
-  events->Finish([this, finished = std::move(finished)]() mutable {
-    finished.usage.codec += absl::Nanoseconds(codec_ns.load());
-    finished.usage.total = services_.clock->Now() - admitted;
+  events_.Finish([this, finished = std::move(finished)]() mutable {
+    finished.usage.codec += absl::Nanoseconds(codec_ns_.load());
+    finished.usage.total = services_.clock->Now() - admitted_;
     return std::move(finished);
   });
 }
 
+ReadyItem Job::ready() const {
+  ReadyItem item;
+  item.kind = BatchOf(execution_->state());
+  item.waiting_since = waiting_since_;
+  item.priority = request_.priority == Priority::kLow ? -1 : 0;
+  if (item.kind == BatchKind::kPrefill) {
+    item.rows = execution_->append_rows();
+  } else if (item.kind == BatchKind::kDenoise) {
+    item.rows = execution_->flow_rows();
+  }
+  return item;
+}
+
 void Job::OnWave(Phase phase, absl::Time start, absl::Duration took,
                  absl::Duration share) {
-  device_time += share;
+  device_time_ += share;
   switch (phase) {
     case Phase::kPrefill:
-      usage.prefill += took;
+      usage_.prefill += took;
       break;
     case Phase::kDecode:
-      usage.decode += took;
+      usage_.decode += took;
       break;
     case Phase::kDenoise:
-      usage.flow += took;
+      usage_.flow += took;
       break;
     default:
-      usage.codec += took;
+      usage_.codec += took;
   }
-  trace.AddWave(phase, start, start + took, share);
+  trace_.AddWave(phase, start, start + took, share);
 }
 
 void Job::TellEnd() {
   const absl::Time now = services_.clock->Now();
   LogEnd(now);
-  trace.End(admitted, now, end,
-            {{"cooper.request_id", request.id},
-             {"cooper.reason", EndReason()},
-             {"cooper.images", int64_t{images}},
-             {"gen_ai.usage.input_tokens", totals_.input_tokens},
-             {"cooper.cached_tokens", totals_.cached_tokens},
-             {"gen_ai.usage.output_tokens", totals_.output_tokens},
-             {"cooper.turns", int64_t{totals_.turns}},
-             {"cooper.maps", int64_t{totals_.maps}},
-             {"cooper.flow_steps", int64_t{totals_.flow_steps}}});
+  trace_.End(admitted_, now, end_,
+             {{"cooper.request_id", request_.id},
+              {"cooper.reason", EndReason()},
+              {"cooper.images", int64_t{images_}},
+              {"gen_ai.usage.input_tokens", totals_.input_tokens},
+              {"cooper.cached_tokens", totals_.cached_tokens},
+              {"gen_ai.usage.output_tokens", totals_.output_tokens},
+              {"cooper.turns", int64_t{totals_.turns}},
+              {"cooper.maps", int64_t{totals_.maps}},
+              {"cooper.flow_steps", int64_t{totals_.flow_steps}}});
 }
 
 const char* Job::EndReason() const {
-  if (!end.ok()) return ReasonName(DetailsOf(end).reason);
+  if (!end_.ok()) return ReasonName(DetailsOf(end_).reason);
   return finish_reason_.has_value() ? FinishReasonName(*finish_reason_) : "";
 }
 
 void Job::LogEnd(absl::Time now) const {
   std::vector<base::LogField> fields = {
-      {"request_id", request.id},
-      {"code", absl::StatusCodeToString(end.code())},
+      {"request_id", request_.id},
+      {"code", absl::StatusCodeToString(end_.code())},
       {"reason", EndReason()},
-      {"phase", PhaseName(end_phase)},
-      {"input_bytes", input_bytes},
-      {"images", images},
+      {"phase", PhaseName(end_phase_)},
+      {"input_bytes", input_bytes_},
+      {"images", images_},
       {"tokens_in", totals_.input_tokens},
       {"tokens_cached", totals_.cached_tokens},
       {"tokens_out", totals_.output_tokens},
       {"turns", totals_.turns},
       {"maps", totals_.maps},
       {"steps", totals_.flow_steps},
-      {"queue_s", absl::ToDoubleSeconds(usage.queued)},
-      {"prefill_s", absl::ToDoubleSeconds(usage.prefill)},
-      {"decode_s", absl::ToDoubleSeconds(usage.decode)},
-      {"flow_s", absl::ToDoubleSeconds(usage.flow)},
-      {"total_s", absl::ToDoubleSeconds(now - admitted)},
+      {"queue_s", absl::ToDoubleSeconds(usage_.queued)},
+      {"prefill_s", absl::ToDoubleSeconds(usage_.prefill)},
+      {"decode_s", absl::ToDoubleSeconds(usage_.decode)},
+      {"flow_s", absl::ToDoubleSeconds(usage_.flow)},
+      {"total_s", absl::ToDoubleSeconds(now - admitted_)},
   };
   if (first_token_ != absl::InfiniteFuture()) {
     fields.emplace_back("ttft_s",
-                        absl::ToDoubleSeconds(first_token_ - admitted));
+                        absl::ToDoubleSeconds(first_token_ - admitted_));
   }
-  if (!request.client.empty()) {
-    const base::Digest name = base::Hasher().Add(request.client).Finish();
+  if (!request_.client.empty()) {
+    const base::Digest name = base::Hasher().Add(request_.client).Finish();
     fields.emplace_back("client",
                         absl::BytesToHexString(absl::string_view(
                             reinterpret_cast<const char*>(name.data()), 8)));
   }
-  if (!request.trace_id.empty()) {
-    fields.emplace_back("trace_id", request.trace_id);
+  if (!request_.trace_id.empty()) {
+    fields.emplace_back("trace_id", request_.trace_id);
   }
-  base::Log(end.code() == absl::StatusCode::kInternal ? base::LogLevel::kError
-                                                      : base::LogLevel::kInfo,
+  base::Log(end_.code() == absl::StatusCode::kInternal ? base::LogLevel::kError
+                                                       : base::LogLevel::kInfo,
             "request ended", fields);
 }
 

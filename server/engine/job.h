@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -14,37 +15,37 @@
 #include "server/engine/event_sequencer.h"
 #include "server/engine/execution/execution.h"
 #include "server/engine/execution/preparer.h"
+#include "server/engine/job_state.h"
 #include "server/engine/job_trace.h"
+#include "server/engine/schedule/scheduler.h"
+#include "server/engine/schedule/starter.h"
 #include "server/metrics/server_metrics.h"
 
 namespace cooper::engine {
 
 // An admitted request, from Submit to its last event.
 //
-// Owned by the engine loop; a pool's task that works for it shares it. All
-// belongs to the engine thread but for what is said otherwise.
+// Owned by the engine loop; a pool's task that works for it shares it. Belongs
+// to the engine thread, except for what is said otherwise.
 class Job final : public ExecutionObserver,
                   public std::enable_shared_from_this<Job> {
  public:
-  enum class State {
-    kWaiting,    // for its turn
-    kPreparing,  // on the prepare pool
-    kReady,      // waits for a place among the running and in the KV pool
-    kRunning,    // has an Execution
-    kClosing,    // done; its last events are still being made
-    kEnded,      // was told of its end
-  };
+  using State = JobState;
   struct Services {
     metrics::ServerMetrics* metrics;
     const base::Clock* clock;
     base::WorkerPool* encode_pool;
+    JobCounts* counts;
     // From any thread: ends the job with an error, soon.
     std::function<void(const std::shared_ptr<Job>&, absl::Status)> fail;
+    // From any thread, once: the sink was told of the end. Nothing is heard of
+    // the job afterwards.
+    std::function<void(Job*)> closed;
   };
 
-  // `on_closed` as EventSequencer's. Call from any thread.
-  Job(Request request, std::unique_ptr<EventSink> sink, Services services,
-      std::function<void()> on_closed);
+  // Call from any thread. The job is kWaiting.
+  Job(Request request, std::unique_ptr<EventSink> sink, Services services);
+  ~Job() override;
 
   void OnTextDelta(TextDeltaEvent&& delta) override;
   void OnToken(int turn) override;
@@ -53,50 +54,86 @@ class Job final : public ExecutionObserver,
                  std::optional<image::FloatRgbImage>&& preview) override;
   void OnMapDrawn(const std::shared_ptr<const DrawnMap>& map) override;
 
+  const Request& request() const { return request_; }
+  int64_t input_bytes() const { return input_bytes_; }
+  EventSequencer& events() { return events_; }  // thread-safe
+  State state() const { return state_; }
+  // Not started yet.
+  bool queued() const { return state_ <= State::kReady; }
   // Where the request is, for errors and logs.
   Phase phase() const;
-  // Whether it was not started yet.
-  bool queued() const {
-    return state == State::kWaiting || state == State::kPreparing ||
-           state == State::kReady;
-  }
-  // Its execution is finished: sends FinishedEvent once all else is sent.
+  WaitingRequest waiting() const;                                 // queued()
+  const PreparedRequest& prepared() const { return *prepared_; }  // kReady
+  Execution* execution() { return execution_.get(); }             // kRunning
+
+  // kWaiting -> kPreparing. The prepare pool may use the returned request, and
+  // no other thread its inputs, until Prepared or End.
+  Request* Prepare();
+  // kPreparing -> kReady.
+  void Prepared(PreparedRequest prepared);
+  // kReady -> kRunning, with `kv_tokens` reserved. `contexts`: of its session.
+  void Start(model::UnifiedModel* model, SessionContexts contexts,
+             PrefixCache* prefixes, int64_t kv_tokens);
+  // kRunning -> kClosing: its execution is finished. Sends FinishedEvent once
+  // all else is sent.
   void Finish();
-  // Gives back what the execution holds, and keeps its totals.
-  void Release();
+  // Any state -> kEnded. Gives back all that it holds, and tells the sink as
+  // soon as no other thread is telling it something.
+  void End(const absl::Status& status);
+
+  // The session that its turn has claimed; null: none.
+  const SessionUse* claimed_session() const {
+    return session_claimed_ ? &*request_.session : nullptr;
+  }
+  void ClaimSession(const SessionFacts& facts);
+  void ForgetSession() { session_claimed_ = false; }
+  // Of the session after this turn of it.
+  const SessionFacts& session_facts() const { return session_facts_; }
+  // What was reserved; it no longer is the job's.
+  int64_t TakeKvTokens() { return std::exchange(kv_tokens_, 0); }
+
+  // Its next piece of work; `request` and `client` are left out. kRunning, but
+  // not kRender.
+  ReadyItem ready() const;
+  // That piece is ready since then.
+  void WaitsSince(absl::Time time) { waiting_since_ = time; }
   // The job took part in a wave of the phase; `share` is its part of the time.
   void OnWave(Phase phase, absl::Time start, absl::Duration took,
               absl::Duration share);
+  absl::Duration TakeDeviceTime() {  // its share of waves since the last call
+    return std::exchange(device_time_, absl::ZeroDuration());
+  }
+  // Work on pixels that a pool did for it. Any thread.
+  void OnPoolWork(absl::string_view span, absl::Time start, absl::Time end);
   // One line about a request that ended, and its spans.
   void TellEnd();
 
-  // Constant, but for the inputs, which the prepare pool takes.
-  Request request;
-  const int64_t input_bytes;
-  const absl::Time admitted;
-  const std::unique_ptr<EventSequencer> events;  // thread-safe
-
-  State state = State::kWaiting;
-  std::optional<PreparedRequest> prepared;  // kReady
-  std::unique_ptr<Execution> execution;     // kRunning
-  int64_t kv_tokens = 0;                    // reserved
-  bool session_claimed = false;             // request.session's
-  SessionFacts session_facts;               // after this turn
-  int images = 0;
-  absl::Duration device_time;  // its share of waves, not charged yet
-  absl::Time waiting_since;    // its next piece of work is ready
-  Usage usage;                 // the times; the counts are filled in at the end
-  absl::Status end;            // why it ended
-  Phase end_phase = Phase::kQueue;
-  JobTrace trace;
-  // Any thread.
-  std::atomic<int64_t> codec_ns{0};
-
  private:
+  void SetState(State state);
+  void Release();  // what the execution holds; its totals stay
+  // Runs `work` on the encode pool; if it throws, the job ends with INTERNAL.
+  void PostEncode(std::function<void()> work);
   void LogEnd(absl::Time now) const;
   const char* EndReason() const;
 
+  Request request_;  // constant, but for the inputs and its session's facts
+  const int64_t input_bytes_;
+  const absl::Time admitted_;
   const Services services_;
+  EventSequencer events_;
+  State state_ = State::kWaiting;
+  std::optional<PreparedRequest> prepared_;
+  std::unique_ptr<Execution> execution_;
+  int64_t kv_tokens_ = 0;
+  bool session_claimed_ = false;
+  SessionFacts session_facts_;
+  int images_ = 0;
+  absl::Duration device_time_;
+  absl::Time waiting_since_;
+  Usage usage_;  // the times; the counts are filled in at the end
+  absl::Status end_;
+  Phase end_phase_ = Phase::kWrite;
+  JobTrace trace_;
   absl::Time first_token_ = absl::InfiniteFuture();
   absl::Time last_token_;
   int last_token_turn_ = -1;
@@ -104,6 +141,7 @@ class Job final : public ExecutionObserver,
   model::MapKind map_kind_ = model::MapKind::kDepth;
   Execution::Totals totals_;
   std::optional<FinishReason> finish_reason_;
+  std::atomic<int64_t> codec_ns_{0};
   std::atomic<int> previews_under_way_{0};
 };
 

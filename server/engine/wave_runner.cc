@@ -24,7 +24,7 @@ absl::Status WaveRunner::Decode(absl::Span<Job* const> jobs) {
   for (Job* job : jobs) {
     status = DecodeOnce({job});
     if (absl::IsResourceExhausted(status)) {
-      job->execution->Fail(GpuMemoryStatus());
+      job->execution()->Fail(GpuMemoryStatus());
     } else if (!status.ok()) {
       return status;
     }
@@ -36,7 +36,7 @@ absl::Status WaveRunner::DecodeOnce(absl::Span<Job* const> jobs) {
   const absl::Time start = clock_->Now();
   std::vector<model::DecodeItem> items;
   items.reserve(jobs.size());
-  for (Job* job : jobs) items.push_back(job->execution->TakeDecode());
+  for (Job* job : jobs) items.push_back(job->execution()->TakeDecode());
   COOPER_RETURN_IF_ERROR(model_->Decode(absl::MakeSpan(items)));
   const absl::Duration took = clock_->Now() - start;
   metrics_->BatchRun(BatchKind::kDecode, static_cast<int>(jobs.size()), took);
@@ -46,9 +46,22 @@ absl::Status WaveRunner::DecodeOnce(absl::Span<Job* const> jobs) {
   for (size_t i = 0; i < jobs.size(); ++i) {
     jobs[i]->OnWave(Phase::kDecode, start, took,
                     took / static_cast<int64_t>(jobs.size()));
-    jobs[i]->execution->OnDecoded(items[i]);
+    jobs[i]->execution()->OnDecoded(items[i]);
   }
   return absl::OkStatus();
+}
+
+absl::Status WaveRunner::Begin(BatchKind kind, absl::Span<Job* const> jobs,
+                               int64_t max_rows, std::vector<Job*>* done) {
+  switch (kind) {
+    case BatchKind::kPrefill:
+      return BeginAppend(jobs, max_rows, done);
+    case BatchKind::kDenoise:
+      return BeginFlow(jobs, done);
+    default:
+      COOPER_CHECK(jobs.size() == 1);
+      return BeginLatents(jobs.front(), done);
+  }
 }
 
 absl::Status WaveRunner::BeginAppend(absl::Span<Job* const> jobs,
@@ -57,10 +70,11 @@ absl::Status WaveRunner::BeginAppend(absl::Span<Job* const> jobs,
   append_items_.clear();
   for (Job* job : jobs) {
     const size_t first = append_items_.size();
-    const int64_t rows = job->execution->TakeAppends(max_rows, &append_items_);
+    const int64_t rows =
+        job->execution()->TakeAppends(max_rows, &append_items_);
     const size_t items = append_items_.size() - first;
     if (items == 0) {
-      job->execution->OnAppended({});
+      job->execution()->OnAppended({});
       done->push_back(job);
       continue;
     }
@@ -71,17 +85,27 @@ absl::Status WaveRunner::BeginAppend(absl::Span<Job* const> jobs,
   return BeginStep(BatchKind::kPrefill, done);
 }
 
+absl::Status WaveRunner::StartFlow(Job* job) {
+  absl::Status status = job->execution()->StartFlow();
+  if (!absl::IsResourceExhausted(status)) return status;
+  metrics_->RetriedAlone(BatchKind::kDenoise);
+  status = job->execution()->StartFlow();
+  if (!absl::IsResourceExhausted(status)) return status;
+  job->execution()->Fail(GpuMemoryStatus());
+  return absl::OkStatus();
+}
+
 absl::Status WaveRunner::BeginFlow(absl::Span<Job* const> jobs,
                                    std::vector<Job*>* done) {
   for (Job* job : jobs) {
-    flow_.members.push_back({job, job->execution->flow_rows()});
+    flow_.members.push_back({job, job->execution()->flow_rows()});
     flow_.rows += flow_.members.back().rows;
   }
   return BeginStep(BatchKind::kDenoise, done);
 }
 
 absl::Status WaveRunner::BeginLatents(Job* job, std::vector<Job*>* done) {
-  latents_item_ = job->execution->TakeLatents();
+  latents_item_ = job->execution()->TakeLatents();
   latents_.members.push_back({job, 1});
   latents_.rows = 1;
   return BeginStep(BatchKind::kVaeDecode, done);
@@ -110,7 +134,7 @@ absl::Status WaveRunner::MakeStep(BatchKind kind) {
       std::vector<model::Flow*> flows;
       flows.reserve(flow_.members.size());
       for (const Member& member : flow_.members) {
-        flows.push_back(member.job->execution->flow());
+        flows.push_back(member.job->execution()->flow());
       }
       COOPER_ASSIGN_OR_RETURN(flow_step_, model_->BeginFlowStep(flows));
       break;
@@ -133,7 +157,7 @@ void WaveRunner::OutOfMemory(BatchKind kind, std::vector<Job*>* done) {
     wave.alone.assign(wave.members.begin(), wave.members.end());
   } else {
     Job* job = wave.members.front().job;
-    job->execution->Fail(GpuMemoryStatus());
+    job->execution()->Fail(GpuMemoryStatus());
     done->push_back(job);
   }
   EndMembers(kind);
@@ -146,7 +170,7 @@ absl::Status WaveRunner::BeginNextAlone(BatchKind kind,
   wave.alone.pop_front();
   wave.rows = wave.members.front().rows;
   if (kind == BatchKind::kPrefill) {
-    wave.members.front().job->execution->RetryAppends();
+    wave.members.front().job->execution()->RetryAppends();
   }
   return BeginStep(kind, done);
 }
@@ -193,7 +217,7 @@ void WaveRunner::EndAppend() {
   costs_->Observe(BatchKind::kPrefill, append_.rows, append_.took,
                   clock_->Now());
   for (const Member& member : append_.members) {
-    member.job->execution->OnAppended(
+    member.job->execution()->OnAppended(
         absl::MakeConstSpan(append_items_)
             .subspan(member.first_item, member.items));
   }
@@ -207,7 +231,7 @@ void WaveRunner::EndFlow() {
   costs_->Observe(BatchKind::kDenoise, flow_.rows, flow_.took, clock_->Now());
   flow_step_.reset();  // before a flow is: it may be done
   for (const Member& member : flow_.members) {
-    member.job->execution->OnFlowStep();
+    member.job->execution()->OnFlowStep();
   }
 }
 
@@ -216,15 +240,12 @@ void WaveRunner::EndLatents() {
   metrics_->PhaseRun(Phase::kVaeDecode, latents_.took);
   costs_->Observe(BatchKind::kVaeDecode, 1, latents_.took, clock_->Now());
   latents_step_.reset();
-  latents_.members.front().job->execution->OnLatents(std::move(latents_item_));
+  latents_.members.front().job->execution()->OnLatents(
+      std::move(latents_item_));
 }
 
 // The wave's time counts for the phases by the share of their rows.
 void WaveRunner::CountAppend(absl::Duration took) {
-  const model::ModelInfo& info = model_->info();
-  const auto tiles = [](image::Size size, int side) {
-    return int64_t{size.width / side} * (size.height / side);
-  };
   int64_t text = 0;
   int64_t latent = 0;
   int64_t vision = 0;
@@ -234,16 +255,12 @@ void WaveRunner::CountAppend(absl::Duration took) {
     for (const model::AppendItem& item :
          absl::MakeConstSpan(append_items_)
              .subspan(member.first_item, member.items)) {
-      if (const auto* t = std::get_if<model::TextSegment>(item.segment)) {
-        text += static_cast<int64_t>(t->ids.size());
-      } else if (const auto* l =
-                     std::get_if<model::LatentImageSegment>(item.segment)) {
-        latent += tiles(l->image->size, info.latent_stride);
-      } else {
-        vision += tiles(
-            std::get<model::VisionImageSegment>(*item.segment).image->size,
-            info.vit_patch);
-      }
+      const model::Segment& segment = *item.segment;
+      int64_t& kind =
+          std::holds_alternative<model::TextSegment>(segment)          ? text
+          : std::holds_alternative<model::LatentImageSegment>(segment) ? latent
+                                                                       : vision;
+      kind += model::SegmentRows(model_->info(), segment);
     }
   }
   const auto rows = static_cast<double>(text + latent + vision);
@@ -352,7 +369,7 @@ void WaveRunner::Drop(Job* job) {
 // Others stay.
 void WaveRunner::DropFrom(BatchKind kind, const Member& member) {
   if (kind == BatchKind::kDenoise) {
-    flow_step_->Drop(member.job->execution->flow());
+    flow_step_->Drop(member.job->execution()->flow());
     return;
   }
   COOPER_CHECK(kind == BatchKind::kPrefill);

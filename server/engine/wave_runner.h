@@ -36,16 +36,15 @@ class WaveRunner {
 
   absl::Status Decode(absl::Span<Job* const> jobs);
 
-  // Begins a wave of a kind of which none is under way; its first slice is yet
-  // to run. Of kLatents one job goes at a time. Jobs that failed are moved to
-  // `done`.
-  absl::Status BeginFlow(absl::Span<Job* const> jobs, std::vector<Job*>* done);
-  absl::Status BeginLatents(Job* job, std::vector<Job*>* done);
-  // Of each job's rows at most `max_rows`. Jobs that need nothing of the model,
-  // since all is in the prefix cache or is being encoded by another, are not in
-  // the wave: they are moved to `done`.
-  absl::Status BeginAppend(absl::Span<Job* const> jobs, int64_t max_rows,
-                           std::vector<Job*>* done);
+  // Starts the flow of a job whose execution is at kFlowStart.
+  absl::Status StartFlow(Job* job);
+
+  // Begins a batch of a kind of which none is under way; its first slice is yet
+  // to run. kPrefill: of each job's rows at most `max_rows`. kVaeDecode: one
+  // job. Moved to `done` are jobs that failed, and jobs that need nothing of
+  // the model, since all is in the prefix cache or is being encoded by another.
+  absl::Status Begin(BatchKind kind, absl::Span<Job* const> jobs,
+                     int64_t max_rows, std::vector<Job*>* done);
 
   // A slice of the wave under way. At its end its jobs are moved to `done`, and
   // their executions have the results. Jobs that are run again alone are the
@@ -78,6 +77,10 @@ class WaveRunner {
   };
   Sliced& Of(BatchKind kind);
   model::Step* StepOf(BatchKind kind) const;
+  absl::Status BeginAppend(absl::Span<Job* const> jobs, int64_t max_rows,
+                           std::vector<Job*>* done);
+  absl::Status BeginFlow(absl::Span<Job* const> jobs, std::vector<Job*>* done);
+  absl::Status BeginLatents(Job* job, std::vector<Job*>* done);
   // Of its members.
   absl::Status BeginStep(BatchKind kind, std::vector<Job*>* done);
   absl::Status BeginNextAlone(BatchKind kind, std::vector<Job*>* done);

@@ -1,15 +1,14 @@
 #include "server/rpc/converse_reactor.h"
 
 #include <algorithm>
-#include <exception>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/logging.h"
 #include "base/status_macros.h"
 #include "server/engine/core/end_status.h"
 #include "server/engine/core/error.h"
+#include "server/rpc/caller_check.h"
 #include "server/rpc/request_parser.h"
 #include "server/rpc/session_id.h"
 
@@ -85,14 +84,11 @@ bool ConverseReactor::StaysOpenLocked() const { return !half_closed_; }
 void ConverseReactor::OnReadDone(bool ok) {
   absl::StatusOr<std::optional<engine::Request>> turn = std::nullopt;
   if (ok) {
-    try {
+    const absl::Status parsed = CatchAll([&] {
       turn = ParseTurn();
-    } catch (const std::exception& exception) {
-      base::Log(base::LogLevel::kError, "exception in a handler",
-                {{"what", exception.what()}});
-      turn =
-          engine::ErrorStatus(engine::ErrorReason::kEngine, "internal error");
-    }
+      return absl::OkStatus();
+    });
+    if (!parsed.ok()) turn = parsed;
   }
   std::optional<engine::Request> next;
   engine::Engine* const engine = serving_->engine;

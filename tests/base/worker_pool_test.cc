@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,29 @@ TEST(WorkerPoolTest, AJobMayPostAnother) {
   WorkerPool pool("test", 1);
   pool.Post([&] { pool.Post([&done] { done.Notify(); }); });
   done.WaitForNotification();
+}
+
+TEST(WorkerPoolTest, AnExceptionGoesToTheHandlerOfItsJob) {
+  std::string what;
+  bool other_ran = false;
+  {
+    WorkerPool pool("test", 1);
+    pool.Post([] { throw std::runtime_error("broke"); },
+              [&what](const std::exception& error) { what = error.what(); });
+    pool.Post([&other_ran] { other_ran = true; });
+  }
+  EXPECT_EQ(what, "broke");
+  EXPECT_TRUE(other_ran);
+}
+
+TEST(WorkerPoolDeathTest, AnExceptionWithoutAHandlerEndsTheProcess) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(
+      {
+        WorkerPool pool("test", 1);
+        pool.Post([] { throw std::runtime_error("broke"); });
+      },
+      "broke");
 }
 
 }  // namespace

@@ -10,11 +10,8 @@
 
 #include "model/image/resize.h"
 #include "server/engine/execution/execution.h"
-#include "server/engine/program/generate_program.h"
-#include "server/engine/program/map_program.h"
-#include "server/engine/program/perceive_program.h"
+#include "server/engine/program/fixed_programs.h"
 #include "server/engine/program/reasoning_program.h"
-#include "server/engine/program/text_program.h"
 #include "tests/golden/checks.h"
 #include "tests/testing/run_alone.h"
 

@@ -37,7 +37,7 @@ struct ContextPlan {
   std::vector<int> encoded_by;
   // Per slot: the register that is its context afterwards; -1: none, as for a
   // slot that had none and was not named.
-  std::array<int, kSlots> slots;
+  std::array<int, kSlots> slots = {};
   int registers = kSlots;
 };
 

@@ -1,12 +1,17 @@
 #include "server/engine/execution/execution.h"
 
+#include <algorithm>
+#include <string>
+
 #include "base/check.h"
 #include "server/engine/core/error.h"
 
 namespace cooper::engine {
 
+namespace {
+
 // What a single item's failure means to its request.
-absl::Status Execution::ItemError(const absl::Status& status) {
+absl::Status ItemError(const absl::Status& status) {
   ErrorDetails details;
   switch (status.code()) {
     case absl::StatusCode::kResourceExhausted:
@@ -25,12 +30,30 @@ absl::Status Execution::ItemError(const absl::Status& status) {
   return MakeError(details, status.message());
 }
 
+// The most tokens, bos counted, that a text after `from` may have; may be
+// negative.
+int64_t TextRoom(const ExecutionSpec& spec, const DecodeWork& work,
+                 const model::Context& from) {
+  if (spec.max_positions == 0) return work.max_tokens;
+  const int64_t reserved =
+      work.channel == TextChannel::kAnswer ? 0 : spec.reserved_positions;
+  constexpr int64_t kEos = 1;
+  return std::min<int64_t>(
+      work.max_tokens,
+      spec.max_positions - from.next_position() - reserved - kEos);
+}
+
+}  // namespace
+
 Execution::Execution(model::UnifiedModel* model, ExecutionSpec spec,
                      ExecutionObserver* observer, ExecutionProbe* probe)
     : model_(model),
       spec_(std::move(spec)),
       observer_(observer),
-      probe_(probe) {
+      probe_(probe),
+      segments_(&model->text_codec(), &spec_),
+      appender_(&model->info(), &segments_, spec_.prefixes, probe),
+      decoder_(&model->text_codec(), observer) {
   if (spec_.contexts.cond != nullptr) {
     totals_.input_tokens = spec_.contexts.cond->cache_length();
     totals_.cached_tokens = totals_.input_tokens;
@@ -46,9 +69,9 @@ void Execution::Fail(absl::Status status) {
   failed_in_ = last_phase();
   state_ = State::kFailed;
   status_ = std::move(status);
-  appending_ = {};
+  appender_.Reset();
   for (auto& context : contexts_) context.reset();
-  scratch_.reset();
+  decoder_.TakeScratch();
 }
 
 // Asks for work until some of it needs the driver.
@@ -78,114 +101,98 @@ model::Context* Execution::Ensure(Slot slot) {
   return context(slot).get();
 }
 
-// ---- Text
+// ---- Prompts
 
-int64_t Execution::TextRoom(const DecodeWork& work,
-                            const model::Context& from) const {
-  if (spec_.max_positions == 0) return work.max_tokens;
-  const int64_t reserved =
-      work.channel == TextChannel::kAnswer ? 0 : spec_.reserved_positions;
-  constexpr int64_t kEos = 1;
-  return std::min<int64_t>(
-      work.max_tokens,
-      spec_.max_positions - from.next_position() - reserved - kEos);
+bool Execution::Begin(ContextWork work) {
+  for (const ContextOp& op : work.ops) {
+    const auto* append = std::get_if<AppendOp>(&op);
+    Ensure(append != nullptr ? append->slot : std::get<ForkOp>(op).from);
+  }
+  appender_.Begin(std::move(work.ops), std::move(contexts_),
+                  decoder_.TakeScratch());
+  totals_.input_tokens += appender_.input_rows();
+  state_ = State::kAppend;
+  return !EndedAppending();
 }
+
+int64_t Execution::TakeAppends(int64_t max_rows,
+                               std::vector<model::AppendItem>* items) {
+  COOPER_CHECK(state_ == State::kAppend);
+  return appender_.Take(max_rows, items);
+}
+
+void Execution::OnAppended(absl::Span<const model::AppendItem> items) {
+  const absl::Status status = appender_.OnAppended(items);
+  if (!status.ok()) return Fail(ItemError(status));
+  if (EndedAppending()) Advance();
+}
+
+void Execution::RetryAppends() {
+  COOPER_CHECK(state_ == State::kAppend && appender_.in_call());
+  segments_.RewindNoise();
+}
+
+bool Execution::EndedAppending() {
+  if (!appender_.Advance()) return false;
+  totals_.cached_tokens += appender_.cached_rows();
+  contexts_ = appender_.TakeContexts();
+  segments_.Clear();
+  if (spec_.keep_contexts && !inputs_done_) {
+    inputs_done_ = true;
+    KeepContexts();
+  }
+  return true;
+}
+
+// ---- Text
 
 bool Execution::Begin(DecodeWork work) {
   model::Context* from = Ensure(work.from);
-  const int64_t room = TextRoom(work, *from);
+  const int64_t room = TextRoom(spec_, work, *from);
   work.max_tokens = static_cast<int>(std::max<int64_t>(room, 0));
-  decoding_ = Decoding{};
-  decoding_.stream =
-      std::make_unique<TextStream>(&model_->text_codec(), work.channel);
-  decoding_.work = work;
-  if (probe_ != nullptr) {
-    if (std::optional<std::string> text = probe_->ReplaceText(work, *from)) {
-      Emit(decoding_.stream->PushText(*text));
-      EndText(DecodedText{*std::move(text), {}, /*hit_limit=*/false});
-      return false;
-    }
-  }
-  if (work.max_tokens == 0) {
-    scratch_.reset();
-    EndText(DecodedText{"", {}, /*hit_limit=*/true});
+  std::optional<std::string> known;
+  if (probe_ != nullptr) known = probe_->ReplaceText(work, *from);
+  if (known.has_value() || work.max_tokens == 0) {
+    DecodedText text = decoder_.Replace(work, known.value_or(""));
+    text.hit_limit = !known.has_value();
+    EndText(text);
     return false;
   }
-  decoding_.last = model_->text_codec().special().bos;
-  scratch_ = Scratch{};
-  scratch_->parent = from->lineage();
-  context(Slot::kScratch) = from->Fork();
+  decoder_.Begin(work, *from);
   state_ = State::kDecode;
   return true;
 }
 
 model::DecodeItem Execution::TakeDecode() {
   model::DecodeItem item;
-  item.context = context(Slot::kScratch).get();
-  item.token = decoding_.last;
+  item.context = decoder_.context();
+  item.token = decoder_.last();
   item.sampling = spec_.sampling;
   item.noise = spec_.noise.get();
   return item;
 }
 
-// Upstream's loop: N rounds put bos and N - 1 tokens into the cache; the token
-// that the last round chose counts only if it is eos.
 void Execution::OnDecoded(const model::DecodeItem& item) {
   COOPER_CHECK(state_ == State::kDecode);
   if (!item.status.ok()) return Fail(ItemError(item.status));
-  scratch_->ids.push_back(decoding_.last);
-  const bool eos = item.next == model_->text_codec().special().eos;
   bool interrupted = false;
-  const bool full =
-      static_cast<int>(scratch_->ids.size()) >= decoding_.work.max_tokens;
-  if (!eos && !full) {
-    decoding_.last = item.next;
-    MarkTag();
-    decoding_.ids.push_back(item.next);
+  if (decoder_.Push(item.next)) {
     ++totals_.output_tokens;
-    observer_->OnToken(decoding_.work.turn);
-    Emit(decoding_.stream->Push(item.next));
     interrupted = EndsText();
-    if (!decoding_.stream->ended() && !interrupted) return;
   }
-  DecodedText text;
-  text.raw = model_->text_codec().Decode(decoding_.ids);
-  text.interrupted = interrupted;
-  text.ids = std::move(decoding_.ids);
-  text.hit_limit = !eos && full;
-  EndText(text);
+  if (!decoder_.ended() && !interrupted) return;
+  EndText(decoder_.Finish(interrupted));
   Advance();
-}
-
-// What the text says before a tag is needed without it, too (kNoText): a fork
-// is kept wherever one may begin, so that nothing is encoded again.
-void Execution::MarkTag() {
-  constexpr size_t kMarks = 4;  // of a tag, its end, and what looks like them
-  if (model_->text_codec().Decode({decoding_.last}).find('<') ==
-      std::string::npos) {
-    return;
-  }
-  std::deque<Mark>& marks = scratch_->marks;
-  marks.push_back({scratch_->ids.size(), context(Slot::kScratch)->Fork()});
-  if (marks.size() > kMarks) marks.pop_front();
 }
 
 bool Execution::EndsText() {
   TakeWishes();
   // Looked at for every token only where somebody waits for the answer.
   return spec_.steering != nullptr && spec_.steering->answer_now &&
-         spec_.program->EndsText(model_->text_codec().Decode(decoding_.ids));
-}
-
-void Execution::Emit(std::vector<TextDelta> deltas) {
-  for (TextDelta& delta : deltas) {
-    observer_->OnTextDelta(
-        {decoding_.work.turn, delta.channel, std::move(delta.text)});
-  }
+         spec_.program->EndsText(decoder_.written());
 }
 
 void Execution::EndText(const DecodedText& text) {
-  Emit(decoding_.stream->Finish());
   ++totals_.turns;
   spec_.program->OnText(text);
 }
@@ -293,7 +300,7 @@ std::function<std::shared_ptr<const DrawnMap>()> Execution::TakeRender() {
 void Execution::OnRendered(const std::shared_ptr<const DrawnMap>& map) {
   COOPER_CHECK(state_ == State::kRender);
   ++totals_.maps;
-  maps_.push_back(map->vision);
+  segments_.AddMap(map->vision);
   observer_->OnMapDrawn(map);
   Advance();
 }
@@ -305,8 +312,7 @@ bool Execution::Begin(FinishWork work) {
   if (probe_ != nullptr) probe_->OnFinish(finish_, contexts_);
   if (spec_.keep_contexts) KeepContexts();
   for (auto& context : contexts_) context.reset();
-  scratch_.reset();
-  maps_.clear();
+  decoder_.TakeScratch();
   state_ = State::kFinished;
   return true;
 }

@@ -7,21 +7,12 @@
 #include "model/image/resize.h"
 #include "server/engine/core/error.h"
 #include "server/engine/program/converse_program.h"
-#include "server/engine/program/generate_program.h"
-#include "server/engine/program/map_program.h"
-#include "server/engine/program/perceive_program.h"
+#include "server/engine/program/fixed_programs.h"
 #include "server/engine/program/reasoning_program.h"
-#include "server/engine/program/text_program.h"
+#include "server/engine/program/tags.h"
 
 namespace cooper::engine {
 namespace {
-
-constexpr char kOpenAnswer[] = "<answer>";
-constexpr int64_t kDelimiters = 2;  // of a text or an image
-
-int64_t Rows(image::Size size, int side) {
-  return int64_t{size.width / side} * (size.height / side) + kDelimiters;
-}
 
 bool IsTextOnly(const Task& task) {
   const auto* reason = std::get_if<ReasonTask>(&task);
@@ -164,7 +155,7 @@ absl::StatusOr<PreparedRequest> Preparer::Prepare(Request* request) const {
   }
   std::vector<ProgramInput> inputs;
   const auto add_text = [&](Text text) {
-    parts.texts += static_cast<int64_t>(text->ids.size()) + kDelimiters;
+    parts.texts += static_cast<int64_t>(text->ids.size()) + model::kDelimiters;
     inputs.emplace_back(text->part);
     prepared.spec.encoded.push_back(std::move(text));
   };
@@ -180,10 +171,10 @@ absl::StatusOr<PreparedRequest> Preparer::Prepare(Request* request) const {
         PrepareImage(std::move(std::get<ImageInput>(input)), latents));
     if (latents) {
       map_size = image.latents->size;
-      parts.images += Rows(map_size, info.latent_stride);
+      parts.images += model::LatentRows(info, map_size);
       ++encoded_images;
     }
-    parts.images += Rows(image.vision->size, info.vit_patch);
+    parts.images += model::VisionRows(info, image.vision->size);
     ++encoded_images;
     inputs.emplace_back(InputImage{prepared.images++});
     prepared.spec.images.push_back(std::move(image));
@@ -198,15 +189,17 @@ absl::StatusOr<PreparedRequest> Preparer::Prepare(Request* request) const {
   }
 
   const auto rows = [&](const std::string& text) {
-    return static_cast<int64_t>(Fixed(text)->ids.size()) + kDelimiters;
+    return static_cast<int64_t>(Fixed(text)->ids.size()) + model::kDelimiters;
   };
   const std::string& system = SystemText(request->task, prompts);
   if (!system.empty() && !resumed) parts.system = rows(system);
-  parts.map = Rows(image::ResizedSize(map_size, info.vit_rule), info.vit_patch);
+  parts.map =
+      model::VisionRows(info, image::ResizedSize(map_size, info.vit_rule));
   parts.reflection = rows(prompts.reflection_prompt);
+  const int64_t open_answer = rows(std::string(kOpenAnswer));
   parts.perception = rows(prompts.depth_prompt) +
-                     rows(prompts.segmentation_prompt) + rows(kOpenAnswer);
-  parts.open_answer = rows(kOpenAnswer);
+                     rows(prompts.segmentation_prompt) + open_answer;
+  parts.open_answer = open_answer;
   prepared.kv_tokens =
       session != nullptr
           ? ConverseKvDemand(std::get<ReasonTask>(request->task),
@@ -215,7 +208,7 @@ absl::StatusOr<PreparedRequest> Preparer::Prepare(Request* request) const {
           : KvDemand(request->task, request->max_think_tokens, parts);
   prepared.least =
       LeastWorkOf(request->task, request->flow, parts,
-                  Rows(map_size, info.latent_stride) - kDelimiters);
+                  model::LatentRows(info, map_size) - model::kDelimiters);
 
   ProgramOptions options;
   options.prompts = prompts;

@@ -11,16 +11,15 @@
 namespace cooper::engine {
 namespace {
 
-constexpr char kOpenAnswer[] = "<answer>";
-
 // `text` as it can stand before an answer: without requests for maps, begun
 // ones included, and with its thought closed.
 std::string Settled(std::string text) {
   text = WithoutRequests(std::move(text));
-  const size_t opened = text.rfind("<think>");
+  const absl::string_view written = text;
+  const size_t opened = written.rfind(kOpenThought);
   if (opened != std::string::npos &&
-      text.find("</think>", opened) == std::string::npos) {
-    text += "</think>";
+      written.find(kCloseThought, opened) == std::string::npos) {
+    absl::StrAppend(&text, kCloseThought);
   }
   return text;
 }
@@ -113,7 +112,7 @@ Work ConverseProgram::Ask() {
   if (!StripText(before).empty()) {
     Append({before, TextOrigin::kModel}, &work.ops);
   }
-  Append({kOpenAnswer, TextOrigin::kFixed}, &work.ops);
+  Append({std::string(kOpenAnswer), TextOrigin::kFixed}, &work.ops);
   return work;
 }
 

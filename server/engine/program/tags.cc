@@ -9,21 +9,10 @@ namespace {
 
 using absl::string_view;
 
-constexpr absl::string_view kBosText = "<|im_start|>";
-constexpr absl::string_view kEosText = "<|im_end|>";
-constexpr absl::string_view kOpenThought = "<think>";
-constexpr absl::string_view kOpenAnswer = "<answer>";
-constexpr absl::string_view kCloseAnswer = "</answer>";
-constexpr absl::string_view kOpenRequests[] = {"<depth-estimation>",
-                                               "<segmentation>"};
-constexpr absl::string_view kTags[] = {"<think>",
-                                       "</think>",
-                                       "<depth-estimation>",
-                                       "</depth-estimation>",
-                                       "<segmentation>",
-                                       "</segmentation>",
-                                       "<answer>",
-                                       "</answer>"};
+constexpr absl::string_view kOpenRequests[] = {kOpenDepth, kOpenSegmentation};
+constexpr absl::string_view kTags[] = {
+    kOpenThought,      kCloseThought,      kOpenDepth,  kCloseDepth,
+    kOpenSegmentation, kCloseSegmentation, kOpenAnswer, kCloseAnswer};
 constexpr absl::string_view kBoxed = "\\boxed{";
 
 struct Match {
@@ -51,7 +40,7 @@ void CutAt(string_view tag, std::string* text) {
 
 std::string WithoutClosedThoughts(string_view text) {
   std::string out;
-  while (const auto thought = FirstMatch(text, kOpenThought, "</think>")) {
+  while (const auto thought = FirstMatch(text, kOpenThought, kCloseThought)) {
     const auto at = static_cast<size_t>(thought->all.data() - text.data());
     out.append(text.data(), at);
     text.remove_prefix(at + thought->all.size());
@@ -94,13 +83,12 @@ bool HasAnswer(string_view text) {
 }
 
 std::optional<MapRequest> FindMapRequest(string_view text) {
-  if (const auto match =
-          FirstMatch(text, "<depth-estimation>", "</depth-estimation>")) {
+  if (const auto match = FirstMatch(text, kOpenDepth, kCloseDepth)) {
     return MapRequest{model::MapKind::kDepth, std::string(match->all),
                       std::string(match->content)};
   }
   if (const auto match =
-          FirstMatch(text, "<segmentation>", "</segmentation>")) {
+          FirstMatch(text, kOpenSegmentation, kCloseSegmentation)) {
     return MapRequest{model::MapKind::kSegmentation, std::string(match->all),
                       std::string(match->content)};
   }

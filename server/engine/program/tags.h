@@ -13,6 +13,18 @@
 
 namespace cooper::engine {
 
+inline constexpr absl::string_view kOpenThought = "<think>";
+inline constexpr absl::string_view kCloseThought = "</think>";
+inline constexpr absl::string_view kOpenDepth = "<depth-estimation>";
+inline constexpr absl::string_view kCloseDepth = "</depth-estimation>";
+inline constexpr absl::string_view kOpenSegmentation = "<segmentation>";
+inline constexpr absl::string_view kCloseSegmentation = "</segmentation>";
+inline constexpr absl::string_view kOpenAnswer = "<answer>";
+inline constexpr absl::string_view kCloseAnswer = "</answer>";
+// Control tokens, as the codec spells them.
+inline constexpr absl::string_view kBosText = "<|im_start|>";
+inline constexpr absl::string_view kEosText = "<|im_end|>";
+
 // `raw` up to its first "<|im_end|>", then up to its first "<|im_start|>" (the
 // second one, if the leading bos is counted).
 std::string CutText(absl::string_view raw);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "server/engine/program/tags.h"
 
 namespace cooper::engine {
 namespace {
@@ -17,20 +18,16 @@ struct Tag {
   bool opens;
 };
 constexpr Tag kTags[] = {
-    {"<think>", 0, true},
-    {"</think>", 0, false},
-    {"<depth-estimation>", 1, true},
-    {"</depth-estimation>", 1, false},
-    {"<segmentation>", 2, true},
-    {"</segmentation>", 2, false},
-    {"<answer>", 3, true},
-    {"</answer>", 3, false},
+    {kOpenThought, 0, true},      {kCloseThought, 0, false},
+    {kOpenDepth, 1, true},        {kCloseDepth, 1, false},
+    {kOpenSegmentation, 2, true}, {kCloseSegmentation, 2, false},
+    {kOpenAnswer, 3, true},       {kCloseAnswer, 3, false},
 };
 constexpr TextChannel kChannels[] = {
     TextChannel::kThink, TextChannel::kPerceptionRequest,
     TextChannel::kPerceptionRequest, TextChannel::kAnswer};
 
-constexpr string_view kControls[] = {"<|im_start|>", "<|im_end|>"};
+constexpr string_view kControls[] = {kBosText, kEosText};
 
 }  // namespace
 

@@ -9,9 +9,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/engine/program/perceive_program.h"
+#include "server/engine/program/fixed_programs.h"
 #include "server/engine/program/reasoning_program.h"
-#include "server/engine/program/text_program.h"
 
 namespace cooper::engine {
 namespace {

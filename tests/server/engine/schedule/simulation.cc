@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "server/engine/memory/kv_ledger.h"
-#include "server/engine/schedule/cost_estimator.h"
-#include "server/engine/schedule/fair_share.h"
-#include "server/engine/schedule/start_order.h"
+#include "server/engine/memory/kv_budget.h"
+#include "server/engine/schedule/starter.h"
 
 namespace cooper::engine {
 namespace {
 
 constexpr int kBranches = 3;
-constexpr double kCaution = 0.75;  // as the engine's
 
 // Pieces of work of one kind, one after another.
 struct Stage {
@@ -43,6 +40,7 @@ std::vector<Stage> StagesOf(const TraceRequest& request) {
 
 LeastWork LeastOf(const TraceRequest& request) {
   LeastWork work;
+  work.prefill_rows = request.rows;
   work.decodes = request.tokens > 0 ? 1 : 0;
   // Of a question nobody knows what it will draw.
   if (request.tokens == 0 && request.maps > 0) {
@@ -57,16 +55,26 @@ int64_t KvDemandOf(const TraceRequest& request) {
   return request.rows + request.tokens + request.maps * request.map_rows;
 }
 
+// A pool whose requests share nothing.
+model::ModelInfo PoolOf(int64_t tokens) {
+  model::ModelInfo info;
+  info.kv_capacity_tokens = tokens;
+  info.kv_bytes_per_token = 1;
+  return info;
+}
+
 class Simulation {
  public:
   Simulation(const Trace& trace, const SimulatedDevice& device)
       : trace_(trace),
         device_(device),
         scheduler_(device.budgets),
-        ledger_(device.kv_tokens, 1) {
+        kv_(PoolOf(device.kv_tokens), {0, 0, absl::ZeroDuration()}),
+        // As a server's with a prefix cache.
+        starter_({.prefix_caching = true}) {
     report_.ends.resize(trace.size());
     for (const TraceRequest& request : trace) {
-      requests_.push_back({StagesOf(request)});
+      requests_.push_back({LeastOf(request), StagesOf(request)});
       ++open_of_[request.client];
     }
   }
@@ -81,12 +89,13 @@ class Simulation {
       if (arrived_ == trace_.size()) break;
       now_ = std::max(now_, trace_[arrived_].at);
     }
-    report_.kv_left = ledger_.held(KvLedger::Holder::kRequests);
+    report_.kv_left = kv_.capacity_tokens() - kv_.free_tokens();
     return std::move(report_);
   }
 
  private:
   struct Running {
+    LeastWork least;
     std::vector<Stage> stages;
     size_t stage = 0;
     int done = 0;  // of the stage
@@ -108,7 +117,7 @@ class Simulation {
     for (; arrived_ < trace_.size() && trace_[arrived_].at <= now_;
          ++arrived_) {
       open_.push_back(static_cast<int>(arrived_));
-      fair_.Open(trace_[arrived_].client);
+      starter_.Open(trace_[arrived_].client);
     }
   }
 
@@ -117,10 +126,10 @@ class Simulation {
     report_.ends[index].ended = now_;
     const TraceRequest& request = trace_[index];
     if (requests_[index].started) {
-      ledger_.Release(KvLedger::Holder::kRequests, KvDemandOf(request));
+      kv_.Release(KvDemandOf(request));
       --running_;
     }
-    fair_.Close(request.client);
+    starter_.Close(request.client);
     if (--open_of_[request.client] == 0) all_have_work_ = false;
     std::erase(open_, index);
     for (auto& [kind, sliced] : under_way_) std::erase(sliced.requests, index);
@@ -135,38 +144,46 @@ class Simulation {
         End(index, Outcome::kCancelled);
         continue;
       }
-      if (!request.deadline.has_value()) continue;
-      const absl::Duration left = request.at + *request.deadline - now_;
-      if (left <= absl::ZeroDuration()) {
+      if (request.deadline.has_value() &&
+          request.at + *request.deadline <= now_) {
         End(index, Outcome::kLate);
       } else if (!requests_[index].started &&
-                 costs_.Estimate(LeastOf(request), Clock()) * kCaution > left) {
+                 !starter_.CheckLate(Waiting(index), Clock()).ok()) {
         End(index, Outcome::kRefused);
       }
     }
   }
 
+  WaitingRequest Waiting(int index) const {
+    const TraceRequest& request = trace_[index];
+    WaitingRequest waiting{request.priority, request.client,
+                           absl::UnixEpoch() + request.at};
+    if (request.deadline.has_value()) {
+      waiting.deadline = waiting.admitted + *request.deadline;
+    }
+    waiting.least = &requests_[index].least;
+    return waiting;
+  }
+
   void Start() {
     while (running_ < device_.max_running) {
-      std::vector<StartCandidate> candidates;
+      std::vector<int> indices;
+      std::vector<WaitingRequest> waiting;
       for (const int index : open_) {
         if (requests_[index].started) continue;
-        const TraceRequest& request = trace_[index];
-        candidates.push_back({index, request.priority, now_ - request.at,
-                              fair_.Lead(request.client)});
+        indices.push_back(index);
+        waiting.push_back(Waiting(index));
       }
-      const std::optional<int> next =
-          NextToStart(candidates, normal_since_low_);
-      if (!next.has_value() || !ledger_.Reserve(KvLedger::Holder::kRequests,
-                                                KvDemandOf(trace_[*next]))) {
-        return;
-      }
+      const std::optional<int> next = starter_.Next(waiting, Clock());
+      if (!next.has_value()) return;
+      const int index = indices[*next];
+      const int64_t tokens = KvDemandOf(trace_[index]);
+      if (!kv_.Reserve(tokens, /*session=*/"")) return;
       ++running_;
-      const bool low = trace_[*next].priority == Priority::kLow;
-      normal_since_low_ = low ? 0 : normal_since_low_ + 1;
-      requests_[*next].started = true;
-      requests_[*next].waiting_since = now_;
-      report_.ends[*next].started = now_;
+      starter_.Started(trace_[index].priority);
+      requests_[index].started = true;
+      requests_[index].waiting_since = now_;
+      report_.ends[index].started = now_;
     }
   }
 
@@ -223,7 +240,7 @@ class Simulation {
       const absl::Duration share =
           took * request.stages[request.stage].rows / rows;
       report_.ends[index].device += share;
-      fair_.Charge(trace_[index].client, share);
+      starter_.Charge(trace_[index].client, share);
       if (all_have_work_) {
         report_.while_all_had_work[trace_[index].client] += share;
       }
@@ -234,7 +251,7 @@ class Simulation {
     const auto count = static_cast<int64_t>(indices.size());
     const absl::Duration took =
         device_.decode_wave + device_.decode_row * count;
-    costs_.Observe(BatchKind::kDecode, count, took, Clock());
+    starter_.costs().Observe(BatchKind::kDecode, count, took, Clock());
     Pass(indices, took);
     for (const int index : indices) Advance(index);
   }
@@ -251,7 +268,7 @@ class Simulation {
     sliced.left -= took;
     Pass(sliced.requests, took);
     if (sliced.left > absl::ZeroDuration()) return;
-    costs_.Observe(CostOf(wave.kind), sliced.rows, sliced.took, Clock());
+    starter_.costs().Observe(wave.kind, sliced.rows, sliced.took, Clock());
     const std::vector<int> done = std::move(sliced.requests);
     under_way_.erase(wave.kind);
     for (const int index : done) {
@@ -270,16 +287,6 @@ class Simulation {
         return device_.latents * rows;
     }
   }
-  static BatchKind CostOf(BatchKind kind) {
-    switch (kind) {
-      case BatchKind::kPrefill:
-        return BatchKind::kPrefill;
-      case BatchKind::kDenoise:
-        return BatchKind::kDenoise;
-      default:
-        return BatchKind::kVaeDecode;
-    }
-  }
 
   void Advance(int index) {
     Running& request = requests_[index];
@@ -292,14 +299,12 @@ class Simulation {
   const Trace& trace_;
   const SimulatedDevice device_;
   Scheduler scheduler_;
-  KvLedger ledger_;
-  FairShare fair_;
-  CostEstimator costs_;
+  KvBudget kv_;
+  Starter starter_;
   std::vector<Running> requests_;
   std::vector<int> open_;  // arrived, not ended; in the order of arrival
   size_t arrived_ = 0;
   int running_ = 0;
-  int normal_since_low_ = 0;
   absl::Duration now_;
   std::map<BatchKind, Sliced> under_way_;
   std::map<std::string, int> open_of_;  // not ended, arrived or not

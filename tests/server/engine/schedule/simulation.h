@@ -48,7 +48,7 @@ struct SimulationReport {
 };
 
 // The requests of `trace` on a device, in virtual time, by the engine's own
-// policy: NextToStart, FairShare, KvLedger, CostEstimator and Scheduler.
+// Starter, KvBudget and Scheduler.
 SimulationReport Simulate(const Trace& trace, const SimulatedDevice& device);
 
 // What `request` takes alone, at least.

@@ -1,0 +1,55 @@
+#ifndef COOPER_SERVER_ENGINE_ENGINE_OPTIONS_H_
+#define COOPER_SERVER_ENGINE_ENGINE_OPTIONS_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "model/image/codec.h"
+
+namespace cooper::engine {
+
+// Affects behaviour: limits. Affects speed: budgets, threads.
+struct EngineOptions {
+  // Requests that hold contexts at once. 1..1024.
+  int max_running = 16;
+  // Admitted requests that wait beside them. 0..65536.
+  int max_queue = 256;
+  // Admitted requests of one client. 0..65536; 0: no limit of its own.
+  int max_per_client = 0;
+  // A request that could not be started for so long is refused. Zero: it waits
+  // as long as its deadline lets it.
+  absl::Duration queue_timeout;
+  // Bytes of inputs of all admitted requests.
+  int64_t max_queue_bytes = int64_t{512} << 20;
+  // Part of the KV pool that keeps the beginnings of requests for others that
+  // begin the same. Below 0: a quarter; 0: none.
+  int64_t prefix_cache_bytes = -1;
+  // How long a conversation is kept after a turn. Zero: there are none.
+  absl::Duration session_ttl = absl::Minutes(10);
+  // Part of the KV pool that conversations may hold. Below 0: a quarter.
+  int64_t session_bytes = -1;
+  // Longest time that a slice of an append, a flow step or a map's decoding
+  // runs before text is decoded again.
+  absl::Duration slice = absl::Milliseconds(50);
+  // Rows (tokens) of one append wave; a segment is never cut, so a larger one
+  // goes alone.
+  int append_tokens = 8192;
+  // Latent rows (tokens * branches) of one flow wave; at least one flow goes.
+  int flow_tokens = 16384;
+  // Threads that decode, resize and encode images. 1..64.
+  int prepare_threads = 2;
+  int encode_threads = 1;
+  image::DecodeLimits image_limits;
+
+  absl::Status Validate() const;
+};
+
+struct EngineLoad {
+  int queued = 0;   // admitted, waiting
+  int running = 0;  // holding contexts
+};
+
+}  // namespace cooper::engine
+
+#endif  // COOPER_SERVER_ENGINE_ENGINE_OPTIONS_H_
