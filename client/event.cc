@@ -1,4 +1,4 @@
-#include "client/event.h"
+#include "cooper/client/event.h"
 
 #include <utility>
 

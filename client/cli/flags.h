@@ -9,7 +9,7 @@
 #include "absl/flags/declare.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "client/options.h"
+#include "cooper/client/options.h"
 #include "cooper/v1/spatial_reasoning.pb.h"
 
 ABSL_DECLARE_FLAG(std::optional<std::string>, out);
