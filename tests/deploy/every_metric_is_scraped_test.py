@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 import yaml
 
-from conftest import ROOT, metrics, panel_expressions, render, rules, run
+from conftest import ROOT, metrics, panel_expressions, render, rules, run, tool
 
 START_SECONDS = 60
 SUFFIXES = ("_bucket", "_sum", "_count")
@@ -125,6 +125,6 @@ def test_promtool_finds_no_fault_in_the_exported_metrics(scrape, tmp_path):
     page = tmp_path / "metrics"
     page.write_text(scrape)
     with page.open() as text:
-        done = subprocess.run(["promtool", "check", "metrics"], stdin=text,
+        done = subprocess.run([tool("promtool"), "check", "metrics"], stdin=text,
                               text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
