@@ -8,8 +8,15 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 install(TARGETS cooper COMPONENT client)
-install(
-  TARGETS cooper_client cooper_proto cooper_health_proto cooper_rpc_status_proto
+set(_libraries
+  cooper_client cooper_proto cooper_health_proto cooper_rpc_status_proto)
+get_target_property(_links cooper_client LINK_LIBRARIES)
+if("cooper::base" IN_LIST _links)
+  list(APPEND _libraries cooper_base)
+endif()
+list(TRANSFORM _libraries PREPEND "-l" OUTPUT_VARIABLE COOPER_PC_LIBRARIES)
+list(JOIN COOPER_PC_LIBRARIES " " COOPER_PC_LIBRARIES)
+install(TARGETS ${_libraries}
   EXPORT cooperTargets COMPONENT client-dev
   INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/client/include/"
@@ -27,6 +34,7 @@ write_basic_package_version_file(
   "${PROJECT_BINARY_DIR}/cooperConfigVersion.cmake"
   COMPATIBILITY SameMinorVersion)
 file(RELATIVE_PATH COOPER_PC_PREFIX "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+string(REGEX REPLACE "/$" "" COOPER_PC_PREFIX "${COOPER_PC_PREFIX}")
 configure_file("${PROJECT_SOURCE_DIR}/cmake/cooper.pc.in"
   "${PROJECT_BINARY_DIR}/cooper.pc" @ONLY)
 install(EXPORT cooperTargets NAMESPACE cooper::

@@ -101,7 +101,7 @@ def test_the_tool_is_installed(client_prefix):
 
 
 def test_the_installed_server_brings_its_libtorch_and_demo_model(
-        server_prefix, client_prefix):
+        server_prefix, client_prefix, tmp_path):
     share = server_prefix / "share/cooper"
     if not (share / "demo-checkpoint").exists():
         pytest.skip("built without libtorch (COOPER_WITH_TORCH=OFF)")
@@ -113,6 +113,6 @@ def test_the_installed_server_brings_its_libtorch_and_demo_model(
     assert f"{server_prefix}/" in torch
     assert "/site-packages/" not in libraries
     with served(server_prefix) as address:
-        output = run(client_prefix / "bin/cooper", "depth", SCENE, "--server",
-                     address)
-        assert output
+        run(client_prefix / "bin/cooper", "depth", SCENE, "--server", address,
+            "--out", tmp_path)
+    assert list(tmp_path.glob("map*.png"))
