@@ -43,7 +43,7 @@ include(\"${PROJECT_SOURCE_DIR}/cmake/discover-suites.cmake\")
     gtest_discover_tests(${name}
       DISCOVERY_MODE PRE_TEST
       DISCOVERY_TIMEOUT 60
-      TEST_PREFIX "${name}."
+      TEST_PREFIX "${name}." NO_PRETTY_VALUES
       PROPERTIES ${_properties})
   endif()
 endfunction()
