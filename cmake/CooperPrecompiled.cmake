@@ -1,7 +1,8 @@
 # Headers that many sources read, read once: they were more than half of a
 # build's time. `base` is for any source, `rpc` knows gRPC and our wire types,
-# `torch` knows tensors, `test` knows GoogleTest. A source still includes what it
-# uses: the clang presets build without precompiled headers.
+# `torch` knows tensors, `test` knows GoogleTest, `torch_test` both. A source
+# still includes what it uses: the clang presets build without precompiled
+# headers.
 #
 # A header and its users must have the same flags; executables are compiled
 # with -fPIC too, as libraries are. What a header brings costs each user a
@@ -33,8 +34,10 @@ function(_precompiled name)
     ${_precompiled_options} ${ARG_OPTIONS})
   target_precompile_headers(cooper_pch_${name} PRIVATE
     ${_base_headers} ${ARG_HEADERS})
-  set_target_properties(cooper_pch_${name} PROPERTIES CXX_COMPILER_LAUNCHER
-    "${PROJECT_SOURCE_DIR}/cmake/replace-output;${CMAKE_CXX_COMPILER_LAUNCHER}")
+  set(_launcher
+    "${PROJECT_SOURCE_DIR}/cmake/replace-output" ${CMAKE_CXX_COMPILER_LAUNCHER})
+  set_target_properties(cooper_pch_${name} PROPERTIES
+    CXX_COMPILER_LAUNCHER "${_launcher}")
 endfunction()
 
 _precompiled(base)
@@ -51,8 +54,14 @@ if(COOPER_TESTS)
     HEADERS <gmock/gmock.h> <gtest/gtest.h>
     LINK GTest::gmock OPTIONS ${COOPER_TEST_OPTIONS})
 endif()
+if(COOPER_TESTS AND COOPER_WITH_TORCH)
+  _precompiled(torch_test
+    HEADERS <gmock/gmock.h> <gtest/gtest.h> <ATen/core/Tensor.h>
+            <ATen/TensorOperators.h>
+    LINK GTest::gmock cooper_torch OPTIONS ${COOPER_TEST_OPTIONS})
+endif()
 
-# cooper_use_precompiled(<target> base|rpc|torch|test)
+# cooper_use_precompiled(<target> base|rpc|torch|test|torch_test)
 function(cooper_use_precompiled target name)
   target_precompile_headers(${target} REUSE_FROM cooper_pch_${name})
   target_compile_options(${target} PRIVATE ${_precompiled_options})

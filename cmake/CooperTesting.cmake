@@ -6,12 +6,16 @@ find_program(COOPER_TEST_PYTHON python3
 find_program(COOPER_TEST_PYTHON python3)
 
 # cooper_test(<name> SOURCES a_test.cc ... LINK targets... [BY_SUITE]
-#             [LABELS ...] [TIMEOUT seconds])
+#             [LABELS ...] [TIMEOUT seconds] [PRECOMPILED test|torch_test])
 # One GoogleTest program. CTest runs each of its cases as <name>.<Suite>.<Case>
 # and finds them when it starts; BY_SUITE, for programs that take long to start:
 # each suite as <name>.<Suite>. COOPER_TEST_DATA is tests/data of the checkout.
 function(cooper_test name)
-  cmake_parse_arguments(ARG "BY_SUITE" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "BY_SUITE" "TIMEOUT;PRECOMPILED"
+    "SOURCES;LINK;LABELS" ${ARGN})
+  if(NOT ARG_PRECOMPILED)
+    set(ARG_PRECOMPILED test)
+  endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
@@ -24,7 +28,7 @@ function(cooper_test name)
     COOPER_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   set_target_properties(${name} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
-  cooper_use_precompiled(${name} test)
+  cooper_use_precompiled(${name} ${ARG_PRECOMPILED})
   target_compile_options(${name} PRIVATE ${COOPER_TEST_OPTIONS})
   set(_properties TIMEOUT ${ARG_TIMEOUT})
   if(ARG_LABELS)
