@@ -75,3 +75,11 @@ def test_a_test_without_its_tools_is_skipped_by_name(python, modules, named):
                           check=False)
     assert done.returncode == 77
     assert done.stdout.startswith("skipped: ") and named in done.stdout
+
+
+def test_the_demo_installs_only_what_it_builds_with():
+    demo = (ROOT / "scripts/demo").read_text()
+    assert "\nscripts/setup --build\nBUILD_TESTING=OFF scripts/build" in demo
+    packages = (ROOT / "scripts/packages/build.txt").read_text().split()
+    assert "cmake" in packages
+    assert not {"prometheus", "libgtest-dev", "libgmock-dev"} & set(packages)
