@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import shutil
 import subprocess
 
@@ -22,10 +23,10 @@ def server_prefix(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def served(prefix, *arguments):
-    """The address of an installed server that is ready."""
+def served(program, *arguments):
+    """The address of a server that is ready."""
     with subprocess.Popen(
-            [prefix / "bin/cooper_server", "--listen=127.0.0.1:0",
+            [program, "--listen=127.0.0.1:0",
              "--metrics_listen=127.0.0.1:0", *arguments], text=True,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
         try:
@@ -37,9 +38,13 @@ def served(prefix, *arguments):
 
 
 @pytest.fixture(scope="session")
-def address(server_prefix):
+def address():
+    """Of a server with the scripted model, not installed."""
+    if not WITH_SERVER:
+        pytest.skip("built without the server (COOPER_CLIENT_ONLY)")
     script = ROOT / "tests/data/fake/integration.json"
-    with served(server_prefix, f"--fake_model={script}") as address:
+    with served(pathlib.Path(os.environ["COOPER_BIN"]) / "cooper_server",
+                f"--fake_model={script}") as address:
         yield address
 
 
@@ -112,7 +117,7 @@ def test_the_installed_server_brings_its_libtorch_and_demo_model(
     (torch,) = [line for line in libraries.splitlines() if "libtorch_cpu" in line]
     assert f"{server_prefix}/" in torch
     assert "/site-packages/" not in libraries
-    with served(server_prefix) as address:
+    with served(server_prefix / "bin/cooper_server") as address:
         run(client_prefix / "bin/cooper", "depth", SCENE, "--server", address,
             "--out", tmp_path)
     assert list(tmp_path.glob("map*.png"))
