@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "client/options.h"
+#include "cooper/client/options.h"
 
 namespace cooper::client {
 

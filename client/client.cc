@@ -1,4 +1,4 @@
-#include "client/client.h"
+#include "cooper/client/client.h"
 
 #include <grpcpp/client_context.h>
 

@@ -1,4 +1,4 @@
-#include "client/error.h"
+#include "cooper/client/error.h"
 
 #include <algorithm>
 

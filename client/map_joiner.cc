@@ -1,4 +1,4 @@
-#include "client/map_joiner.h"
+#include "cooper/client/map_joiner.h"
 
 #include <string>
 

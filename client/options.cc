@@ -1,4 +1,4 @@
-#include "client/options.h"
+#include "cooper/client/options.h"
 
 namespace cooper::client {
 

@@ -1,45 +1,47 @@
-# Language, warnings, linker, and the two functions every folder uses.
+# What the targets of this tree are compiled with, and the functions that each
+# folder uses. Variables set here end with this directory, and no target passes
+# its flags or the root of the tree on to a target that links it.
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
-# As for libraries, so that both can use one precompiled header.
-set(CMAKE_CXX_COMPILE_OPTIONS_PIE -fPIC)
-if(NOT CMAKE_BUILD_TYPE)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
+if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)
 endif()
-set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
-# Tests are compiled more often than they run; what they test is optimised.
-set(COOPER_TEST_OPTIONS $<$<CONFIG:Release>:-O0>)
-set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
 
-find_program(COOPER_CCACHE ccache)
-if(COOPER_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+find_program(COOPER_CCACHE_PROGRAM ccache)
+if(COOPER_CCACHE AND COOPER_CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   # What ccache wants to know before it keeps objects that use a precompiled
-  # header; with GCC also -fpch-preprocess.
+  # header; with GCC also -fpch-preprocess (CooperPrecompiled.cmake).
   set(CMAKE_CXX_COMPILER_LAUNCHER env
-    "CCACHE_SLOPPINESS=pch_defines,time_macros" "${COOPER_CCACHE}")
-  set(CMAKE_C_COMPILER_LAUNCHER "${COOPER_CCACHE}")
-endif()
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
+    "CCACHE_SLOPPINESS=pch_defines,time_macros" "${COOPER_CCACHE_PROGRAM}")
+  set(CMAKE_C_COMPILER_LAUNCHER "${COOPER_CCACHE_PROGRAM}")
 endif()
 
+# Every target of this tree, libraries as $<BUILD_INTERFACE:cooper_options>.
 add_library(cooper_options INTERFACE)
 target_include_directories(cooper_options INTERFACE "${PROJECT_SOURCE_DIR}")
-find_program(COOPER_MOLD mold)
-if(COOPER_MOLD)
-  target_link_options(cooper_options INTERFACE -fuse-ld=mold)
+# gRPC's package asks its users for it; with it everywhere, they can use the same
+# precompiled headers as all others.
+target_compile_options(cooper_options INTERFACE -pthread)
+# Programs.
+add_library(cooper_linking INTERFACE)
+find_program(COOPER_MOLD_PROGRAM mold)
+if(COOPER_MOLD AND COOPER_MOLD_PROGRAM)
+  target_link_options(cooper_linking INTERFACE -fuse-ld=mold)
 endif()
 if(COOPER_SANITIZER)
   target_compile_options(cooper_options INTERFACE
     -fsanitize=${COOPER_SANITIZER} -fno-omit-frame-pointer)
-  target_link_options(cooper_options INTERFACE -fsanitize=${COOPER_SANITIZER})
+  target_link_options(cooper_linking INTERFACE -fsanitize=${COOPER_SANITIZER})
 endif()
 
+# Every target but generated code.
 add_library(cooper_warnings INTERFACE)
 target_compile_options(cooper_warnings INTERFACE
-  -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Werror
+  -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
+  $<$<BOOL:${COOPER_WERROR}>:-Werror>
   # Wrong about std::variant below -O3.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
@@ -56,13 +58,14 @@ function(cooper_library name)
   if(ARG_SOURCES)
     add_library(cooper_${name} STATIC ${ARG_SOURCES})
     target_link_libraries(cooper_${name}
-      PUBLIC cooper_options ${ARG_PUBLIC}
-      PRIVATE cooper_warnings ${ARG_PRIVATE})
+      PUBLIC ${ARG_PUBLIC}
+      PRIVATE "$<BUILD_INTERFACE:cooper_options;cooper_warnings>" ${ARG_PRIVATE})
     cooper_use_precompiled(cooper_${name} ${ARG_PRECOMPILED})
   else()
     add_library(cooper_${name} INTERFACE)
-    target_link_libraries(cooper_${name} INTERFACE cooper_options ${ARG_PUBLIC})
+    target_link_libraries(cooper_${name} INTERFACE ${ARG_PUBLIC})
   endif()
+  set_target_properties(cooper_${name} PROPERTIES EXPORT_NAME ${name})
   add_library(cooper::${name} ALIAS cooper_${name})
 endfunction()
 
@@ -76,30 +79,5 @@ function(cooper_binary name)
   add_executable(${name} ${ARG_SOURCES})
   cooper_use_precompiled(${name} ${ARG_PRECOMPILED})
   target_link_libraries(${name} PRIVATE
-    cooper_options cooper_warnings ${ARG_LINK})
-endfunction()
-
-# cooper_test(<name> SOURCES a_test.cc ... LINK targets... [LABELS ...]
-#             [TIMEOUT seconds])
-# One GoogleTest program; CTest runs it as <name>. COOPER_TEST_DATA is
-# tests/data of the checkout.
-function(cooper_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
-  if(NOT ARG_TIMEOUT)
-    set(ARG_TIMEOUT 120)
-  endif()
-  add_executable(${name} ${ARG_SOURCES})
-  target_link_libraries(${name} PRIVATE
-    cooper_options cooper_warnings GTest::gmock GTest::gtest_main ${ARG_LINK})
-  target_compile_definitions(${name} PRIVATE
-    COOPER_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data"
-    COOPER_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  set_target_properties(${name} PROPERTIES
-    RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
-  cooper_use_precompiled(${name} test)
-  target_compile_options(${name} PRIVATE ${COOPER_TEST_OPTIONS})
-  add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES
-    TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
-  set_property(GLOBAL APPEND PROPERTY COOPER_TEST_SOURCES ${ARG_SOURCES})
+    cooper_options cooper_warnings cooper_linking ${ARG_LINK})
 endfunction()

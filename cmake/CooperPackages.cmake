@@ -1,25 +1,30 @@
 # Debian and Ubuntu packages, found once. Each becomes a target that folders
-# link to PRIVATE or PUBLIC.
+# link to PRIVATE or PUBLIC. tests/ finds what it alone needs.
+if(NOT PROJECT_IS_TOP_LEVEL)
+  # So that the parent project can link what links them.
+  set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL TRUE)
+endif()
 find_package(Threads REQUIRED)
 find_package(absl REQUIRED)
 find_package(Protobuf REQUIRED)
-find_package(PkgConfig REQUIRED)
-find_package(gRPC CONFIG QUIET)
-pkg_check_modules(GRPCPP REQUIRED IMPORTED_TARGET grpc++)
-find_library(COOPER_GRPCPP_REFLECTION grpc++_reflection REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(gRPC CONFIG REQUIRED)
 find_program(COOPER_GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto SSL)
+if(COOPER_CLIENT_ONLY)
+  return()
+endif()
+
+find_package(PkgConfig REQUIRED)
+find_library(COOPER_GRPCPP_REFLECTION grpc++_reflection REQUIRED)
 find_package(prometheus-cpp CONFIG REQUIRED)
 find_package(civetweb CONFIG REQUIRED)
-find_package(nlohmann_json REQUIRED)
-find_package(OpenSSL REQUIRED COMPONENTS Crypto SSL)
 find_package(CURL REQUIRED)
 find_package(PNG REQUIRED)
 find_package(JPEG REQUIRED)
 pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
-find_package(GTest REQUIRED)
-find_package(benchmark QUIET)
 
 # OpenCV core and imgproc only: the packages that carry OpenCVConfig.cmake pull
 # in every codec that OpenCV knows.

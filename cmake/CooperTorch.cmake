@@ -27,21 +27,21 @@ if(NOT EXISTS "${COOPER_TORCH_DIR}/lib/libtorch_cpu.so")
     "No libtorch found. Run scripts/setup, or set COOPER_TORCH_DIR to the "
     "folder of the torch package, or COOPER_WITH_TORCH=OFF.")
 endif()
-set(_torch_version "")
+set(COOPER_TORCH_FOUND_VERSION "")
 if(EXISTS "${COOPER_TORCH_DIR}/version.py")
-  file(STRINGS "${COOPER_TORCH_DIR}/version.py" _torch_version
+  file(STRINGS "${COOPER_TORCH_DIR}/version.py" COOPER_TORCH_FOUND_VERSION
     REGEX "^__version__ = ")
-  string(REGEX REPLACE ".*'(.*)'" "\\1" _torch_version "${_torch_version}")
+  string(REGEX REPLACE ".*'(.*)'" "\\1" COOPER_TORCH_FOUND_VERSION "${COOPER_TORCH_FOUND_VERSION}")
 endif()
-message(STATUS "libtorch: ${COOPER_TORCH_DIR} (${_torch_version})")
+message(STATUS "libtorch: ${COOPER_TORCH_DIR} (${COOPER_TORCH_FOUND_VERSION})")
 if(COOPER_CUDA AND NOT EXISTS "${COOPER_TORCH_DIR}/lib/libtorch_cuda.so")
   message(FATAL_ERROR
     "COOPER_CUDA needs a CUDA build of torch (${COOPER_TORCH_VERSION} from "
-    "PyPI, or another in COOPER_TORCH_DIR); ${_torch_version} in "
+    "PyPI, or another in COOPER_TORCH_DIR); ${COOPER_TORCH_FOUND_VERSION} in "
     "${COOPER_TORCH_DIR} is none.")
 endif()
 
-set(_torch_links "${CMAKE_BINARY_DIR}/torch_include")
+set(_torch_links "${PROJECT_BINARY_DIR}/torch_include")
 file(REMOVE_RECURSE "${_torch_links}")
 file(MAKE_DIRECTORY "${_torch_links}")
 foreach(_folder ATen c10 torch caffe2)
@@ -103,3 +103,4 @@ endif()
 target_link_libraries(cooper_torch INTERFACE
   -lstdc++ -Wl,--no-as-needed ${_torch_libs} -Wl,--as-needed)
 list(APPEND CMAKE_BUILD_RPATH ${_torch_rpath})
+set(COOPER_TORCH_LIBRARY_DIRS ${_torch_rpath})

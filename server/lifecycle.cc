@@ -217,14 +217,8 @@ class Process {
                                                std::move(engine_thread_));
     const model::ModelInfo& info = model_->info();
     metrics_.SetModelInfo(info.name, info.device, info.dtype);
-<<<<<<< HEAD
-    metrics_.SetEngineUp(true);
     serving_state_.Fill({engine_.get(), &info, options_.engine.max_running,
                          options_.engine.max_queue});
-=======
-    slot_.Fill({engine_.get(), &info, options_.engine.max_running,
-                options_.engine.max_queue});
->>>>>>> part-engine
     server_->SetReady(true);
     SayReady(info);
   }

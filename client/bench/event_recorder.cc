@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "client/error.h"
+#include "cooper/client/error.h"
 
 namespace cooper::client::bench {
 namespace {

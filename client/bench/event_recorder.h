@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "client/bench/sample.h"
-#include "client/event.h"
+#include "cooper/client/event.h"
 
 namespace cooper::client::bench {
 

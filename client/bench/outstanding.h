@@ -10,7 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "client/event_stream.h"
+#include "cooper/client/event_stream.h"
 
 namespace cooper::client::bench {
 

@@ -16,7 +16,7 @@
 #include "client/bench/sample.h"
 #include "client/bench/schedule.h"
 #include "client/bench/workload.h"
-#include "client/client.h"
+#include "cooper/client/client.h"
 
 namespace cooper::client::bench {
 

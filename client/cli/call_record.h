@@ -11,9 +11,9 @@
 #include "client/cli/console.h"
 #include "client/cli/event_printer.h"
 #include "client/cli/output_folder.h"
-#include "client/event.h"
-#include "client/map_joiner.h"
 #include "client/report/report.h"
+#include "cooper/client/event.h"
+#include "cooper/client/map_joiner.h"
 
 namespace cooper::client {
 

@@ -2,7 +2,7 @@
 #define COOPER_CLIENT_CLI_CAPABILITY_H_
 
 #include "client/cli/console.h"
-#include "client/client.h"
+#include "cooper/client/client.h"
 
 namespace cooper::client {
 

@@ -9,7 +9,7 @@
 #include "absl/synchronization/mutex.h"
 #include "client/cli/call_record.h"
 #include "client/cli/command.h"
-#include "client/client.h"
+#include "cooper/client/client.h"
 
 namespace cooper::client {
 

@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "client/cli/command.h"
-#include "client/client.h"
+#include "cooper/client/client.h"
 
 namespace cooper::client {
 

@@ -3,8 +3,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "client/error.h"
 #include "client/report/html.h"
+#include "cooper/client/error.h"
 
 namespace cooper::client {
 

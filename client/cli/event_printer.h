@@ -7,7 +7,7 @@
 
 #include "absl/time/time.h"
 #include "client/cli/console.h"
-#include "client/event.h"
+#include "cooper/client/event.h"
 
 namespace cooper::client {
 

@@ -11,7 +11,7 @@
 #include "absl/flags/declare.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "client/options.h"
+#include "cooper/client/options.h"
 
 ABSL_DECLARE_FLAG(std::optional<std::string>, out);
 ABSL_DECLARE_FLAG(bool, json);

@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "client/cli/command.h"
-#include "client/client.h"
 #include "client/report/report.h"
+#include "cooper/client/client.h"
 
 namespace cooper::client {
 

@@ -7,11 +7,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "client/error.h"
 #include "client/report/html.h"
 #include "client/report/map_html.h"
 #include "client/report/report_assets.h"
 #include "client/report/usage_html.h"
+#include "cooper/client/error.h"
 
 namespace cooper::client {
 namespace {

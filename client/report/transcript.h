@@ -7,7 +7,7 @@
 #include <variant>
 #include <vector>
 
-#include "client/event.h"
+#include "cooper/client/event.h"
 
 namespace cooper::client {
 

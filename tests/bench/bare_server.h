@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "absl/time/time.h"
-#include "client/client.h"
+#include "cooper/client/client.h"
 #include "tests/bench/wave_stamps.h"
 
 namespace cooper::bench {

@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "client/client.h"
+#include "cooper/client/client.h"
 #include "model/unified_model.h"
 #include "server/engine/engine.h"
 #include "server/metrics/server_metrics.h"

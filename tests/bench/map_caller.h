@@ -10,7 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "base/mutex.h"
-#include "client/client.h"
+#include "cooper/client/client.h"
 
 namespace cooper::bench {
 

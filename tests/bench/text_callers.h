@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "client/client.h"
+#include "cooper/client/client.h"
 
 namespace cooper::bench {
 

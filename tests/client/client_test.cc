@@ -1,4 +1,4 @@
-#include "client/client.h"
+#include "cooper/client/client.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

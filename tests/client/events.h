@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "client/event.h"
+#include "cooper/client/event.h"
 
 // Events as a server would send them, in one line each.
 namespace cooper::client {

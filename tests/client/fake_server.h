@@ -12,7 +12,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "client/event.h"
+#include "cooper/client/event.h"
 #include "cooper/v1/spatial_reasoning.grpc.pb.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 

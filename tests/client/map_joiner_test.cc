@@ -1,4 +1,4 @@
-#include "client/map_joiner.h"
+#include "cooper/client/map_joiner.h"
 
 #include "tests/client/events.h"
 #include "tests/testing/status_matchers.h"

@@ -41,7 +41,7 @@ struct Warp {
 // Runs thread after thread until one of them waits.
 struct Fiber {
   boost::context::fiber handle;  // while it does not run
-  boost::context::fiber main;    // while it does
+  size_t index = 0;
   unsigned thread = 0;
   bool idle = true;
 };
@@ -55,26 +55,23 @@ class Block {
     threads_ = threads;
     body_ = &body;
     shared_.resize((shared_bytes + sizeof(uint4) - 1) / sizeof(uint4));
-    std::memset(static_cast<void*>(shared_.data()), 0xff,
-                shared_.size() * sizeof(uint4));
+    if (!shared_.empty()) {
+      std::memset(static_cast<void*>(shared_.data()), 0xff,
+                  shared_.size() * sizeof(uint4));
+    }
     next_ = 0;
     block_ = {threads, 0, 0};
     warps_.resize((threads + kWarp - 1) / kWarp);
     for (unsigned i = 0; i < warps_.size(); ++i) {
       warps_[i].barrier = {std::min(kWarp, threads - i * kWarp), 0, 0};
     }
-    size_t used = 0;
+    used_ = 0;
     while (next_ < threads_) {
-      if (used == fibers_.size()) AddFiber();
-      Resume(fibers_[used++].get());
+      if (used_ == fibers_.size()) AddFiber();
+      SwitchTo(fibers_[used_++].get());
     }
-    for (bool any = true; any;) {
-      any = false;
-      for (size_t i = 0; i < used; ++i) {
-        if (fibers_[i]->idle) continue;
-        any = true;
-        Resume(fibers_[i].get());
-      }
+    for (size_t i = 0; i < used_; ++i) {
+      while (!fibers_[i]->idle) SwitchTo(fibers_[i].get());
     }
   }
 
@@ -87,23 +84,21 @@ class Block {
     const uint64_t passed = barrier->passed;
     ++barrier->waiting;
     barrier->OpenIfAllWait();
-    while (barrier->passed == passed) {
-      Fiber* const fiber = running_;
-      fiber->main = std::move(fiber->main).resume();
-    }
+    while (barrier->passed == passed) SwitchTo(NextAfter(running_));
   }
 
  private:
   void AddFiber() {
     fibers_.push_back(std::make_unique<Fiber>());
     Fiber* const fiber = fibers_.back().get();
+    fiber->index = fibers_.size() - 1;
     fiber->handle = boost::context::fiber(
         std::allocator_arg, boost::context::fixedsize_stack(kStackBytes),
-        [this, fiber](boost::context::fiber&& main) {
-          fiber->main = std::move(main);
+        [this, fiber](boost::context::fiber&& from) {
+          Keep(std::move(from));
           for (;;) {
             RunThreads(fiber);
-            fiber->main = std::move(fiber->main).resume();
+            SwitchTo(nullptr);
           }
           return boost::context::fiber();
         });
@@ -123,11 +118,30 @@ class Block {
     fiber->idle = true;
   }
 
-  void Resume(Fiber* fiber) {
-    running_ = fiber;
-    thread_index.x = fiber->thread;
-    fiber->handle = std::move(fiber->handle).resume();
-    running_ = nullptr;
+  // The fiber that continues while `fiber` waits, in a circle; null (Run starts
+  // another) as long as there are threads that have not begun.
+  Fiber* NextAfter(const Fiber* fiber) const {
+    if (next_ < threads_) return nullptr;
+    size_t i = fiber->index;
+    do {
+      i = i + 1 < used_ ? i + 1 : 0;
+    } while (fibers_[i]->idle);
+    return fibers_[i].get();
+  }
+
+  // Switches to a fiber, or to Run (null). Returns when another has switched
+  // back.
+  void SwitchTo(Fiber* next) {
+    if (next == running_) return;
+    from_ = running_;
+    running_ = next;
+    if (next != nullptr) thread_index.x = next->thread;
+    Keep(std::move(next == nullptr ? main_ : next->handle).resume());
+  }
+
+  // Stores the handle of the fiber, or of Run, that switched here.
+  void Keep(boost::context::fiber&& handle) {
+    (from_ == nullptr ? main_ : from_->handle) = std::move(handle);
   }
 
   unsigned threads_ = 0;
@@ -136,8 +150,11 @@ class Block {
   std::vector<Warp> warps_;
   Barrier block_;
   std::vector<std::unique_ptr<Fiber>> fibers_;
-  Fiber* running_ = nullptr;
-  unsigned next_ = 0;  // thread that no fiber has begun
+  size_t used_ = 0;             // of fibers_, by this block
+  boost::context::fiber main_;  // Run, while a fiber runs
+  Fiber* running_ = nullptr;    // null: Run
+  Fiber* from_ = nullptr;       // what ran before; null: Run
+  unsigned next_ = 0;           // thread that no fiber has begun
 };
 
 thread_local Block block;

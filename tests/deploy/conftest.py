@@ -21,10 +21,12 @@ DASHBOARD = DEPLOY / "grafana/cooper.json"
 
 
 def tool(name):
-    """Path of a program of the test environment or of the machine."""
+    """Path of a program of the test environment or of the machine; the test is
+    skipped where neither has it."""
     beside = pathlib.Path(sys.executable).with_name(name)
     path = str(beside) if beside.exists() else shutil.which(name)
-    assert path, f"no {name} here; run scripts/setup"
+    if not path:
+        pytest.skip(f"no {name} here (scripts/setup)", allow_module_level=True)
     return path
 
 

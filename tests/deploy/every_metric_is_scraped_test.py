@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from conftest import (DEPLOY, ROOT, metrics, panel_expressions, render, rules,
-                      run)
+                      run, tool)
 
 sys.path.insert(0, str(DEPLOY / "observe"))
 # pylint: disable=wrong-import-position
@@ -178,6 +178,6 @@ def test_promtool_finds_no_fault_in_the_exported_metrics(scrape, tmp_path):
     page = tmp_path / "metrics"
     page.write_text(scrape)
     with page.open() as text:
-        done = subprocess.run(["promtool", "check", "metrics"], stdin=text,
+        done = subprocess.run([tool("promtool"), "check", "metrics"], stdin=text,
                               text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -16,7 +16,7 @@ import promql_parser
 import pytest
 import yaml
 
-from conftest import DEPLOY, ROOT, RULES, objects, panels, rules
+from conftest import DEPLOY, ROOT, RULES, objects, panels, rules, tool
 
 sys.path.insert(0, str(DEPLOY / "observe"))
 # pylint: disable=wrong-import-position
@@ -52,6 +52,7 @@ def prometheus(bin_folder, certificate, tmp_path_factory):
     """A Prometheus that has seen the server work for a while."""
     exporter = http.server.ThreadingHTTPServer(("127.0.0.1", 0), CardPage)
     threading.Thread(target=exporter.serve_forever, daemon=True).start()
+    prometheus = tool("prometheus")
     server = servers.CooperServer(
         bin_folder / "cooper_fake_server", "--max_running=4", "--max_queue=4",
         f"--tls_cert={certificate}/cert.pem", f"--tls_key={certificate}/key.pem",
@@ -63,7 +64,7 @@ def prometheus(bin_folder, certificate, tmp_path_factory):
         watch = servers.Prometheus(
             tmp_path_factory.mktemp("prometheus"), RULES,
             {"cooper": [(server.metrics_address, POD)],
-             "dcgm": ["%s:%d" % exporter.server_address]})
+             "dcgm": ["%s:%d" % exporter.server_address]}, prometheus)
         calls = load.Load(server.address, credentials=trust)
         calls.set_callers(12)
         time.sleep(LOAD_SECONDS)

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -63,3 +64,22 @@ def test_a_script_begins_by_saying_what_it_does(name):
     first, second, *_ = (ROOT / "scripts" / name).read_text().splitlines()
     assert first == "#!/usr/bin/env bash"
     assert re.match(r"# [A-Z]", second)
+
+
+@pytest.mark.parametrize("python, modules, named", [
+    (sys.executable, "pytest,no_such_module", "no_such_module"),
+    ("/no/such/python3", "pytest", "/no/such/python3")])
+def test_a_test_without_its_tools_is_skipped_by_name(python, modules, named):
+    done = subprocess.run([ROOT / "cmake/run-pytest", python, modules,
+                           "none_test.py"], text=True, capture_output=True,
+                          check=False)
+    assert done.returncode == 77
+    assert done.stdout.startswith("skipped: ") and named in done.stdout
+
+
+def test_the_demo_installs_only_what_it_builds_with():
+    demo = (ROOT / "scripts/demo").read_text()
+    assert "\nscripts/setup --build\nBUILD_TESTING=OFF scripts/build" in demo
+    packages = (ROOT / "scripts/packages/build.txt").read_text().split()
+    assert "cmake" in packages
+    assert not {"prometheus", "libgtest-dev", "libgmock-dev"} & set(packages)

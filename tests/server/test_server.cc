@@ -134,9 +134,11 @@ Scrape TestServer::Collect() const {
 Scrape TestServer::CollectAtRest() const {
   const absl::Time give_up = absl::Now() + absl::Seconds(10);
   Scrape scrape = Collect();
-  while ((scrape.Sum("cooper_requests_in_flight") != 0 ||
+  while (scrape.Sum("cooper_rpc_started_total") != 0 &&
+         (scrape.Sum("cooper_requests_in_flight") != 0 ||
           !IdentityBreaches(scrape).empty()) &&
          absl::Now() < give_up) {
+    absl::SleepFor(absl::Milliseconds(1));
     scrape = Collect();
   }
   return scrape;

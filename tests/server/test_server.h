@@ -65,7 +65,7 @@ class TestServer {
   grpc::StatusCode CallMethod(const std::string& method);
 
   Scrape Collect() const;
-  // Once no request is in flight (at most ten seconds).
+  // Once no request is in flight (at most ten seconds); at once if none began.
   Scrape CollectAtRest() const;
 
   Gate& gate() { return gate_; }

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "client/error.h"
+#include "cooper/client/error.h"
 #include "tests/bench/bench_server.h"
 #include "tests/bench/gpu/accelerator.h"
 #include "tests/bench/gpu/bench.h"

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "client/error.h"
+#include "cooper/client/error.h"
 
 namespace cooper::client::bench {
 namespace {

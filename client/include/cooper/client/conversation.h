@@ -2,7 +2,7 @@
 #define COOPER_CLIENT_CONVERSATION_H_
 
 #include "absl/status/status.h"
-#include "client/event.h"
+#include "cooper/client/event.h"
 #include "cooper/v1/spatial_reasoning.pb.h"
 
 namespace cooper::client {

@@ -2,7 +2,7 @@
 #define COOPER_CLIENT_EVENT_STREAM_H_
 
 #include "absl/status/status.h"
-#include "client/event.h"
+#include "cooper/client/event.h"
 
 namespace cooper::client {
 

@@ -6,7 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "client/map_joiner.h"
+#include "cooper/client/map_joiner.h"
 
 namespace cooper::client {
 

@@ -5,11 +5,11 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "client/conversation.h"
-#include "client/error.h"
-#include "client/event.h"
-#include "client/event_stream.h"
-#include "client/options.h"
+#include "cooper/client/conversation.h"
+#include "cooper/client/error.h"
+#include "cooper/client/event.h"
+#include "cooper/client/event_stream.h"
+#include "cooper/client/options.h"
 #include "cooper/v1/spatial_reasoning.pb.h"
 
 namespace cooper::client {
