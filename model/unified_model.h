@@ -137,7 +137,7 @@ int64_t LatentRows(const ModelInfo& info, image::Size size);
 int64_t VisionRows(const ModelInfo& info, image::Size size);
 int64_t SegmentRows(const ModelInfo& info, const Segment& segment);
 
-// A wave under way. Several may be, with other calls between their slices; a
+// A batch under way. Several may be, with other calls between their slices; a
 // context or flow may be in one only, and is not to be used by others
 // meanwhile. May be destroyed at any point: what it was for then stays as it
 // was.
@@ -145,7 +145,7 @@ class Step {
  public:
   virtual ~Step() = default;
   // Runs a part that takes about `budget`, but always some of it; returns
-  // whether the wave is complete. An infinite budget runs it to its end.
+  // whether the batch is complete. An infinite budget runs it to its end.
   virtual absl::StatusOr<bool> RunSlice(absl::Duration budget) = 0;
 };
 

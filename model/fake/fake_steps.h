@@ -12,7 +12,7 @@
 
 namespace cooper::fake {
 
-// The waves of a FakeModel that go in slices. Each takes as long as the script
+// The batches of a FakeModel that go in slices. Each takes as long as the script
 // says; the results are there at its end.
 
 class FakeAppendStep final : public model::AppendStep {

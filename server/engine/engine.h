@@ -54,7 +54,7 @@ class Engine {
   const EngineOptions& options() const { return options_; }
   // False once the device failed: everything was ended with UNAVAILABLE.
   bool healthy() const { return !admission_.failed(); }
-  // When the engine thread last finished a wave or found nothing to do; for
+  // When the engine thread last finished a batch or found nothing to do; for
   // the liveness watchdog.
   absl::Time last_step() const { return loop_.last_step(); }
 

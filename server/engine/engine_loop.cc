@@ -356,19 +356,19 @@ absl::StatusOr<bool> EngineLoop::RunBatch() {
   if (!absl::c_linear_search(under_way, BatchKind::kPrefill)) kv_.EndBatch();
   std::vector<Job*> running;
   std::vector<ReadyItem> ready = Ready(&running);
-  const std::optional<Wave> wave = scheduler_.Plan(std::move(ready), under_way);
-  if (!wave.has_value()) return false;
+  const std::optional<Batch> batch = scheduler_.Plan(std::move(ready), under_way);
+  if (!batch.has_value()) return false;
   std::vector<Job*> jobs;
-  for (const int request : wave->requests) jobs.push_back(running[request]);
-  if (wave->kind == BatchKind::kDecode) {
+  for (const int request : batch->requests) jobs.push_back(running[request]);
+  if (batch->kind == BatchKind::kDecode) {
     COOPER_RETURN_IF_ERROR(runner_.Decode(jobs));
   } else {
     std::vector<Job*> done;
-    if (!wave->go_on) {
+    if (!batch->go_on) {
       COOPER_RETURN_IF_ERROR(
-          runner_.Begin(wave->kind, jobs, wave->max_rows, &done));
+          runner_.Begin(batch->kind, jobs, batch->max_rows, &done));
     }
-    COOPER_RETURN_IF_ERROR(runner_.RunSlice(wave->kind, options_.slice, &done));
+    COOPER_RETURN_IF_ERROR(runner_.RunSlice(batch->kind, options_.slice, &done));
     jobs = std::move(done);
   }
   for (const auto& job : jobs_) {

@@ -23,7 +23,7 @@
 #include "server/engine/schedule/admission.h"
 #include "server/engine/schedule/scheduler.h"
 #include "server/engine/schedule/starter.h"
-#include "server/engine/wave_runner.h"
+#include "server/engine/batch_runner.h"
 #include "server/metrics/server_metrics.h"
 
 namespace cooper::engine {
@@ -34,7 +34,7 @@ namespace cooper::engine {
 //
 // Each iteration of the thread ends what was cancelled or is late, does what
 // was posted, starts what waits (Starter, KvBudget), and runs one batch
-// (Scheduler, WaveRunner).
+// (Scheduler, BatchRunner).
 class EngineLoop {
  public:
   // All outlive it. `thread` as Engine's.
@@ -100,7 +100,7 @@ class EngineLoop {
   KvBudget kv_;
   Starter starter_;
   Scheduler scheduler_;
-  WaveRunner runner_;
+  BatchRunner runner_;
   EngineReporter reporter_;
   absl::Status failure_;
   std::deque<Inbox::Task> tasks_;  // taken from the inbox

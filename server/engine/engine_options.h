@@ -32,10 +32,10 @@ struct EngineOptions {
   // Longest time that a slice of an append, a flow step or a map's decoding
   // runs before text is decoded again.
   absl::Duration slice = absl::Milliseconds(50);
-  // Rows (tokens) of one append wave; a segment is never cut, so a larger one
+  // Rows (tokens) of one append batch; a segment is never cut, so a larger one
   // goes alone.
   int append_tokens = 8192;
-  // Latent rows (tokens * branches) of one flow wave; at least one flow goes.
+  // Latent rows (tokens * branches) of one flow batch; at least one flow goes.
   int flow_tokens = 16384;
   // Threads that decode, resize and encode images. 1..64.
   int prepare_threads = 2;

@@ -245,7 +245,7 @@ ReadyItem Job::ready() const {
   return item;
 }
 
-void Job::OnWave(Phase phase, absl::Time start, absl::Duration took,
+void Job::OnBatch(Phase phase, absl::Time start, absl::Duration took,
                  absl::Duration share) {
   device_time_ += share;
   switch (phase) {
@@ -261,7 +261,7 @@ void Job::OnWave(Phase phase, absl::Time start, absl::Duration took,
     default:
       usage_.codec += took;
   }
-  trace_.AddWave(phase, start, start + took, share);
+  trace_.AddBatch(phase, start, start + took, share);
 }
 
 void Job::TellEnd() {

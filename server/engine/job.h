@@ -97,10 +97,10 @@ class Job final : public ExecutionObserver,
   ReadyItem ready() const;
   // That piece is ready since then.
   void WaitsSince(absl::Time time) { waiting_since_ = time; }
-  // The job took part in a wave of the phase; `share` is its part of the time.
-  void OnWave(Phase phase, absl::Time start, absl::Duration took,
+  // The job took part in a batch of the phase; `share` is its part of the time.
+  void OnBatch(Phase phase, absl::Time start, absl::Duration took,
               absl::Duration share);
-  absl::Duration TakeDeviceTime() {  // its share of waves since the last call
+  absl::Duration TakeDeviceTime() {  // its share of batches since the last call
     return std::exchange(device_time_, absl::ZeroDuration());
   }
   // Work on pixels that a pool did for it. Any thread.

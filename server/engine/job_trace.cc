@@ -19,7 +19,7 @@ void JobTrace::Add(absl::string_view name, absl::Time start,
   trace_->Add(std::move(work));
 }
 
-void JobTrace::AddWave(Phase phase, absl::Time start, absl::Time end,
+void JobTrace::AddBatch(Phase phase, absl::Time start, absl::Time end,
                        absl::Duration share) {
   if (trace_ == nullptr) return;
   if (!stretch_.has_value() || stretch_->phase != phase) {
@@ -28,7 +28,7 @@ void JobTrace::AddWave(Phase phase, absl::Time start, absl::Time end,
   }
   stretch_->end = end;
   stretch_->device_time += share;
-  ++stretch_->waves;
+  ++stretch_->batches;
 }
 
 void JobTrace::CloseStretch() {
@@ -39,7 +39,7 @@ void JobTrace::CloseStretch() {
   work.end = stretch_->end;
   work.parent_id = span_id_;
   work.attributes = {
-      {"cooper.waves", stretch_->waves},
+      {"cooper.batches", stretch_->batches},
       {"cooper.device_time_s", absl::ToDoubleSeconds(stretch_->device_time)}};
   trace_->Add(std::move(work));
   stretch_.reset();

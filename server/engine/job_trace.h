@@ -15,7 +15,7 @@
 namespace cooper::engine {
 
 // The spans of one request within the trace of its call: the request's own,
-// and below it its wait, its images, and its phases on the device. Waves of
+// and below it its wait, its images, and its phases on the device. Batches of
 // one phase without another between them are one span. Does nothing where the
 // call is not recorded.
 class JobTrace {
@@ -25,9 +25,9 @@ class JobTrace {
 
   // A stretch of work that is over. Any thread.
   void Add(absl::string_view name, absl::Time start, absl::Time end) const;
-  // The request took part in a wave; `share` is its part of the wave's time.
+  // The request took part in a batch; `share` is its part of the batch's time.
   // Engine thread.
-  void AddWave(Phase phase, absl::Time start, absl::Time end,
+  void AddBatch(Phase phase, absl::Time start, absl::Time end,
                absl::Duration share);
   // The last word. Engine thread.
   void End(absl::Time start, absl::Time end, const absl::Status& status,
@@ -37,7 +37,7 @@ class JobTrace {
   struct Stretch {
     Phase phase;
     absl::Time start, end;
-    int64_t waves = 0;
+    int64_t batches = 0;
     absl::Duration device_time;
   };
   void CloseStretch();

@@ -132,7 +132,7 @@ class BareServer::Impl {
   }
 
   int port() const { return port_; }
-  const WaveStamps& stamps() const { return stamps_; }
+  const BatchStamps& stamps() const { return stamps_; }
 
  private:
   void Pace(std::chrono::nanoseconds step) {
@@ -140,7 +140,7 @@ class BareServer::Impl {
     while (!stop_) {
       due += step;
       std::this_thread::sleep_until(due);
-      streams_.WriteAll(WaveStamps::Letter(stamps_.Mark()));
+      streams_.WriteAll(BatchStamps::Letter(stamps_.Mark()));
     }
   }
 
@@ -148,7 +148,7 @@ class BareServer::Impl {
   Service service_;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
-  WaveStamps stamps_;
+  BatchStamps stamps_;
   std::atomic<bool> stop_{false};
   std::thread pacer_;
 };
@@ -163,6 +163,6 @@ std::unique_ptr<client::Client> BareServer::Connect() const {
   return ConnectTo(port());
 }
 
-const WaveStamps& BareServer::stamps() const { return impl_->stamps(); }
+const BatchStamps& BareServer::stamps() const { return impl_->stamps(); }
 
 }  // namespace cooper::bench

@@ -5,7 +5,7 @@
 
 #include "absl/time/time.h"
 #include "cooper/client/client.h"
-#include "tests/bench/wave_stamps.h"
+#include "tests/bench/batch_stamps.h"
 
 namespace cooper::bench {
 
@@ -20,7 +20,7 @@ class BareServer {
 
   int port() const;
   std::unique_ptr<client::Client> Connect() const;
-  const WaveStamps& stamps() const;
+  const BatchStamps& stamps() const;
 
  private:
   class Impl;

@@ -15,9 +15,9 @@ LetterModel::LetterModel(std::unique_ptr<model::UnifiedModel> model,
     : ForwardingModel(model.get()),
       owned_(std::move(model)),
       period_(absl::ToChronoNanoseconds(period)) {
-  for (int i = 0; i < WaveStamps::kLetters; ++i) {
+  for (int i = 0; i < BatchStamps::kLetters; ++i) {
     const std::vector<model::TokenId> ids = text_codec().Encode(
-        std::string(1, WaveStamps::Letter(i)), model::ControlText::kPlain);
+        std::string(1, BatchStamps::Letter(i)), model::ControlText::kPlain);
     COOPER_CHECK(ids.size() == 1);
     ids_.push_back(ids[0]);
   }

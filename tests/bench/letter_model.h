@@ -7,12 +7,12 @@
 
 #include "absl/time/time.h"
 #include "model/unified_model.h"
-#include "tests/bench/wave_stamps.h"
+#include "tests/bench/batch_stamps.h"
 #include "tests/testing/forwarding_model.h"
 
 namespace cooper::bench {
 
-// A model whose every token is the letter of its wave (WaveStamps): texts run
+// A model whose every token is the letter of its batch (BatchStamps): texts run
 // to their limit whatever the weights are, and readers can tell when a token
 // was made. All else is the model's that it is built on.
 class LetterModel final : public testing::ForwardingModel {
@@ -21,7 +21,7 @@ class LetterModel final : public testing::ForwardingModel {
   LetterModel(std::unique_ptr<model::UnifiedModel> model,
               absl::Duration period);
 
-  const WaveStamps& stamps() const { return stamps_; }
+  const BatchStamps& stamps() const { return stamps_; }
 
   absl::Status Decode(absl::Span<model::DecodeItem> items) override;
 
@@ -30,7 +30,7 @@ class LetterModel final : public testing::ForwardingModel {
   const std::chrono::nanoseconds period_;
   std::chrono::steady_clock::time_point due_;
   std::vector<model::TokenId> ids_;  // of the letters
-  WaveStamps stamps_;
+  BatchStamps stamps_;
 };
 
 }  // namespace cooper::bench

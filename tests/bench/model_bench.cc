@@ -87,7 +87,7 @@ Row MeasureBatch(TorchModel& model, int rounds) {
         Require(model.Decode(absl::MakeSpan(items)));
         for (const model::DecodeItem& item : items) Require(item.status);
       });
-  std::printf("decode, %d streams: %.2f ms a wave\n", kStreams,
+  std::printf("decode, %d streams: %.2f ms a batch\n", kStreams,
               paired.b_seconds * 1e3);
   return {"decode, 8 streams: times the tokens/s of one",
           paired.ratio,

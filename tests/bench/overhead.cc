@@ -84,7 +84,7 @@ Rate MeasureRate(const Connect& connect) {
 // Microseconds from a token's being made to the caller's having it, where
 // `streams` callers together get 1000 a second: the median.
 template <typename Server>
-double MeasureLatency(const Server& server, const WaveStamps& stamps,
+double MeasureLatency(const Server& server, const BatchStamps& stamps,
                       int streams) {
   std::vector<std::vector<double>> latencies(streams);
   std::atomic<bool> counts{false};

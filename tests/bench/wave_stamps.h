@@ -8,19 +8,19 @@
 
 namespace cooper::bench {
 
-// When the last waves of tokens were made. A wave is known by the letter that
+// When the last batches of tokens were made. A batch is known by the letter that
 // it writes into every text, so that whoever reads the text can tell how old
-// it is; letters come again after 52 waves. One thread marks, any may ask.
-class WaveStamps {
+// it is; letters come again after 52 batches. One thread marks, any may ask.
+class BatchStamps {
  public:
   static constexpr int kLetters = 52;
   static char Letter(int index) {
     return static_cast<char>(index < 26 ? 'A' + index : 'a' + index - 26);
   }
 
-  // A wave was made now; returns the index of its letter.
+  // A batch was made now; returns the index of its letter.
   int Mark() {
-    const int index = static_cast<int>(waves_++ % kLetters);
+    const int index = static_cast<int>(batches_++ % kLetters);
     made_ns_[index].store(NowNs(), std::memory_order_release);
     return index;
   }
@@ -36,7 +36,7 @@ class WaveStamps {
     return std::chrono::steady_clock::now().time_since_epoch() /
            std::chrono::nanoseconds(1);
   }
-  int64_t waves_ = 0;
+  int64_t batches_ = 0;
   std::array<std::atomic<int64_t>, kLetters> made_ns_ = {};
 };
 

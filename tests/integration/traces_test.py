@@ -136,7 +136,7 @@ def test_times_on_the_device_add_up():
     (flow,) = named(spans, "denoise")
     share = attributes(flow)["cooper.device_time_s"]
     assert share == pytest.approx(usage.denoise_ms / 1e3, abs=1e-5)
-    assert int(attributes(flow)["cooper.waves"]) >= 5
+    assert int(attributes(flow)["cooper.batches"]) >= 5
 
 
 def test_a_refused_call_says_why():

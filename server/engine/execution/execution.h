@@ -59,7 +59,7 @@ class Execution {
   int64_t append_rows() const { return appender_.rows(); }
   // Adds items to `items`: as many as fit in `max_rows`, at least one, or none
   // where all is in the prefix cache by now, or another request encodes the
-  // same in this wave (in the next it is in the cache). The items stay valid
+  // same in this batch (in the next it is in the cache). The items stay valid
   // until OnAppended gets them back, in the same order. Returns their rows.
   int64_t TakeAppends(int64_t max_rows, std::vector<model::AppendItem>* items);
   void OnAppended(absl::Span<const model::AppendItem> items);

@@ -67,7 +67,7 @@ class KvBudget {
   SessionStore& sessions() { return sessions_; }
   const SessionStore& sessions() const { return sessions_; }
   // A new batch begins: what the last one encoded is in the prefix cache.
-  void EndBatch() { prefixes_.EndWave(); }
+  void EndBatch() { prefixes_.EndBatch(); }
 
   // `used_bytes`: of the model's pool.
   Report TakeReport(int64_t used_bytes);

@@ -50,10 +50,10 @@ class PrefixCache {
     if (hit) counts_.hit_tokens += tokens;
   }
 
-  // The first to ask for a key in a wave shall encode it; for the others the
-  // answer is false: they wait for the next wave, in which they find it.
+  // The first to ask for a key in a batch shall encode it; for the others the
+  // answer is false: they wait for the next batch, in which they find it.
   bool Claim(const base::Digest& key) { return claimed_.insert(key).second; }
-  void EndWave() { claimed_.clear(); }
+  void EndBatch() { claimed_.clear(); }
 
   // Keeps a fork of `context`, whose last `tokens` came after what `parent` is
   // the key of (the empty context's, or an entry's). Does nothing where there

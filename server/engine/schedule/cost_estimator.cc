@@ -5,7 +5,7 @@
 namespace cooper::engine {
 namespace {
 
-// What a wave weighs when the next one is seen.
+// What a batch weighs when the next one is seen.
 constexpr double kFade = 0.95;
 // Sizes that vary less (variance by squared mean) say nothing of a slope.
 constexpr double kLeastVariance = 1e-3;
@@ -45,7 +45,7 @@ absl::Duration CostEstimator::Estimate(BatchKind kind, int64_t size,
   if (size <= 0 || !fit.has_value()) return absl::ZeroDuration();
   const auto n = static_cast<double>(size);
   if (!fit->slope.has_value()) {
-    // A larger wave takes no less, a smaller one no less than its part.
+    // A larger batch takes no less, a smaller one no less than its part.
     return absl::Seconds(fit->took * std::min(1.0, n / fit->size));
   }
   return absl::Seconds(

@@ -12,8 +12,8 @@
 
 namespace cooper::engine {
 
-// What waves took lately, as a line over their size; and so what work to come
-// will take at least. Old waves fade; what was not seen for kMemory is not
+// What batches took lately, as a line over their size; and so what work to come
+// will take at least. Old batches fade; what was not seen for kMemory is not
 // known, so that no estimate outlives its cause.
 //
 // Pure; not thread-safe.
@@ -29,7 +29,7 @@ class CostEstimator {
   absl::Duration Estimate(const LeastWork& work, absl::Time now) const;
 
  private:
-  // Sums over waves, each weighing the less the older it is.
+  // Sums over batches, each weighing the less the older it is.
   struct Line {
     double weight = 0, size = 0, took = 0, size_size = 0, size_took = 0;
     absl::Time last = absl::InfinitePast();

@@ -46,7 +46,7 @@ void TakeTurns(std::vector<ReadyItem>* ready) {
 
 }  // namespace
 
-std::optional<Wave> Scheduler::Plan(std::vector<ReadyItem> ready,
+std::optional<Batch> Scheduler::Plan(std::vector<ReadyItem> ready,
                                     const std::vector<BatchKind>& under_way) {
   const auto is_ready = [&](BatchKind kind) {
     if (absl::c_linear_search(under_way, kind)) return true;
@@ -61,24 +61,24 @@ std::optional<Wave> Scheduler::Plan(std::vector<ReadyItem> ready,
     if (is_ready(kind)) other = kind;
   }
 
-  Wave wave;
+  Batch batch;
   if (is_ready(BatchKind::kDecode) &&
       (last_ != BatchKind::kDecode || !other.has_value())) {
-    wave.kind = BatchKind::kDecode;
+    batch.kind = BatchKind::kDecode;
   } else if (other.has_value()) {
-    wave.kind = *other;
+    batch.kind = *other;
     last_other_ = *other;
   } else {
     return std::nullopt;
   }
-  last_ = wave.kind;
-  if (absl::c_linear_search(under_way, wave.kind)) {
-    wave.go_on = true;
-    return wave;
+  last_ = batch.kind;
+  if (absl::c_linear_search(under_way, batch.kind)) {
+    batch.go_on = true;
+    return batch;
   }
 
   std::erase_if(ready,
-                [&](const ReadyItem& item) { return item.kind != wave.kind; });
+                [&](const ReadyItem& item) { return item.kind != batch.kind; });
   const auto rank = [&](const ReadyItem& item) {
     return std::pair(
         item.waiting_since - item.priority * budgets_.priority_head_start,
@@ -90,29 +90,29 @@ std::optional<Wave> Scheduler::Plan(std::vector<ReadyItem> ready,
             });
   TakeTurns(&ready);
   int64_t budget = budgets_.flow_rows;
-  if (wave.kind == BatchKind::kPrefill) {
+  if (batch.kind == BatchKind::kPrefill) {
     budget = budgets_.append_rows;
-    wave.max_rows = budget;
+    batch.max_rows = budget;
   }
   int64_t rows = 0;
   for (const ReadyItem& item : ready) {
-    const bool first = wave.requests.empty();
-    switch (wave.kind) {
+    const bool first = batch.requests.empty();
+    switch (batch.kind) {
       case BatchKind::kDecode:
         break;
       case BatchKind::kVaeDecode:
-        if (!first) return wave;
+        if (!first) return batch;
         break;
       case BatchKind::kPrefill:
       case BatchKind::kDenoise:
         // Nobody overtakes one that did not fit: it would wait for ever.
-        if (!first && rows + item.rows > budget) return wave;
+        if (!first && rows + item.rows > budget) return batch;
         rows += item.rows;
         break;
     }
-    wave.requests.push_back(item.request);
+    batch.requests.push_back(item.request);
   }
-  return wave;
+  return batch;
 }
 
 }  // namespace cooper::engine

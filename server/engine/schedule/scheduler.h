@@ -27,7 +27,7 @@ struct Budgets {
   absl::Duration priority_head_start = absl::Seconds(2);
 };
 
-struct Wave {
+struct Batch {
   BatchKind kind = BatchKind::kDecode;
   // Go on with what is under way of the kind; `requests` is empty.
   bool go_on = false;
@@ -40,14 +40,14 @@ struct Wave {
 //
 // Within a kind who waits longest goes first, and clients take turns: after
 // what of each waits longest comes the second of each, and so on. So a client
-// gets its share of waves under a budget however many requests it has. Low
+// gets its share of batches under a budget however many requests it has. Low
 // priority comes last, unless it waits longer than all others by its head
 // start.
 //
-// Texts go first: all of them in one wave, and between any two waves of other
+// Texts go first: all of them in one batch, and between any two batches of other
 // kinds as long as some are in text. The others take turns (appends, latents,
-// flows), so that each ready kind runs within three such waves; of what goes
-// slice by slice, each slice is such a wave. Others join the first under the
+// flows), so that each ready kind runs within three such batches; of what goes
+// slice by slice, each slice is such a batch. Others join the first under the
 // budget; a request that alone passes it goes alone. Of latents one map goes at
 // a time.
 class Scheduler {
@@ -56,7 +56,7 @@ class Scheduler {
 
   // nullopt: nothing is ready. `under_way`: the kinds of which something is
   // part done; what is ready of them has to wait for its end.
-  std::optional<Wave> Plan(std::vector<ReadyItem> ready,
+  std::optional<Batch> Plan(std::vector<ReadyItem> ready,
                            const std::vector<BatchKind>& under_way);
 
  private:

@@ -81,7 +81,7 @@ TEST(TorchModelTest, TokensDoNotDependOnTheBatch) {
     contexts.push_back(PromptContext(model, seed));
     alone.push_back(DecodeTokens(model, *contexts.back(), 12));
   }
-  // All prompts in one call, then all tokens in common waves.
+  // All prompts in one call, then all tokens in common batches.
   std::vector<std::unique_ptr<model::SeededNoise>> noises;
   std::vector<std::vector<model::Segment>> prompts;
   std::vector<std::unique_ptr<model::Context>> together;

@@ -168,7 +168,7 @@ class Batches {
     });
   }
 
-  // Small waves, so that who goes with whom changes all the time.
+  // Small batches, so that who goes with whom changes all the time.
   void RunTogether() {
     EngineOptions options;
     options.flow_tokens = 64;

@@ -66,7 +66,7 @@ TEST(EngineTest, FinishedTellsAnswerAndUsage) {
             static_cast<int64_t>(std::string(kDepthText).size() +
                                  std::string(kAnswerText).size()));
   EXPECT_GT(finished.usage.input_tokens, 0);
-  // Five append waves (three of the prompt); every token and both eos; three
+  // Five append batches (three of the prompt); every token and both eos; three
   // steps of four layers.
   EXPECT_EQ(finished.usage.prefill, absl::Milliseconds(5 * 2));
   EXPECT_EQ(finished.usage.decode,

@@ -34,26 +34,26 @@ std::vector<Span> SpansOf(Work work) {
   return spans;
 }
 
-TEST(JobTraceTest, WavesOfOnePhaseAreOneSpan) {
+TEST(JobTraceTest, BatchesOfOnePhaseAreOneSpan) {
   const std::vector<Span> spans = SpansOf([](JobTrace* job) {
-    job->AddWave(Phase::kPrefill, At(0), At(10), absl::Milliseconds(4));
-    job->AddWave(Phase::kDecode, At(10), At(12), absl::Milliseconds(1));
-    job->AddWave(Phase::kDecode, At(15), At(18), absl::Milliseconds(2));
-    job->AddWave(Phase::kDenoise, At(18), At(20), absl::Milliseconds(2));
-    job->AddWave(Phase::kDecode, At(20), At(21), absl::Milliseconds(1));
+    job->AddBatch(Phase::kPrefill, At(0), At(10), absl::Milliseconds(4));
+    job->AddBatch(Phase::kDecode, At(10), At(12), absl::Milliseconds(1));
+    job->AddBatch(Phase::kDecode, At(15), At(18), absl::Milliseconds(2));
+    job->AddBatch(Phase::kDenoise, At(18), At(20), absl::Milliseconds(2));
+    job->AddBatch(Phase::kDecode, At(20), At(21), absl::Milliseconds(1));
     job->End(At(0), At(21), absl::OkStatus(), {});
   });
   // The call, four stretches, the request.
   ASSERT_EQ(spans.size(), 6);
   const auto expect = [&](int index, const char* name, int start, int end,
-                          int64_t waves, double device_time) {
+                          int64_t batches, double device_time) {
     const Span& span = spans[index];
     EXPECT_EQ(span.name, name);
     EXPECT_EQ(span.start, At(start)) << name;
     EXPECT_EQ(span.end, At(end)) << name;
     EXPECT_EQ(span.parent_id, spans.back().span_id) << name;
     EXPECT_THAT(span.attributes,
-                Contains(Pair("cooper.waves", VariantWith<int64_t>(waves))));
+                Contains(Pair("cooper.batches", VariantWith<int64_t>(batches))));
     EXPECT_THAT(span.attributes,
                 Contains(Pair("cooper.device_time_s",
                               VariantWith<double>(device_time))));
@@ -83,7 +83,7 @@ TEST(JobTraceTest, ARequestThatFailedSaysSo) {
 TEST(JobTraceTest, WithoutATraceNothingIsRecorded) {
   JobTrace job(nullptr);
   job.Add("queue", At(0), At(1));
-  job.AddWave(Phase::kDecode, At(0), At(1), absl::ZeroDuration());
+  job.AddBatch(Phase::kDecode, At(0), At(1), absl::ZeroDuration());
   job.End(At(0), At(1), absl::OkStatus(), {});
 }
 

@@ -68,7 +68,7 @@ class ContextAppenderTest : public ::testing::Test {
     appender.Take(max_rows, &items);
     EXPECT_OK(model_.Append(absl::MakeSpan(items)));
     EXPECT_OK(appender.OnAppended(items));
-    prefixes_.EndWave();
+    prefixes_.EndBatch();
     return items;
   }
 
@@ -140,7 +140,7 @@ TEST_F(ContextAppenderTest, WaitsForARequestThatEncodesTheSame) {
   EXPECT_OK(second.OnAppended(none));
   EXPECT_OK(model_.Append(absl::MakeSpan(items)));
   EXPECT_OK(first.OnAppended(items));
-  prefixes_.EndWave();
+  prefixes_.EndBatch();
   EXPECT_TRUE(first.Advance());
   EXPECT_TRUE(second.Advance());
   EXPECT_EQ(model_.appended_tokens(), 6);

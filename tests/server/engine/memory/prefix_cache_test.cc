@@ -118,12 +118,12 @@ TEST_F(PrefixCacheTest, GivesWayToRequests) {
   EXPECT_EQ(ledger_.free(), 0);
 }
 
-TEST_F(PrefixCacheTest, OneAWaveEncodesAKey) {
+TEST_F(PrefixCacheTest, OneABatchEncodesAKey) {
   const base::Digest key = Key(EmptyPrefix(), 1);
   EXPECT_TRUE(cache_.Claim(key));
   EXPECT_FALSE(cache_.Claim(key));
   EXPECT_TRUE(cache_.Claim(Key(EmptyPrefix(), 2)));
-  cache_.EndWave();
+  cache_.EndBatch();
   EXPECT_TRUE(cache_.Claim(key));
 }
 

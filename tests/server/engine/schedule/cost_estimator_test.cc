@@ -19,7 +19,7 @@ TEST(CostEstimatorTest, KnowsNothingAtFirst) {
             absl::ZeroDuration());
 }
 
-TEST(CostEstimatorTest, ALineTellsSmallWavesFromLargeOnes) {
+TEST(CostEstimatorTest, ALineTellsSmallBatchesFromLargeOnes) {
   CostEstimator costs;
   for (const int rows : {10, 2000, 30, 500, 12, 14}) {
     costs.Observe(BatchKind::kPrefill, rows,

@@ -69,12 +69,12 @@ Report Simulate(std::vector<Simulated>& requests, Budgets budgets) {
     }
     if (all_over) break;
     const bool something = !ready.empty() || slices_left > 0;
-    const auto wave = scheduler.Plan(
+    const auto batch = scheduler.Plan(
         std::move(ready), slices_left > 0
                               ? std::vector<BatchKind>{BatchKind::kDenoise}
                               : std::vector<BatchKind>{});
-    EXPECT_EQ(wave.has_value(), something) << "idle although work is ready";
-    if (!wave.has_value()) {
+    EXPECT_EQ(batch.has_value(), something) << "idle although work is ready";
+    if (!batch.has_value()) {
       report.idle += next_arrival - now;
       now = next_arrival;
       continue;
@@ -97,10 +97,10 @@ Report Simulate(std::vector<Simulated>& requests, Budgets budgets) {
         request.finished = now;
       }
     };
-    switch (wave->kind) {
+    switch (batch->kind) {
       case BatchKind::kDenoise:
-        if (!wave->go_on) {
-          for (const int i : wave->requests) serve(i, false);
+        if (!batch->go_on) {
+          for (const int i : batch->requests) serve(i, false);
           slices_left = kSlicesPerStep;
         }
         now += kSliceTime;
@@ -112,9 +112,9 @@ Report Simulate(std::vector<Simulated>& requests, Budgets budgets) {
         }
         break;
       default:
-        for (const int i : wave->requests) serve(i, true);
-        now += wave->kind == BatchKind::kDecode ? kDecodeTime : kSliceTime;
-        for (const int i : wave->requests) requests[i].waiting_since = now;
+        for (const int i : batch->requests) serve(i, true);
+        now += batch->kind == BatchKind::kDecode ? kDecodeTime : kSliceTime;
+        for (const int i : batch->requests) requests[i].waiting_since = now;
     }
   }
   report.end = now;
@@ -148,7 +148,7 @@ TEST(SchedulerSimulationTest, NobodyStarvesUnderAMixedLoad) {
   const Report report =
       Simulate(requests, {.append_rows = 4000, .flow_rows = 8000});
   for (const Simulated& request : requests) ASSERT_TRUE(request.over());
-  // Between two decodings at most one other wave runs.
+  // Between two decodings at most one other batch runs.
   EXPECT_LE(report.longest_wait[static_cast<size_t>(BatchKind::kDecode)],
             kSliceTime + kDecodeTime);
 }

@@ -25,7 +25,7 @@ ReadyItem Item(int request, BatchKind kind, int64_t rows = 1, int since = 0,
 
 Budgets Small() { return {.append_rows = 100, .flow_rows = 100}; }
 
-// The kinds of the next `count` waves with the same things ready.
+// The kinds of the next `count` batches with the same things ready.
 std::vector<BatchKind> Kinds(const std::vector<ReadyItem>& ready, int count,
                              const std::vector<BatchKind>& under_way = {}) {
   Scheduler scheduler(Small());
@@ -44,13 +44,13 @@ TEST(SchedulerTest, HasNothingToDoWhenNothingIsReady) {
 
 TEST(SchedulerTest, DecodesAllTextsTogether) {
   Scheduler scheduler(Small());
-  const auto wave = scheduler.Plan(
+  const auto batch = scheduler.Plan(
       {Item(0, kDecode), Item(1, kDecode), Item(2, kDecode)}, {});
-  EXPECT_EQ(wave->kind, kDecode);
-  EXPECT_THAT(wave->requests, ElementsAre(0, 1, 2));
+  EXPECT_EQ(batch->kind, kDecode);
+  EXPECT_THAT(batch->requests, ElementsAre(0, 1, 2));
 }
 
-TEST(SchedulerTest, TextGoesFirstAndBetweenAnyTwoOtherWaves) {
+TEST(SchedulerTest, TextGoesFirstAndBetweenAnyTwoOtherBatches) {
   EXPECT_THAT(Kinds({Item(0, kDecode)}, 3),
               ElementsAre(kDecode, kDecode, kDecode));
   EXPECT_THAT(Kinds({Item(0, kDecode), Item(1, kFlow)}, 4),
@@ -70,7 +70,7 @@ TEST(SchedulerTest, OtherKindsTakeTurns) {
   EXPECT_THAT(Kinds({Item(0, kFlow)}, 2), ElementsAre(kFlow, kFlow));
 }
 
-TEST(SchedulerTest, FillsAnAppendWaveUpToItsBudgetOldestFirst) {
+TEST(SchedulerTest, FillsAnAppendBatchUpToItsBudgetOldestFirst) {
   const struct {
     const char* name;
     std::vector<ReadyItem> ready;
@@ -88,28 +88,28 @@ TEST(SchedulerTest, FillsAnAppendWaveUpToItsBudgetOldestFirst) {
   };
   for (const auto& c : cases) {
     Scheduler scheduler(Small());
-    const auto wave = scheduler.Plan(c.ready, {});
-    EXPECT_EQ(wave->requests, c.requests) << c.name;
-    EXPECT_EQ(wave->max_rows, 100) << c.name;
+    const auto batch = scheduler.Plan(c.ready, {});
+    EXPECT_EQ(batch->requests, c.requests) << c.name;
+    EXPECT_EQ(batch->max_rows, 100) << c.name;
   }
 }
 
 TEST(SchedulerTest, PacksFlowsUnderTheirBudgetWhoWaitsLongestFirst) {
   Scheduler scheduler(Small());
-  const auto wave = scheduler.Plan(
+  const auto batch = scheduler.Plan(
       {Item(0, kFlow, 60, 3), Item(1, kFlow, 60, 1), Item(2, kFlow, 40, 2)},
       {});
-  EXPECT_THAT(wave->requests, ElementsAre(1, 2));
-  EXPECT_FALSE(wave->go_on);
+  EXPECT_THAT(batch->requests, ElementsAre(1, 2));
+  EXPECT_FALSE(batch->go_on);
 }
 
 TEST(SchedulerTest, GoesOnWithWhatIsUnderWayBeforeItBeginsAnother) {
   for (const BatchKind kind : {kAppend, kFlow, kLatents}) {
     Scheduler scheduler(Small());
-    const auto wave = scheduler.Plan({Item(0, kind)}, {kind});
-    EXPECT_EQ(wave->kind, kind);
-    EXPECT_TRUE(wave->go_on);
-    EXPECT_THAT(wave->requests, IsEmpty());
+    const auto batch = scheduler.Plan({Item(0, kind)}, {kind});
+    EXPECT_EQ(batch->kind, kind);
+    EXPECT_TRUE(batch->go_on);
+    EXPECT_THAT(batch->requests, IsEmpty());
   }
 }
 
@@ -122,9 +122,9 @@ TEST(SchedulerTest, WhatIsUnderWayTakesTurnsWithWhatIsReady) {
 
 TEST(SchedulerTest, DecodesTheLatentsOfOneMapAtATime) {
   Scheduler scheduler(Small());
-  const auto wave =
+  const auto batch =
       scheduler.Plan({Item(0, kLatents, 1, 2), Item(1, kLatents, 1, 1)}, {});
-  EXPECT_THAT(wave->requests, ElementsAre(1));
+  EXPECT_THAT(batch->requests, ElementsAre(1));
 }
 
 TEST(SchedulerTest, PriorityIsAHeadStartNotARight) {
@@ -141,32 +141,32 @@ TEST(SchedulerTest, PriorityIsAHeadStartNotARight) {
       ElementsAre(0));
 }
 
-std::vector<int> FirstWave(std::vector<ReadyItem> ready) {
+std::vector<int> FirstBatch(std::vector<ReadyItem> ready) {
   return Scheduler(Small()).Plan(std::move(ready), {})->requests;
 }
 
 TEST(SchedulerTest, ClientsTakeTurnsUnderTheBudget) {
   // Client 0 has three that wait longer than client 1's two.
   EXPECT_THAT(
-      FirstWave({Item(0, kFlow, 30, 1, 0, 0), Item(1, kFlow, 30, 2, 0, 0),
+      FirstBatch({Item(0, kFlow, 30, 1, 0, 0), Item(1, kFlow, 30, 2, 0, 0),
                  Item(2, kFlow, 30, 3, 0, 0), Item(3, kFlow, 30, 4, 0, 1),
                  Item(4, kFlow, 30, 5, 0, 1)}),
       ElementsAre(0, 3, 1));
   // Alone, it has them all.
   EXPECT_THAT(
-      FirstWave({Item(0, kFlow, 30, 1, 0, 0), Item(1, kFlow, 30, 2, 0, 0),
+      FirstBatch({Item(0, kFlow, 30, 1, 0, 0), Item(1, kFlow, 30, 2, 0, 0),
                  Item(2, kFlow, 30, 3, 0, 0)}),
       ElementsAre(0, 1, 2));
 }
 
 TEST(SchedulerTest, LowPriorityComesLastAlsoOfAnotherClient) {
   EXPECT_THAT(
-      FirstWave({Item(0, kFlow, 30, 5, -1, 0), Item(1, kFlow, 30, 5, 0, 1),
+      FirstBatch({Item(0, kFlow, 30, 5, -1, 0), Item(1, kFlow, 30, 5, 0, 1),
                  Item(2, kFlow, 30, 6, 0, 1)}),
       ElementsAre(1, 2, 0));
   // Unless it waits two seconds longer than anybody else.
   EXPECT_THAT(
-      FirstWave({Item(0, kFlow, 30, 2, -1, 0), Item(1, kFlow, 30, 5, 0, 1),
+      FirstBatch({Item(0, kFlow, 30, 2, -1, 0), Item(1, kFlow, 30, 5, 0, 1),
                  Item(2, kFlow, 30, 6, 0, 1)}),
       ElementsAre(0, 1, 2));
 }

@@ -84,7 +84,7 @@ class Simulation {
       Arrive();
       EndCancelled();
       Start();
-      if (RunWave()) continue;
+      if (RunBatch()) continue;
       if (!open_.empty()) ++report_.idle_with_work;
       if (arrived_ == trace_.size()) break;
       now_ = std::max(now_, trace_[arrived_].at);
@@ -100,11 +100,11 @@ class Simulation {
     size_t stage = 0;
     int done = 0;  // of the stage
     bool started = false;
-    bool in_wave = false;  // under way
+    bool in_batch = false;  // under way
     absl::Duration waiting_since = absl::ZeroDuration();
   };
 
-  // A wave that goes slice by slice.
+  // A batch that goes slice by slice.
   struct Sliced {
     std::vector<int> requests;
     int64_t rows = 0;  // that it began with
@@ -192,7 +192,7 @@ class Simulation {
     std::map<std::string, int> clients;
     for (const int index : open_) {
       const Running& request = requests_[index];
-      if (!request.started || request.in_wave) continue;
+      if (!request.started || request.in_batch) continue;
       const Stage& stage = request.stages[request.stage];
       const auto client = clients.try_emplace(trace_[index].client,
                                               static_cast<int>(clients.size()));
@@ -204,21 +204,21 @@ class Simulation {
     return ready;
   }
 
-  bool RunWave() {
+  bool RunBatch() {
     std::vector<BatchKind> under_way;
     under_way.reserve(under_way_.size());
     for (const auto& [kind, sliced] : under_way_) under_way.push_back(kind);
-    const auto wave = scheduler_.Plan(Ready(), under_way);
-    if (!wave.has_value()) return false;
-    for (const int index : wave->requests) {
+    const auto batch = scheduler_.Plan(Ready(), under_way);
+    if (!batch.has_value()) return false;
+    for (const int index : batch->requests) {
       SimulatedEnd& end = report_.ends[index];
       end.longest_wait =
           std::max(end.longest_wait, now_ - requests_[index].waiting_since);
     }
-    if (wave->kind == BatchKind::kDecode) {
-      Decode(wave->requests);
+    if (batch->kind == BatchKind::kDecode) {
+      Decode(batch->requests);
     } else {
-      RunSlice(*wave);
+      RunSlice(*batch);
     }
     return true;
   }
@@ -250,29 +250,29 @@ class Simulation {
   void Decode(const std::vector<int>& indices) {
     const auto count = static_cast<int64_t>(indices.size());
     const absl::Duration took =
-        device_.decode_wave + device_.decode_row * count;
+        device_.decode_batch + device_.decode_row * count;
     starter_.costs().Observe(BatchKind::kDecode, count, took, Clock());
     Pass(indices, took);
     for (const int index : indices) Advance(index);
   }
 
-  void RunSlice(const Wave& wave) {
-    Sliced& sliced = under_way_[wave.kind];
-    if (!wave.go_on) {
-      sliced.requests = wave.requests;
-      for (const int index : sliced.requests) requests_[index].in_wave = true;
+  void RunSlice(const Batch& batch) {
+    Sliced& sliced = under_way_[batch.kind];
+    if (!batch.go_on) {
+      sliced.requests = batch.requests;
+      for (const int index : sliced.requests) requests_[index].in_batch = true;
       sliced.rows = Rows(sliced.requests);
-      sliced.took = sliced.left = TimeOf(wave.kind, sliced.rows);
+      sliced.took = sliced.left = TimeOf(batch.kind, sliced.rows);
     }
     const absl::Duration took = std::min(sliced.left, device_.slice);
     sliced.left -= took;
     Pass(sliced.requests, took);
     if (sliced.left > absl::ZeroDuration()) return;
-    starter_.costs().Observe(wave.kind, sliced.rows, sliced.took, Clock());
+    starter_.costs().Observe(batch.kind, sliced.rows, sliced.took, Clock());
     const std::vector<int> done = std::move(sliced.requests);
-    under_way_.erase(wave.kind);
+    under_way_.erase(batch.kind);
     for (const int index : done) {
-      requests_[index].in_wave = false;
+      requests_[index].in_batch = false;
       Advance(index);
     }
   }
@@ -280,7 +280,7 @@ class Simulation {
   absl::Duration TimeOf(BatchKind kind, int64_t rows) const {
     switch (kind) {
       case BatchKind::kPrefill:
-        return device_.append_wave + device_.append_row * rows;
+        return device_.append_batch + device_.append_row * rows;
       case BatchKind::kDenoise:
         return device_.flow_step + device_.flow_row * rows;
       default:

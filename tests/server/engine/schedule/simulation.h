@@ -11,11 +11,11 @@
 
 namespace cooper::engine {
 
-// The device of a simulation: what waves take.
+// The device of a simulation: what batches take.
 struct SimulatedDevice {
-  absl::Duration append_wave = absl::Milliseconds(8);
+  absl::Duration append_batch = absl::Milliseconds(8);
   absl::Duration append_row = absl::Microseconds(40);
-  absl::Duration decode_wave = absl::Milliseconds(12);
+  absl::Duration decode_batch = absl::Milliseconds(12);
   absl::Duration decode_row = absl::Microseconds(200);
   absl::Duration flow_step = absl::Milliseconds(10);
   absl::Duration flow_row = absl::Microseconds(20);
@@ -33,8 +33,8 @@ struct SimulatedEnd {
   Outcome outcome = Outcome::kOpen;
   absl::Duration started = absl::InfiniteDuration();
   absl::Duration ended;
-  absl::Duration longest_wait;  // for a wave, once it was started
-  absl::Duration device;        // its share of waves
+  absl::Duration longest_wait;  // for a batch, once it was started
+  absl::Duration device;        // its share of batches
 };
 
 struct SimulationReport {

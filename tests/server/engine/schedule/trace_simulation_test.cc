@@ -86,7 +86,7 @@ void ExpectSound(const Trace& trace, const SimulationReport& report) {
       EXPECT_LE(end.ended - trace[i].at, *trace[i].deadline + absl::Seconds(1));
     }
   }
-  // Every wave's time is somebody's.
+  // Every batch's time is somebody's.
   EXPECT_NEAR(absl::ToDoubleSeconds(device), absl::ToDoubleSeconds(report.busy),
               0.01);
 }

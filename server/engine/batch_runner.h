@@ -1,5 +1,5 @@
-#ifndef COOPER_SERVER_ENGINE_WAVE_RUNNER_H_
-#define COOPER_SERVER_ENGINE_WAVE_RUNNER_H_
+#ifndef COOPER_SERVER_ENGINE_BATCH_RUNNER_H_
+#define COOPER_SERVER_ENGINE_BATCH_RUNNER_H_
 
 #include <deque>
 #include <memory>
@@ -17,9 +17,9 @@
 
 namespace cooper::engine {
 
-// Does waves on the model: gathers the items of the jobs' executions, makes
+// Does batches on the model: gathers the items of the jobs' executions, makes
 // the call, hands the results back, and counts the time. Texts go token by
-// token; all else goes slice by slice, and of each kind one wave at a time may
+// token; all else goes slice by slice, and of each kind one batch at a time may
 // be under way. Engine thread only.
 //
 // Where the device's memory runs out in a batch, each of its jobs is run again,
@@ -27,10 +27,10 @@ namespace cooper::engine {
 //
 // Errors: a status that is not OK is the device's failure, after which the
 // model must not be used. What concerns one job alone is in its execution.
-class WaveRunner {
+class BatchRunner {
  public:
-  // All outlive it. What waves take is told to `costs`.
-  WaveRunner(model::UnifiedModel* model, metrics::ServerMetrics* metrics,
+  // All outlive it. What batches take is told to `costs`.
+  BatchRunner(model::UnifiedModel* model, metrics::ServerMetrics* metrics,
              const base::Clock* clock, CostEstimator* costs)
       : model_(model), metrics_(metrics), clock_(clock), costs_(costs) {}
 
@@ -46,15 +46,15 @@ class WaveRunner {
   absl::Status Begin(BatchKind kind, absl::Span<Job* const> jobs,
                      int64_t max_rows, std::vector<Job*>* done);
 
-  // A slice of the wave under way. At its end its jobs are moved to `done`, and
+  // A slice of the batch under way. At its end its jobs are moved to `done`, and
   // their executions have the results. Jobs that are run again alone are the
-  // wave's until the last of them is done.
+  // batch's until the last of them is done.
   absl::Status RunSlice(BatchKind kind, absl::Duration budget,
                         std::vector<Job*>* done);
 
   std::vector<BatchKind> under_way();
   bool Holds(const Job* job) const;
-  // Takes a job out of the wave that it is in, if it is in one. Must come
+  // Takes a job out of the batch that it is in, if it is in one. Must come
   // before its execution is destroyed.
   void Drop(Job* job);
   // Forgets all that is under way, as after a failure.
@@ -63,7 +63,7 @@ class WaveRunner {
  private:
   struct Member {
     Job* job;
-    // As the wave began: a flow's own count is the next step's at its end.
+    // As the batch began: a flow's own count is the next step's at its end.
     int64_t rows;
     size_t first_item = 0;  // of append_items_
     size_t items = 0;
@@ -113,4 +113,4 @@ class WaveRunner {
 
 }  // namespace cooper::engine
 
-#endif  // COOPER_SERVER_ENGINE_WAVE_RUNNER_H_
+#endif  // COOPER_SERVER_ENGINE_BATCH_RUNNER_H_

@@ -1,4 +1,4 @@
-#include "server/engine/wave_runner.h"
+#include "server/engine/batch_runner.h"
 
 #include <algorithm>
 #include <array>
@@ -17,7 +17,7 @@ constexpr std::array<BatchKind, 3> kSliced = {
 
 }  // namespace
 
-absl::Status WaveRunner::Decode(absl::Span<Job* const> jobs) {
+absl::Status BatchRunner::Decode(absl::Span<Job* const> jobs) {
   absl::Status status = DecodeOnce(jobs);
   if (!absl::IsResourceExhausted(status)) return status;
   metrics_->RetriedAlone(BatchKind::kDecode);
@@ -32,7 +32,7 @@ absl::Status WaveRunner::Decode(absl::Span<Job* const> jobs) {
   return absl::OkStatus();
 }
 
-absl::Status WaveRunner::DecodeOnce(absl::Span<Job* const> jobs) {
+absl::Status BatchRunner::DecodeOnce(absl::Span<Job* const> jobs) {
   const absl::Time start = clock_->Now();
   std::vector<model::DecodeItem> items;
   items.reserve(jobs.size());
@@ -44,14 +44,14 @@ absl::Status WaveRunner::DecodeOnce(absl::Span<Job* const> jobs) {
   costs_->Observe(BatchKind::kDecode, static_cast<int64_t>(jobs.size()), took,
                   clock_->Now());
   for (size_t i = 0; i < jobs.size(); ++i) {
-    jobs[i]->OnWave(Phase::kDecode, start, took,
+    jobs[i]->OnBatch(Phase::kDecode, start, took,
                     took / static_cast<int64_t>(jobs.size()));
     jobs[i]->execution()->OnDecoded(items[i]);
   }
   return absl::OkStatus();
 }
 
-absl::Status WaveRunner::Begin(BatchKind kind, absl::Span<Job* const> jobs,
+absl::Status BatchRunner::Begin(BatchKind kind, absl::Span<Job* const> jobs,
                                int64_t max_rows, std::vector<Job*>* done) {
   switch (kind) {
     case BatchKind::kPrefill:
@@ -64,7 +64,7 @@ absl::Status WaveRunner::Begin(BatchKind kind, absl::Span<Job* const> jobs,
   }
 }
 
-absl::Status WaveRunner::BeginAppend(absl::Span<Job* const> jobs,
+absl::Status BatchRunner::BeginAppend(absl::Span<Job* const> jobs,
                                      int64_t max_rows,
                                      std::vector<Job*>* done) {
   append_items_.clear();
@@ -85,7 +85,7 @@ absl::Status WaveRunner::BeginAppend(absl::Span<Job* const> jobs,
   return BeginStep(BatchKind::kPrefill, done);
 }
 
-absl::Status WaveRunner::StartFlow(Job* job) {
+absl::Status BatchRunner::StartFlow(Job* job) {
   absl::Status status = job->execution()->StartFlow();
   if (!absl::IsResourceExhausted(status)) return status;
   metrics_->RetriedAlone(BatchKind::kDenoise);
@@ -95,7 +95,7 @@ absl::Status WaveRunner::StartFlow(Job* job) {
   return absl::OkStatus();
 }
 
-absl::Status WaveRunner::BeginFlow(absl::Span<Job* const> jobs,
+absl::Status BatchRunner::BeginFlow(absl::Span<Job* const> jobs,
                                    std::vector<Job*>* done) {
   for (Job* job : jobs) {
     flow_.members.push_back({job, job->execution()->flow_rows()});
@@ -104,21 +104,21 @@ absl::Status WaveRunner::BeginFlow(absl::Span<Job* const> jobs,
   return BeginStep(BatchKind::kDenoise, done);
 }
 
-absl::Status WaveRunner::BeginLatents(Job* job, std::vector<Job*>* done) {
+absl::Status BatchRunner::BeginLatents(Job* job, std::vector<Job*>* done) {
   latents_item_ = job->execution()->TakeLatents();
   latents_.members.push_back({job, 1});
   latents_.rows = 1;
   return BeginStep(BatchKind::kVaeDecode, done);
 }
 
-absl::Status WaveRunner::BeginStep(BatchKind kind, std::vector<Job*>* done) {
+absl::Status BatchRunner::BeginStep(BatchKind kind, std::vector<Job*>* done) {
   absl::Status status = MakeStep(kind);
   if (!absl::IsResourceExhausted(status)) return status;
   OutOfMemory(kind, done);
   return absl::OkStatus();
 }
 
-absl::Status WaveRunner::MakeStep(BatchKind kind) {
+absl::Status BatchRunner::MakeStep(BatchKind kind) {
   switch (kind) {
     case BatchKind::kPrefill: {
       // All items, or those of the one member that goes alone.
@@ -148,37 +148,37 @@ absl::Status WaveRunner::MakeStep(BatchKind kind) {
 }
 
 // Contexts and flows are as they were: the members can be run again.
-void WaveRunner::OutOfMemory(BatchKind kind, std::vector<Job*>* done) {
-  Sliced& wave = Of(kind);
+void BatchRunner::OutOfMemory(BatchKind kind, std::vector<Job*>* done) {
+  Sliced& batch = Of(kind);
   ResetStep(kind);
-  if (!wave.retried) {
+  if (!batch.retried) {
     metrics_->RetriedAlone(kind);
-    wave.retried = true;
-    wave.alone.assign(wave.members.begin(), wave.members.end());
+    batch.retried = true;
+    batch.alone.assign(batch.members.begin(), batch.members.end());
   } else {
-    Job* job = wave.members.front().job;
+    Job* job = batch.members.front().job;
     job->execution()->Fail(GpuMemoryStatus());
     done->push_back(job);
   }
   EndMembers(kind);
 }
 
-absl::Status WaveRunner::BeginNextAlone(BatchKind kind,
+absl::Status BatchRunner::BeginNextAlone(BatchKind kind,
                                         std::vector<Job*>* done) {
-  Sliced& wave = Of(kind);
-  wave.members = {wave.alone.front()};
-  wave.alone.pop_front();
-  wave.rows = wave.members.front().rows;
+  Sliced& batch = Of(kind);
+  batch.members = {batch.alone.front()};
+  batch.alone.pop_front();
+  batch.rows = batch.members.front().rows;
   if (kind == BatchKind::kPrefill) {
-    wave.members.front().job->execution()->RetryAppends();
+    batch.members.front().job->execution()->RetryAppends();
   }
   return BeginStep(kind, done);
 }
 
-absl::Status WaveRunner::RunSlice(BatchKind kind, absl::Duration budget,
+absl::Status BatchRunner::RunSlice(BatchKind kind, absl::Duration budget,
                                   std::vector<Job*>* done) {
-  Sliced& wave = Of(kind);
-  if (StepOf(kind) == nullptr && !wave.alone.empty()) {
+  Sliced& batch = Of(kind);
+  if (StepOf(kind) == nullptr && !batch.alone.empty()) {
     COOPER_RETURN_IF_ERROR(BeginNextAlone(kind, done));
   }
   model::Step* const step = StepOf(kind);
@@ -186,10 +186,10 @@ absl::Status WaveRunner::RunSlice(BatchKind kind, absl::Duration budget,
   const absl::Time start = clock_->Now();
   const absl::StatusOr<bool> complete = step->RunSlice(budget);
   const absl::Duration took = clock_->Now() - start;
-  wave.took += took;
-  for (const Member& member : wave.members) {
-    member.job->OnWave(PhaseOf(kind), start, took,
-                       took * member.rows / wave.rows);
+  batch.took += took;
+  for (const Member& member : batch.members) {
+    member.job->OnBatch(PhaseOf(kind), start, took,
+                       took * member.rows / batch.rows);
   }
   if (absl::IsResourceExhausted(complete.status())) {
     OutOfMemory(kind, done);
@@ -207,12 +207,12 @@ absl::Status WaveRunner::RunSlice(BatchKind kind, absl::Duration budget,
     default:
       EndLatents();
   }
-  for (const Member& member : wave.members) done->push_back(member.job);
+  for (const Member& member : batch.members) done->push_back(member.job);
   EndMembers(kind);
   return absl::OkStatus();
 }
 
-void WaveRunner::EndAppend() {
+void BatchRunner::EndAppend() {
   CountAppend(append_.took);
   costs_->Observe(BatchKind::kPrefill, append_.rows, append_.took,
                   clock_->Now());
@@ -223,7 +223,7 @@ void WaveRunner::EndAppend() {
   }
 }
 
-void WaveRunner::EndFlow() {
+void BatchRunner::EndFlow() {
   const int flows = static_cast<int>(flow_.members.size());
   metrics_->BatchRun(BatchKind::kDenoise, flows, flow_.took);
   metrics_->PhaseRun(Phase::kDenoise, flow_.took);
@@ -235,7 +235,7 @@ void WaveRunner::EndFlow() {
   }
 }
 
-void WaveRunner::EndLatents() {
+void BatchRunner::EndLatents() {
   metrics_->BatchRun(BatchKind::kVaeDecode, 1, latents_.took);
   metrics_->PhaseRun(Phase::kVaeDecode, latents_.took);
   costs_->Observe(BatchKind::kVaeDecode, 1, latents_.took, clock_->Now());
@@ -244,8 +244,8 @@ void WaveRunner::EndLatents() {
       std::move(latents_item_));
 }
 
-// The wave's time counts for the phases by the share of their rows.
-void WaveRunner::CountAppend(absl::Duration took) {
+// The batch's time counts for the phases by the share of their rows.
+void BatchRunner::CountAppend(absl::Duration took) {
   int64_t text = 0;
   int64_t latent = 0;
   int64_t vision = 0;
@@ -274,7 +274,7 @@ void WaveRunner::CountAppend(absl::Duration took) {
   metrics_->BatchRun(BatchKind::kPrefill, items, took);
 }
 
-WaveRunner::Sliced& WaveRunner::Of(BatchKind kind) {
+BatchRunner::Sliced& BatchRunner::Of(BatchKind kind) {
   switch (kind) {
     case BatchKind::kPrefill:
       return append_;
@@ -286,7 +286,7 @@ WaveRunner::Sliced& WaveRunner::Of(BatchKind kind) {
   }
 }
 
-model::Step* WaveRunner::StepOf(BatchKind kind) const {
+model::Step* BatchRunner::StepOf(BatchKind kind) const {
   switch (kind) {
     case BatchKind::kPrefill:
       return append_step_.get();
@@ -297,7 +297,7 @@ model::Step* WaveRunner::StepOf(BatchKind kind) const {
   }
 }
 
-void WaveRunner::ResetStep(BatchKind kind) {
+void BatchRunner::ResetStep(BatchKind kind) {
   switch (kind) {
     case BatchKind::kPrefill:
       append_step_.reset();
@@ -310,22 +310,22 @@ void WaveRunner::ResetStep(BatchKind kind) {
   }
 }
 
-void WaveRunner::EndMembers(BatchKind kind) {
-  Sliced& wave = Of(kind);
-  if (wave.alone.empty()) return Forget(kind);
+void BatchRunner::EndMembers(BatchKind kind) {
+  Sliced& batch = Of(kind);
+  if (batch.alone.empty()) return Forget(kind);
   ResetStep(kind);
-  wave.members.clear();
-  wave.rows = 0;
-  wave.took = absl::ZeroDuration();
+  batch.members.clear();
+  batch.rows = 0;
+  batch.took = absl::ZeroDuration();
 }
 
-void WaveRunner::Forget(BatchKind kind) {
+void BatchRunner::Forget(BatchKind kind) {
   ResetStep(kind);
   if (kind == BatchKind::kPrefill) append_items_.clear();
   Of(kind) = {};
 }
 
-std::vector<BatchKind> WaveRunner::under_way() {
+std::vector<BatchKind> BatchRunner::under_way() {
   std::vector<BatchKind> kinds;
   for (const BatchKind kind : kSliced) {
     if (StepOf(kind) != nullptr || !Of(kind).alone.empty()) {
@@ -335,16 +335,16 @@ std::vector<BatchKind> WaveRunner::under_way() {
   return kinds;
 }
 
-bool WaveRunner::Holds(const Job* job) const {
-  const auto in = [job](const Sliced& wave) {
+bool BatchRunner::Holds(const Job* job) const {
+  const auto in = [job](const Sliced& batch) {
     const auto is_it = [job](const Member& m) { return m.job == job; };
-    return std::any_of(wave.members.begin(), wave.members.end(), is_it) ||
-           std::any_of(wave.alone.begin(), wave.alone.end(), is_it);
+    return std::any_of(batch.members.begin(), batch.members.end(), is_it) ||
+           std::any_of(batch.alone.begin(), batch.alone.end(), is_it);
   };
   return in(append_) || in(flow_) || in(latents_);
 }
 
-void WaveRunner::Drop(Job* job) {
+void BatchRunner::Drop(Job* job) {
   const auto is_it = [job](const Member& m) { return m.job == job; };
   for (const BatchKind kind : kSliced) {
     std::vector<Member>& members = Of(kind).members;
@@ -367,7 +367,7 @@ void WaveRunner::Drop(Job* job) {
 }
 
 // Others stay.
-void WaveRunner::DropFrom(BatchKind kind, const Member& member) {
+void BatchRunner::DropFrom(BatchKind kind, const Member& member) {
   if (kind == BatchKind::kDenoise) {
     flow_step_->Drop(member.job->execution()->flow());
     return;
@@ -380,7 +380,7 @@ void WaveRunner::DropFrom(BatchKind kind, const Member& member) {
   for (const model::Context* context : contexts) append_step_->Drop(context);
 }
 
-void WaveRunner::Abandon() {
+void BatchRunner::Abandon() {
   for (const BatchKind kind : kSliced) Forget(kind);
 }
 
