@@ -37,8 +37,8 @@ int64_t SegmentRows(const ModelInfo& info, const Segment& segment) {
   return VisionRows(info, std::get<VisionImageSegment>(segment).image->size);
 }
 
-absl::Status UnifiedModel::Append(absl::Span<AppendItem> items) {
-  COOPER_ASSIGN_OR_RETURN(const auto step, BeginAppend(items));
+absl::Status UnifiedModel::Prefill(absl::Span<PrefillItem> items) {
+  COOPER_ASSIGN_OR_RETURN(const auto step, BeginPrefill(items));
   return RunWhole(*step);
 }
 

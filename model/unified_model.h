@@ -29,7 +29,7 @@
 //
 // Errors: an item that cannot be served (context pool full, not-finite values)
 // carries its own status and leaves its context as it was. The status that
-// BeginAppend, Decode, StartFlow, BeginFlowStep, BeginDecodeLatents and
+// BeginPrefill, Decode, StartFlow, BeginFlowStep, BeginDecodeLatents and
 // RunSlice return is about the whole call:
 // - RESOURCE_EXHAUSTED: the device's memory ran out. Every context and flow of
 //   the call is as it was, though noise may have been drawn; a step that
@@ -151,14 +151,14 @@ class Step {
 
 // Appends `segment` to `context`. Several items may name one context: they are
 // appended in their order.
-struct AppendItem {
+struct PrefillItem {
   Context* context = nullptr;
   const Segment* segment = nullptr;
   absl::Status status;  // out; RESOURCE_EXHAUSTED: the pool is full
 };
 
 // Contexts grow, and statuses are set, as the step completes.
-class AppendStep : public Step {
+class PrefillStep : public Step {
  public:
   // Drops a context (its request was cancelled): its items leave before the
   // next slice, and the others' results stay the same. It may be destroyed
@@ -201,7 +201,7 @@ struct FlowSpec {
 // One Euler step of several flows. As it completes every flow advances by one.
 class FlowStep : public Step {
  public:
-  // As AppendStep's.
+  // As PrefillStep's.
   virtual void Drop(const Flow* flow) = 0;
 };
 
@@ -227,8 +227,8 @@ class UnifiedModel {
 
   virtual std::unique_ptr<Context> NewContext() = 0;
   // The items, and what they point to, must outlive the step.
-  virtual absl::StatusOr<std::unique_ptr<AppendStep>> BeginAppend(
-      absl::Span<AppendItem> items) = 0;
+  virtual absl::StatusOr<std::unique_ptr<PrefillStep>> BeginPrefill(
+      absl::Span<PrefillItem> items) = 0;
   virtual absl::Status Decode(absl::Span<DecodeItem> items) = 0;
   // INVALID_ARGUMENT: a size or option outside of what the checkpoint can do.
   virtual absl::StatusOr<std::unique_ptr<Flow>> StartFlow(
@@ -249,7 +249,7 @@ class UnifiedModel {
   virtual std::optional<GpuMemory> gpu_memory() const { return std::nullopt; }
 
   // In one go.
-  absl::Status Append(absl::Span<AppendItem> items);
+  absl::Status Prefill(absl::Span<PrefillItem> items);
   absl::Status DecodeLatents(absl::Span<DecodeLatentsItem> items);
 };
 

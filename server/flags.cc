@@ -231,7 +231,7 @@ absl::Status ReadModelFlags(const engine::EngineOptions& engine,
   source->kv_cache_mib = absl::GetFlag(FLAGS_kv_cache_mib);
   source->deterministic = absl::GetFlag(FLAGS_deterministic);
   source->check_weights = absl::GetFlag(FLAGS_check_weights);
-  source->append_rows = engine.append_tokens;
+  source->prefill_rows = engine.prefill_tokens;
   source->flow_rows = engine.flow_tokens;
   return source->Validate();
 }

@@ -53,7 +53,7 @@ absl::StatusOr<std::unique_ptr<model::UnifiedModel>> LoadModel(
   options.deterministic = source.deterministic;
   options.check_weights = source.check_weights;
   options.progress = progress;
-  if (source.append_rows > 0) options.append_rows = source.append_rows;
+  if (source.prefill_rows > 0) options.prefill_rows = source.prefill_rows;
   if (source.flow_rows > 0) options.flow_rows = source.flow_rows;
   return torch_model::LoadModel(options);
 #else

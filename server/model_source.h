@@ -22,7 +22,7 @@ struct ModelSource {
   // hub gives it, while it is read.
   bool check_weights = false;
   // Rows of the engine's largest batches; 0: the model's own idea of them.
-  int64_t append_rows = 0;
+  int64_t prefill_rows = 0;
   int64_t flow_rows = 0;
 
   // INVALID_ARGUMENT "flag: what is wrong".

@@ -145,9 +145,9 @@ absl::Status FakeModel::MemoryFault(
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<model::AppendStep>> FakeModel::BeginAppend(
-    absl::Span<model::AppendItem> items) {
-  return std::make_unique<FakeAppendStep>(this, items);
+absl::StatusOr<std::unique_ptr<model::PrefillStep>> FakeModel::BeginPrefill(
+    absl::Span<model::PrefillItem> items) {
+  return std::make_unique<FakePrefillStep>(this, items);
 }
 
 const std::vector<TokenId>* FakeModel::ChooseText(

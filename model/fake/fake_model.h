@@ -52,8 +52,8 @@ class FakeModel final : public model::UnifiedModel {
   model::KvUsage kv_usage() const override;
 
   std::unique_ptr<model::Context> NewContext() override;
-  absl::StatusOr<std::unique_ptr<model::AppendStep>> BeginAppend(
-      absl::Span<model::AppendItem> items) override;
+  absl::StatusOr<std::unique_ptr<model::PrefillStep>> BeginPrefill(
+      absl::Span<model::PrefillItem> items) override;
   absl::Status Decode(absl::Span<model::DecodeItem> items) override;
   absl::StatusOr<std::unique_ptr<model::Flow>> StartFlow(
       const model::FlowSpec& spec) override;
@@ -72,10 +72,10 @@ class FakeModel final : public model::UnifiedModel {
   int live_flows() const { return pool_->flows; }
   int64_t used_tokens() const { return pool_->used_tokens; }
   // Rows that Append encoded so far.
-  int64_t appended_tokens() const { return appended_tokens_; }
+  int64_t prefilled_tokens() const { return prefilled_tokens_; }
 
  private:
-  friend class FakeAppendStep;
+  friend class FakePrefillStep;
   friend class FakeFlowStep;
   friend class FakeLatentsStep;
   struct EncodedTexts {
@@ -105,7 +105,7 @@ class FakeModel final : public model::UnifiedModel {
   std::shared_ptr<FakePool> pool_;
   std::vector<EncodedTexts> texts_;  // the default last, matching all
   std::array<int, 6> calls_ = {};    // by Call
-  std::atomic<int64_t> appended_tokens_{0};
+  std::atomic<int64_t> prefilled_tokens_{0};
   mutable base::Mutex mutex_;
   std::vector<Record> records_ ABSL_GUARDED_BY(mutex_);
 };

@@ -133,7 +133,7 @@ void ReadRule(Fields& fields, model::ImageRule* rule) {
 FakeFault ReadFault(Fields& fields) {
   FakeFault fault;
   fields.Read("call",
-              {{"append", FakeFault::Call::kAppend},
+              {{"append", FakeFault::Call::kPrefill},
                {"decode", FakeFault::Call::kDecode},
                {"start_flow", FakeFault::Call::kStartFlow},
                {"flow_slice", FakeFault::Call::kFlowSlice},
@@ -175,7 +175,7 @@ absl::StatusOr<FakeScript> FakeScript::FromJson(absl::string_view text) {
   fields.ReadNumber("flow_layers", &script.flow_layers);
   fields.ReadObject("delays_us", [&](Fields& f) {
     f.Read("append", &script.delays.append);
-    f.Read("append_token", &script.delays.append_token);
+    f.Read("prefill_token", &script.delays.prefill_token);
     f.Read("decode", &script.delays.decode);
     f.Read("decode_item", &script.delays.decode_item);
     f.Read("flow_layer", &script.delays.flow_layer);

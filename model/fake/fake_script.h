@@ -22,7 +22,7 @@ struct FakeTexts {
 
 // How long things take.
 struct FakeDelays {
-  absl::Duration append, append_token;  // per call, per row
+  absl::Duration append, prefill_token;  // per call, per row
   absl::Duration decode, decode_item;   // per call, per context
   absl::Duration flow_layer;            // per layer, whatever the batch
   absl::Duration latents;               // per map
@@ -32,7 +32,7 @@ struct FakeDelays {
 // Something that goes wrong.
 struct FakeFault {
   enum class Call {
-    kAppend,
+    kPrefill,
     kDecode,
     kStartFlow,
     kFlowSlice,
@@ -66,7 +66,7 @@ struct FakeFault {
 //    "can_reason": true, "can_generate_maps": true,
 //    "can_converse": true, "can_generate_images": true,
 //    "flow_layers": 4,
-//    "delays_us": {"append": 0, "append_token": 0, "decode": 0,
+//    "delays_us": {"append": 0, "prefill_token": 0, "decode": 0,
 //                  "decode_item": 0, "flow_layer": 0, "latents": 0,
 //                  "warm_up": 0},
 //    "scripts": [{"match": "part of a question", "texts": ["turn 0", ...]}],

@@ -52,13 +52,13 @@ uint64_t HashOf(const std::vector<TokenId>& ids) {
 
 }  // namespace
 
-FakeAppendStep::FakeAppendStep(FakeModel* model,
-                               absl::Span<model::AppendItem> items)
+FakePrefillStep::FakePrefillStep(FakeModel* model,
+                               absl::Span<model::PrefillItem> items)
     : model_(model) {
-  for (model::AppendItem& item : items) entries_.push_back(EntryOf(&item));
+  for (model::PrefillItem& item : items) entries_.push_back(EntryOf(&item));
 }
 
-FakeAppendStep::Entry FakeAppendStep::EntryOf(model::AppendItem* item) const {
+FakePrefillStep::Entry FakePrefillStep::EntryOf(model::PrefillItem* item) const {
   const model::Segment& segment = *item->segment;
   if (const auto* text = std::get_if<model::TextSegment>(&segment)) {
     return {item, text->ids, static_cast<int64_t>(text->ids.size()),
@@ -82,15 +82,15 @@ FakeAppendStep::Entry FakeAppendStep::EntryOf(model::AppendItem* item) const {
   return {item, std::move(tokens.ids), 1, tokens.hash};
 }
 
-absl::StatusOr<bool> FakeAppendStep::RunSlice(absl::Duration budget) {
-  FakeModel::Record record{FakeModel::Call::kAppend,
+absl::StatusOr<bool> FakePrefillStep::RunSlice(absl::Duration budget) {
+  FakeModel::Record record{FakeModel::Call::kPrefill,
                            static_cast<int>(entries_.size()), 0};
   for (const Entry& entry : entries_) {
     record.rows += static_cast<int64_t>(entry.ids.size());
   }
   COOPER_RETURN_IF_ERROR(model_->Enter(record));
   COOPER_RETURN_IF_ERROR(model_->MemoryFault(
-      FakeModel::Call::kAppend, entries_.size(), [&](size_t i) {
+      FakeModel::Call::kPrefill, entries_.size(), [&](size_t i) {
         const Entry& entry = entries_[i];
         auto ids = static_cast<FakeContext*>(entry.item->context)->Ids();
         ids.insert(ids.end(), entry.ids.begin(), entry.ids.end());
@@ -98,7 +98,7 @@ absl::StatusOr<bool> FakeAppendStep::RunSlice(absl::Duration budget) {
       }));
   if (!std::exchange(begun_, true)) {
     const FakeDelays& delays = model_->script_.delays;
-    left_ = delays.append + delays.append_token * record.rows;
+    left_ = delays.append + delays.prefill_token * record.rows;
   }
   model_->Sleep(TakeSlice(budget, &left_));
   if (left_ > absl::ZeroDuration()) return false;
@@ -106,19 +106,19 @@ absl::StatusOr<bool> FakeAppendStep::RunSlice(absl::Duration budget) {
   return true;
 }
 
-absl::Status FakeAppendStep::Append(const Entry& entry) {
+absl::Status FakePrefillStep::Append(const Entry& entry) {
   auto& context = static_cast<FakeContext&>(*entry.item->context);
   if (!model_->script_.faults.empty()) {
     for (const auto& ids : {context.Ids(), entry.ids}) {
-      COOPER_RETURN_IF_ERROR(model_->ItemFault(FakeModel::Call::kAppend, ids));
+      COOPER_RETURN_IF_ERROR(model_->ItemFault(FakeModel::Call::kPrefill, ids));
     }
   }
   if (!context.Append(entry.ids, entry.advance, entry.hash)) return PoolFull();
-  model_->appended_tokens_ += static_cast<int64_t>(entry.ids.size());
+  model_->prefilled_tokens_ += static_cast<int64_t>(entry.ids.size());
   return absl::OkStatus();
 }
 
-void FakeAppendStep::Drop(const model::Context* context) {
+void FakePrefillStep::Drop(const model::Context* context) {
   std::erase_if(entries_, [&](const Entry& entry) {
     return entry.item->context == context;
   });

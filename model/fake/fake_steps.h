@@ -15,22 +15,22 @@ namespace cooper::fake {
 // The batches of a FakeModel that go in slices. Each takes as long as the script
 // says; the results are there at its end.
 
-class FakeAppendStep final : public model::AppendStep {
+class FakePrefillStep final : public model::PrefillStep {
  public:
   // Both outlive it.
-  FakeAppendStep(FakeModel* model, absl::Span<model::AppendItem> items);
+  FakePrefillStep(FakeModel* model, absl::Span<model::PrefillItem> items);
 
   absl::StatusOr<bool> RunSlice(absl::Duration budget) override;
   void Drop(const model::Context* context) override;
 
  private:
   struct Entry {
-    model::AppendItem* item;
+    model::PrefillItem* item;
     std::vector<model::TokenId> ids;
     int64_t advance;  // of the position
     uint64_t hash;    // of the content
   };
-  Entry EntryOf(model::AppendItem* item) const;
+  Entry EntryOf(model::PrefillItem* item) const;
   absl::Status Append(const Entry& entry);
 
   FakeModel* const model_;

@@ -76,7 +76,7 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
   COOPER_RETURN_IF_ERROR(checkpoint->fit());
   memory_ =
       PlanMemory(llm_, checkpoint->vit(), cooper_, options, device_.dtype);
-  append_rows_ = options.append_rows;
+  prefill_rows_ = options.prefill_rows;
   flow_rows_ = options.flow_rows;
   if (!device_.is_cpu()) {
     COOPER_ASSIGN_OR_RETURN(const DeviceMemory memory, MemoryOf(device_));
@@ -234,7 +234,7 @@ absl::Status TorchModel::WarmUpGpu() {
   COOPER_ASSIGN_OR_RETURN(const AllocatorMemory before,
                           layer->Allocator(device_.gpu));
   COOPER_RETURN_IF_ERROR(
-      RunWarmUp(this, LargestShapes(info_, append_rows_, flow_rows_)));
+      RunWarmUp(this, LargestShapes(info_, prefill_rows_, flow_rows_)));
   COOPER_RETURN_IF_ERROR(Synchronize(device_));
   COOPER_ASSIGN_OR_RETURN(const AllocatorMemory after,
                           layer->Allocator(device_.gpu));

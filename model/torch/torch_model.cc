@@ -69,10 +69,10 @@ absl::Status TorchModel::CheckSegment(const model::Segment& segment) const {
 
 // A context whose room is not to be had, or of which an item is wrong, loses
 // all its items.
-void TorchModel::ReserveFor(absl::Span<model::AppendItem> items) {
+void TorchModel::ReserveFor(absl::Span<model::PrefillItem> items) {
   std::map<model::Context*, int64_t> tokens;
   std::map<model::Context*, absl::Status> statuses;
-  for (const model::AppendItem& item : items) {
+  for (const model::PrefillItem& item : items) {
     absl::Status& status = statuses[item.context];
     status.Update(CheckSegment(*item.segment));
     if (status.ok()) {
@@ -82,33 +82,33 @@ void TorchModel::ReserveFor(absl::Span<model::AppendItem> items) {
   for (auto& [context, status] : statuses) {
     if (status.ok()) status = Paged(context)->Reserve(tokens[context]);
   }
-  for (model::AppendItem& item : items) item.status = statuses[item.context];
+  for (model::PrefillItem& item : items) item.status = statuses[item.context];
 }
 
-std::unique_ptr<model::AppendStep> TorchModel::MakeAppendStep(
-    absl::Span<model::AppendItem> items, AppendTrace* trace) {
+std::unique_ptr<model::PrefillStep> TorchModel::MakePrefillStep(
+    absl::Span<model::PrefillItem> items, PrefillTrace* trace) {
   ReserveFor(items);
-  return std::make_unique<TorchAppendStep>(
-      AppendNetwork{transformer_.get(), vision_.get(), autoencoder_.get(),
+  return std::make_unique<TorchPrefillStep>(
+      PrefillNetwork{transformer_.get(), vision_.get(), autoencoder_.get(),
                     latents_.get(), &device_, &delimiters_, &vision_pacer_,
                     &encoder_pacer_},
       items, trace);
 }
 
-absl::StatusOr<std::unique_ptr<model::AppendStep>> TorchModel::BeginAppend(
-    absl::Span<model::AppendItem> items) {
-  std::unique_ptr<model::AppendStep> step;
+absl::StatusOr<std::unique_ptr<model::PrefillStep>> TorchModel::BeginPrefill(
+    absl::Span<model::PrefillItem> items) {
+  std::unique_ptr<model::PrefillStep> step;
   COOPER_RETURN_IF_ERROR(Guarded(device_, [&] {
-    step = MakeAppendStep(items, nullptr);
+    step = MakePrefillStep(items, nullptr);
     return absl::OkStatus();
   }));
   return step;
 }
 
-absl::Status TorchModel::AppendTraced(absl::Span<model::AppendItem> items,
-                                      AppendTrace* trace) {
+absl::Status TorchModel::PrefillTraced(absl::Span<model::PrefillItem> items,
+                                      PrefillTrace* trace) {
   return Guarded(device_, [&] {
-    return MakeAppendStep(items, trace)
+    return MakePrefillStep(items, trace)
         ->RunSlice(absl::InfiniteDuration())
         .status();
   });
@@ -116,7 +116,7 @@ absl::Status TorchModel::AppendTraced(absl::Span<model::AppendItem> items,
 
 at::Tensor TorchModel::RunForward(const std::vector<PagedContext*>& contexts,
                                   const std::vector<model::TokenId>& tokens,
-                                  AppendBatch* batch) {
+                                  PrefillBatch* batch) {
   for (size_t i = 0; i < contexts.size(); ++i) {
     EmbeddedSegment segment;
     segment.text = {tokens[i]};
@@ -132,7 +132,7 @@ absl::StatusOr<at::Tensor> TorchModel::Forward(
     const std::vector<model::TokenId>& tokens) {
   at::Tensor logits;
   COOPER_RETURN_IF_ERROR(Guarded(device_, [&] {
-    AppendBatch batch;
+    PrefillBatch batch;
     logits = RunForward(contexts, tokens, &batch);
     batch.Commit();
     return absl::OkStatus();
@@ -160,7 +160,7 @@ void TorchModel::RunDecode(absl::Span<model::DecodeItem> items) {
     served.push_back(&item);
   }
   if (served.empty()) return;
-  AppendBatch batch;
+  PrefillBatch batch;
   // Contexts grow once nothing can fail any more: here a fault of the device
   // shows, at the latest.
   const TokenChoice choice(

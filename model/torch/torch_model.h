@@ -11,7 +11,7 @@
 #include "model/checkpoint/checkpoint.h"
 #include "model/checkpoint/config.h"
 #include "model/tokenizer/tokenizer.h"
-#include "model/torch/append_step.h"
+#include "model/torch/prefill_step.h"
 #include "model/torch/flow.h"
 #include "model/torch/kv_cache.h"
 #include "model/torch/load_model.h"
@@ -36,8 +36,8 @@ class TorchModel final : public model::UnifiedModel {
   const model::TextCodec& text_codec() const override { return *tokenizer_; }
   model::KvUsage kv_usage() const override;
   std::unique_ptr<model::Context> NewContext() override;
-  absl::StatusOr<std::unique_ptr<model::AppendStep>> BeginAppend(
-      absl::Span<model::AppendItem> items) override;
+  absl::StatusOr<std::unique_ptr<model::PrefillStep>> BeginPrefill(
+      absl::Span<model::PrefillItem> items) override;
   absl::Status Decode(absl::Span<model::DecodeItem> items) override;
   absl::StatusOr<std::unique_ptr<model::Flow>> StartFlow(
       const model::FlowSpec& spec) override;
@@ -57,8 +57,8 @@ class TorchModel final : public model::UnifiedModel {
   const checkpoint::CooperConfig& cooper_config() const { return cooper_; }
   const Device& device() const { return device_; }
   // Append that also records.
-  absl::Status AppendTraced(absl::Span<model::AppendItem> items,
-                            AppendTrace* trace);
+  absl::Status PrefillTraced(absl::Span<model::PrefillItem> items,
+                            PrefillTrace* trace);
   // One forward of `tokens` (one for each context): logits [n, vocab] float32.
   absl::StatusOr<at::Tensor> Forward(const std::vector<PagedContext*>& contexts,
                                      const std::vector<model::TokenId>& tokens);
@@ -83,15 +83,15 @@ class TorchModel final : public model::UnifiedModel {
   // commit `batch`.
   at::Tensor RunForward(const std::vector<PagedContext*>& contexts,
                         const std::vector<model::TokenId>& tokens,
-                        AppendBatch* batch);
+                        PrefillBatch* batch);
   void RunDecode(absl::Span<model::DecodeItem> items);
-  void ReserveFor(absl::Span<model::AppendItem> items);
-  std::unique_ptr<model::AppendStep> MakeAppendStep(
-      absl::Span<model::AppendItem> items, AppendTrace* trace);
+  void ReserveFor(absl::Span<model::PrefillItem> items);
+  std::unique_ptr<model::PrefillStep> MakePrefillStep(
+      absl::Span<model::PrefillItem> items, PrefillTrace* trace);
 
   Device device_;
   MemoryPlan memory_;
-  int64_t append_rows_ = 0, flow_rows_ = 0;  // of the largest batches
+  int64_t prefill_rows_ = 0, flow_rows_ = 0;  // of the largest batches
   checkpoint::LlmConfig llm_;
   checkpoint::CooperConfig cooper_;
   std::unique_ptr<const tokenizer::Tokenizer> tokenizer_;

@@ -37,13 +37,13 @@ class Prefill {
   }
 
   absl::Status Begin(model::UnifiedModel* model) {
-    COOPER_ASSIGN_OR_RETURN(step_, model->BeginAppend(absl::MakeSpan(items_)));
+    COOPER_ASSIGN_OR_RETURN(step_, model->BeginPrefill(absl::MakeSpan(items_)));
     return absl::OkStatus();
   }
   model::Step* step() const { return step_.get(); }
   absl::Status End() {
     step_.reset();
-    for (const model::AppendItem& item : items_) {
+    for (const model::PrefillItem& item : items_) {
       COOPER_RETURN_IF_ERROR(item.status);
     }
     return absl::OkStatus();
@@ -53,8 +53,8 @@ class Prefill {
  private:
   const std::unique_ptr<model::Context> context_;
   const std::vector<model::Segment> segments_;
-  std::vector<model::AppendItem> items_;
-  std::unique_ptr<model::AppendStep> step_;
+  std::vector<model::PrefillItem> items_;
+  std::unique_ptr<model::PrefillStep> step_;
 };
 
 // A slice of each in turns, until all are complete.
@@ -186,7 +186,7 @@ WarmUpShapes SmallestShapes(const model::ModelInfo& info) {
   return shapes;
 }
 
-WarmUpShapes LargestShapes(const model::ModelInfo& info, int64_t append_rows,
+WarmUpShapes LargestShapes(const model::ModelInfo& info, int64_t prefill_rows,
                            int64_t flow_rows) {
   // Rounded as the rules round.
   const auto side = [](const model::ImageRule& rule) {
@@ -200,7 +200,7 @@ WarmUpShapes LargestShapes(const model::ModelInfo& info, int64_t append_rows,
   const int map_side = info.max_latent_side * info.latent_stride;
   shapes.latents = Square(std::min(side(info.vae_rule), map_side));
   shapes.vision = Square(side(info.vit_rule));
-  shapes.text_rows = append_rows;
+  shapes.text_rows = prefill_rows;
   // The prompt, and one of the same images or the text beside it, are in the
   // pool together.
   const int64_t images = Tiles(shapes.latents, info.latent_stride) +
@@ -213,7 +213,7 @@ WarmUpShapes LargestShapes(const model::ModelInfo& info, int64_t append_rows,
   }
   const int64_t prompt = Tiles(shapes.latents, info.latent_stride) +
                          Tiles(shapes.vision, info.vit_patch);
-  shapes.text_rows = std::clamp<int64_t>(room - prompt, 1, append_rows);
+  shapes.text_rows = std::clamp<int64_t>(room - prompt, 1, prefill_rows);
   // Maps of the largest size, and one that fills the batch.
   const int64_t largest =
       kBranches * Tiles(Square(map_side), info.latent_stride);

@@ -55,7 +55,7 @@ absl::Status BatchRunner::Begin(BatchKind kind, absl::Span<Job* const> jobs,
                                int64_t max_rows, std::vector<Job*>* done) {
   switch (kind) {
     case BatchKind::kPrefill:
-      return BeginAppend(jobs, max_rows, done);
+      return BeginPrefill(jobs, max_rows, done);
     case BatchKind::kDenoise:
       return BeginFlow(jobs, done);
     default:
@@ -64,24 +64,24 @@ absl::Status BatchRunner::Begin(BatchKind kind, absl::Span<Job* const> jobs,
   }
 }
 
-absl::Status BatchRunner::BeginAppend(absl::Span<Job* const> jobs,
+absl::Status BatchRunner::BeginPrefill(absl::Span<Job* const> jobs,
                                      int64_t max_rows,
                                      std::vector<Job*>* done) {
-  append_items_.clear();
+  prefill_items_.clear();
   for (Job* job : jobs) {
-    const size_t first = append_items_.size();
+    const size_t first = prefill_items_.size();
     const int64_t rows =
-        job->execution()->TakeAppends(max_rows, &append_items_);
-    const size_t items = append_items_.size() - first;
+        job->execution()->TakePrefills(max_rows, &prefill_items_);
+    const size_t items = prefill_items_.size() - first;
     if (items == 0) {
-      job->execution()->OnAppended({});
+      job->execution()->OnPrefilled({});
       done->push_back(job);
       continue;
     }
-    append_.members.push_back({job, rows, first, items});
-    append_.rows += rows;
+    prefill_.members.push_back({job, rows, first, items});
+    prefill_.rows += rows;
   }
-  if (append_items_.empty()) return absl::OkStatus();
+  if (prefill_items_.empty()) return absl::OkStatus();
   return BeginStep(BatchKind::kPrefill, done);
 }
 
@@ -122,12 +122,12 @@ absl::Status BatchRunner::MakeStep(BatchKind kind) {
   switch (kind) {
     case BatchKind::kPrefill: {
       // All items, or those of the one member that goes alone.
-      auto items = absl::MakeSpan(append_items_);
-      if (append_.members.size() == 1) {
-        const Member& member = append_.members.front();
+      auto items = absl::MakeSpan(prefill_items_);
+      if (prefill_.members.size() == 1) {
+        const Member& member = prefill_.members.front();
         items = items.subspan(member.first_item, member.items);
       }
-      COOPER_ASSIGN_OR_RETURN(append_step_, model_->BeginAppend(items));
+      COOPER_ASSIGN_OR_RETURN(prefill_step_, model_->BeginPrefill(items));
       break;
     }
     case BatchKind::kDenoise: {
@@ -170,7 +170,7 @@ absl::Status BatchRunner::BeginNextAlone(BatchKind kind,
   batch.alone.pop_front();
   batch.rows = batch.members.front().rows;
   if (kind == BatchKind::kPrefill) {
-    batch.members.front().job->execution()->RetryAppends();
+    batch.members.front().job->execution()->RetryPrefill();
   }
   return BeginStep(kind, done);
 }
@@ -199,7 +199,7 @@ absl::Status BatchRunner::RunSlice(BatchKind kind, absl::Duration budget,
   if (!*complete) return absl::OkStatus();
   switch (kind) {
     case BatchKind::kPrefill:
-      EndAppend();
+      EndPrefill();
       break;
     case BatchKind::kDenoise:
       EndFlow();
@@ -212,13 +212,13 @@ absl::Status BatchRunner::RunSlice(BatchKind kind, absl::Duration budget,
   return absl::OkStatus();
 }
 
-void BatchRunner::EndAppend() {
-  CountAppend(append_.took);
-  costs_->Observe(BatchKind::kPrefill, append_.rows, append_.took,
+void BatchRunner::EndPrefill() {
+  CountPrefill(prefill_.took);
+  costs_->Observe(BatchKind::kPrefill, prefill_.rows, prefill_.took,
                   clock_->Now());
-  for (const Member& member : append_.members) {
-    member.job->execution()->OnAppended(
-        absl::MakeConstSpan(append_items_)
+  for (const Member& member : prefill_.members) {
+    member.job->execution()->OnPrefilled(
+        absl::MakeConstSpan(prefill_items_)
             .subspan(member.first_item, member.items));
   }
 }
@@ -245,15 +245,15 @@ void BatchRunner::EndLatents() {
 }
 
 // The batch's time counts for the phases by the share of their rows.
-void BatchRunner::CountAppend(absl::Duration took) {
+void BatchRunner::CountPrefill(absl::Duration took) {
   int64_t text = 0;
   int64_t latent = 0;
   int64_t vision = 0;
   int items = 0;
-  for (const Member& member : append_.members) {
+  for (const Member& member : prefill_.members) {
     items += static_cast<int>(member.items);
-    for (const model::AppendItem& item :
-         absl::MakeConstSpan(append_items_)
+    for (const model::PrefillItem& item :
+         absl::MakeConstSpan(prefill_items_)
              .subspan(member.first_item, member.items)) {
       const model::Segment& segment = *item.segment;
       int64_t& kind =
@@ -277,7 +277,7 @@ void BatchRunner::CountAppend(absl::Duration took) {
 BatchRunner::Sliced& BatchRunner::Of(BatchKind kind) {
   switch (kind) {
     case BatchKind::kPrefill:
-      return append_;
+      return prefill_;
     case BatchKind::kDenoise:
       return flow_;
     default:
@@ -289,7 +289,7 @@ BatchRunner::Sliced& BatchRunner::Of(BatchKind kind) {
 model::Step* BatchRunner::StepOf(BatchKind kind) const {
   switch (kind) {
     case BatchKind::kPrefill:
-      return append_step_.get();
+      return prefill_step_.get();
     case BatchKind::kDenoise:
       return flow_step_.get();
     default:
@@ -300,7 +300,7 @@ model::Step* BatchRunner::StepOf(BatchKind kind) const {
 void BatchRunner::ResetStep(BatchKind kind) {
   switch (kind) {
     case BatchKind::kPrefill:
-      append_step_.reset();
+      prefill_step_.reset();
       break;
     case BatchKind::kDenoise:
       flow_step_.reset();
@@ -321,7 +321,7 @@ void BatchRunner::EndMembers(BatchKind kind) {
 
 void BatchRunner::Forget(BatchKind kind) {
   ResetStep(kind);
-  if (kind == BatchKind::kPrefill) append_items_.clear();
+  if (kind == BatchKind::kPrefill) prefill_items_.clear();
   Of(kind) = {};
 }
 
@@ -341,7 +341,7 @@ bool BatchRunner::Holds(const Job* job) const {
     return std::any_of(batch.members.begin(), batch.members.end(), is_it) ||
            std::any_of(batch.alone.begin(), batch.alone.end(), is_it);
   };
-  return in(append_) || in(flow_) || in(latents_);
+  return in(prefill_) || in(flow_) || in(latents_);
 }
 
 void BatchRunner::Drop(Job* job) {
@@ -375,9 +375,9 @@ void BatchRunner::DropFrom(BatchKind kind, const Member& member) {
   COOPER_CHECK(kind == BatchKind::kPrefill);
   std::set<const model::Context*> contexts;
   for (size_t i = 0; i < member.items; ++i) {
-    contexts.insert(append_items_[member.first_item + i].context);
+    contexts.insert(prefill_items_[member.first_item + i].context);
   }
-  for (const model::Context* context : contexts) append_step_->Drop(context);
+  for (const model::Context* context : contexts) prefill_step_->Drop(context);
 }
 
 void BatchRunner::Abandon() {

@@ -65,7 +65,7 @@ class BatchRunner {
     Job* job;
     // As the batch began: a flow's own count is the next step's at its end.
     int64_t rows;
-    size_t first_item = 0;  // of append_items_
+    size_t first_item = 0;  // of prefill_items_
     size_t items = 0;
   };
   struct Sliced {
@@ -77,7 +77,7 @@ class BatchRunner {
   };
   Sliced& Of(BatchKind kind);
   model::Step* StepOf(BatchKind kind) const;
-  absl::Status BeginAppend(absl::Span<Job* const> jobs, int64_t max_rows,
+  absl::Status BeginPrefill(absl::Span<Job* const> jobs, int64_t max_rows,
                            std::vector<Job*>* done);
   absl::Status BeginFlow(absl::Span<Job* const> jobs, std::vector<Job*>* done);
   absl::Status BeginLatents(Job* job, std::vector<Job*>* done);
@@ -92,21 +92,21 @@ class BatchRunner {
   void EndMembers(BatchKind kind);
   void Forget(BatchKind kind);
   void DropFrom(BatchKind kind, const Member& member);
-  void EndAppend();
+  void EndPrefill();
   void EndFlow();
   void EndLatents();
-  void CountAppend(absl::Duration took);
+  void CountPrefill(absl::Duration took);
 
   model::UnifiedModel* const model_;
   metrics::ServerMetrics* const metrics_;
   const base::Clock* const clock_;
   CostEstimator* const costs_;
 
-  Sliced append_, flow_, latents_;
-  std::vector<model::AppendItem> append_items_;
+  Sliced prefill_, flow_, latents_;
+  std::vector<model::PrefillItem> prefill_items_;
   model::DecodeLatentsItem latents_item_;
   // Last: they point to what is above.
-  std::unique_ptr<model::AppendStep> append_step_;
+  std::unique_ptr<model::PrefillStep> prefill_step_;
   std::unique_ptr<model::FlowStep> flow_step_;
   std::unique_ptr<model::Step> latents_step_;
 };

@@ -34,7 +34,7 @@ struct EngineOptions {
   absl::Duration slice = absl::Milliseconds(50);
   // Rows (tokens) of one append batch; a segment is never cut, so a larger one
   // goes alone.
-  int append_tokens = 8192;
+  int prefill_tokens = 8192;
   // Latent rows (tokens * branches) of one flow batch; at least one flow goes.
   int flow_tokens = 16384;
   // Threads that decode, resize and encode images. 1..64.

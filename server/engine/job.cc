@@ -16,7 +16,7 @@ namespace {
 
 BatchKind BatchOf(Execution::State state) {
   switch (state) {
-    case Execution::State::kAppend:
+    case Execution::State::kPrefill:
       return BatchKind::kPrefill;
     case Execution::State::kFlowStep:
       return BatchKind::kDenoise;
@@ -190,7 +190,7 @@ Phase Job::phase() const {
       break;
   }
   switch (execution_->last_phase()) {
-    case Execution::State::kAppend:
+    case Execution::State::kPrefill:
       return Phase::kPrefill;
     case Execution::State::kDecode:
       return Phase::kDecode;
@@ -238,7 +238,7 @@ ReadyItem Job::ready() const {
   item.waiting_since = waiting_since_;
   item.priority = request_.priority == Priority::kLow ? -1 : 0;
   if (item.kind == BatchKind::kPrefill) {
-    item.rows = execution_->append_rows();
+    item.rows = execution_->prefill_rows();
   } else if (item.kind == BatchKind::kDenoise) {
     item.rows = execution_->flow_rows();
   }

@@ -14,8 +14,8 @@ std::unique_ptr<model::Context> ContextOf(model::UnifiedModel& model,
   model::TextSegment text;
   for (int i = 0; i < tokens; ++i) text.ids.push_back(i % 200);
   const model::Segment segment = text;
-  model::AppendItem item{context.get(), &segment, absl::OkStatus()};
-  Require(model.Append(absl::MakeSpan(&item, 1)));
+  model::PrefillItem item{context.get(), &segment, absl::OkStatus()};
+  Require(model.Prefill(absl::MakeSpan(&item, 1)));
   Require(item.status);
   return context;
 }

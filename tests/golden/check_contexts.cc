@@ -58,12 +58,12 @@ double RecordedNoise::Uniform() {
   throw std::runtime_error("no uniform draws are recorded");
 }
 
-torch_model::AppendTrace::Item AppendOne(torch_model::TorchModel& model,
+torch_model::PrefillTrace::Item PrefillOne(torch_model::TorchModel& model,
                                          model::Context* context,
                                          const model::Segment& segment) {
-  torch_model::AppendTrace trace;
-  model::AppendItem item{context, &segment, absl::OkStatus()};
-  Require(model.AppendTraced(absl::MakeSpan(&item, 1), &trace));
+  torch_model::PrefillTrace trace;
+  model::PrefillItem item{context, &segment, absl::OkStatus()};
+  Require(model.PrefillTraced(absl::MakeSpan(&item, 1), &trace));
   Require(item.status);
   return trace.items.at(0);
 }
@@ -139,7 +139,7 @@ BaseContexts BuildBase(const GoldenData& goldens,
       own = model::VisionImageSegment{vit};
     }
     const int64_t before = context->cache_length();
-    const torch_model::AppendTrace::Item trace = AppendOne(model, context, own);
+    const torch_model::PrefillTrace::Item trace = PrefillOne(model, context, own);
     if (out == nullptr) continue;
     const std::string prefix = absl::StrCat("segment", i, "/");
     out->EqualValues(prefix + "kv_before", before,
@@ -232,7 +232,7 @@ void CheckText(const GoldenData& goldens, const Json& golden,
       ids.assign(prompt.ids.begin(), prompt.ids.end());
     }
     out->EqualValues("prompt_ids", ids, want);
-    const auto trace = AppendOne(model, context.get(), prompt);
+    const auto trace = PrefillOne(model, context.get(), prompt);
     out->Close("prompt_logits", model.transformer().Logits(trace.output),
                goldens.Tensor(golden, "prompt_logits"), &Tolerances::network);
   }

@@ -131,7 +131,7 @@ class Recorder final : public engine::ExecutionProbe {
 
   void OnContextOp(const engine::ContextOp& op, engine::ContextCounters before,
                    engine::ContextCounters after) override {
-    const auto* append = std::get_if<engine::AppendOp>(&op);
+    const auto* append = std::get_if<engine::PrefillOp>(&op);
     if (append == nullptr) return;
     Json event = {{"ctx", NameOf(append->slot)},
                   {"kv", Pair(before.cache_length, after.cache_length)},

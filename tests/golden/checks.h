@@ -53,7 +53,7 @@ class RecordedNoise final : public model::NoiseSource {
 };
 
 // Appends one segment and throws where that fails. Returns its trace.
-torch_model::AppendTrace::Item AppendOne(torch_model::TorchModel& model,
+torch_model::PrefillTrace::Item PrefillOne(torch_model::TorchModel& model,
                                          model::Context* context,
                                          const model::Segment& segment);
 // bos, the text's ids, eos.

@@ -25,9 +25,9 @@ class ForwardingModel : public model::UnifiedModel {
   std::unique_ptr<model::Context> NewContext() override {
     return model_->NewContext();
   }
-  absl::StatusOr<std::unique_ptr<model::AppendStep>> BeginAppend(
-      absl::Span<model::AppendItem> items) override {
-    return model_->BeginAppend(items);
+  absl::StatusOr<std::unique_ptr<model::PrefillStep>> BeginPrefill(
+      absl::Span<model::PrefillItem> items) override {
+    return model_->BeginPrefill(items);
   }
   absl::Status Decode(absl::Span<model::DecodeItem> items) override {
     return model_->Decode(items);

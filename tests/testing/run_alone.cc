@@ -16,12 +16,12 @@ constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
 absl::Status RunAlone(model::UnifiedModel* model, Execution* execution) {
   while (true) {
     switch (execution->state()) {
-      case Execution::State::kAppend: {
-        std::vector<model::AppendItem> items;
-        execution->TakeAppends(kNoLimit, &items);
-        absl::Status status = model->Append(absl::MakeSpan(items));
+      case Execution::State::kPrefill: {
+        std::vector<model::PrefillItem> items;
+        execution->TakePrefills(kNoLimit, &items);
+        absl::Status status = model->Prefill(absl::MakeSpan(items));
         if (!status.ok()) return status;
-        execution->OnAppended(items);
+        execution->OnPrefilled(items);
         break;
       }
       case Execution::State::kDecode: {

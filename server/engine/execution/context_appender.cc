@@ -15,7 +15,7 @@ ContextCounters CountersOf(const model::Context& context) {
 size_t Index(Slot slot) { return static_cast<size_t>(slot); }
 
 const PromptSegment& SegmentOf(const ContextOp& op) {
-  return std::get<AppendOp>(op).segment;
+  return std::get<PrefillOp>(op).segment;
 }
 
 bool IsModelText(const PromptSegment& segment) {
@@ -65,7 +65,7 @@ void ContextAppender::Begin(std::vector<ContextOp> ops, Contexts contexts,
     registers_[i] = std::move(contexts[i]);
   }
   for (const ContextStep& step : plan_.steps) {
-    if (step.kind != ContextStep::Kind::kAppendTail) continue;
+    if (step.kind != ContextStep::Kind::kPrefillTail) continue;
     auto& ids = std::get<model::TextSegment>(segments_[step.op]).ids;
     const size_t had = step.to == static_cast<int>(Slot::kScratch)
                            ? scratch->ids.size()
@@ -81,10 +81,10 @@ std::vector<std::optional<Slot>> ContextAppender::MakeSegments(
   segments_.resize(ops_.size());
   std::vector<std::optional<Slot>> starts_with(ops_.size());
   for (size_t i = 0; i < ops_.size(); ++i) {
-    const auto* append = std::get_if<AppendOp>(&ops_[i]);
+    const auto* append = std::get_if<PrefillOp>(&ops_[i]);
     if (append == nullptr) continue;
     for (size_t j = 0; j <= i; ++j) {
-      const auto* earlier = std::get_if<AppendOp>(&ops_[j]);
+      const auto* earlier = std::get_if<PrefillOp>(&ops_[j]);
       if (j == i) {
         segments_[i] = source_->Make(append->segment);
       } else if (earlier != nullptr && earlier->segment == append->segment &&
@@ -129,7 +129,7 @@ ContextAppender::Piece ContextAppender::PieceAt(
   piece.parent = *before;
   piece.key = key_after(*before, op);
   if (piece.key.has_value() && step + 1 < steps.size() &&
-      steps[step + 1].kind == ContextStep::Kind::kAppend &&
+      steps[step + 1].kind == ContextStep::Kind::kPrefill &&
       steps[step + 1].to == steps[step].to &&
       ShowSameImage(SegmentOf(ops_[op]), SegmentOf(ops_[steps[step + 1].op]))) {
     const int vision = steps[step + 1].op;
@@ -144,7 +144,7 @@ ContextAppender::Piece ContextAppender::PieceAt(
 int64_t ContextAppender::input_rows() const {
   int64_t rows = 0;
   for (size_t i = 0; i < ops_.size(); ++i) {
-    const auto* append = std::get_if<AppendOp>(&ops_[i]);
+    const auto* append = std::get_if<PrefillOp>(&ops_[i]);
     if (append != nullptr && append->slot == Slot::kCond &&
         !IsModelText(append->segment)) {
       rows += model::SegmentRows(*info_, segments_[i]);
@@ -156,7 +156,7 @@ int64_t ContextAppender::input_rows() const {
 int64_t ContextAppender::cached_rows() const {
   int64_t rows = 0;
   for (size_t i = 0; i < ops_.size(); ++i) {
-    const auto* append = std::get_if<AppendOp>(&ops_[i]);
+    const auto* append = std::get_if<PrefillOp>(&ops_[i]);
     if (append != nullptr && append->slot == Slot::kCond &&
         cached_[plan_.encoded_by[i]]) {
       rows += model::SegmentRows(*info_, segments_[i]);
@@ -189,7 +189,7 @@ int64_t ContextAppender::rows() const {
 }
 
 int64_t ContextAppender::Take(int64_t max_rows,
-                              std::vector<model::AppendItem>* items) {
+                              std::vector<model::PrefillItem>* items) {
   COOPER_CHECK(in_call_.empty());
   if (probe_ != nullptr) max_rows = 0;  // one at a time
   std::vector<bool> pending(registers_.size());
@@ -220,8 +220,8 @@ int64_t ContextAppender::Take(int64_t max_rows,
   return rows;
 }
 
-absl::Status ContextAppender::OnAppended(
-    absl::Span<const model::AppendItem> items) {
+absl::Status ContextAppender::OnPrefilled(
+    absl::Span<const model::PrefillItem> items) {
   COOPER_CHECK(items.size() == in_call_.size());
   for (size_t i = 0; i < items.size(); ++i) {
     if (!items[i].status.ok()) return items[i].status;
@@ -302,7 +302,7 @@ void ContextAppender::ReportOps() {
       probe_->OnContextOp(op, before, now[Index(fork->to)]);
       continue;
     }
-    ContextCounters& counters = now[Index(std::get<AppendOp>(op).slot)];
+    ContextCounters& counters = now[Index(std::get<PrefillOp>(op).slot)];
     const ContextCounters before = counters;
     counters = after_[plan_.encoded_by[i]];
     probe_->OnContextOp(op, before, counters);

@@ -47,7 +47,7 @@ class Planner {
       if (const auto* fork = std::get_if<ForkOp>(&ops_[i])) {
         slot_state_[Index(fork->to)] = slot_state_[Index(fork->from)];
       } else {
-        Append(static_cast<int>(i), std::get<AppendOp>(ops_[i]));
+        Append(static_cast<int>(i), std::get<PrefillOp>(ops_[i]));
       }
     }
     Bind();
@@ -56,7 +56,7 @@ class Planner {
   }
 
  private:
-  void Append(int op, const AppendOp& append) {
+  void Append(int op, const PrefillOp& append) {
     int& state = slot_state_[Index(append.slot)];
     COOPER_CHECK(state != kNothing);
     before_[op] = state;
@@ -73,27 +73,27 @@ class Planner {
       registers_[Index(*start)] = states_;
       text_parent_[Index(*start)] = kNothing;
       plan_.steps.push_back(
-          {ContextStep::Kind::kAppendTail, 0, static_cast<int>(*start), op});
+          {ContextStep::Kind::kPrefillTail, 0, static_cast<int>(*start), op});
     } else {
       const int target = TakeRegister(append.slot, state);
       registers_[target] = states_;
-      plan_.steps.push_back({ContextStep::Kind::kAppend, 0, target, op});
+      plan_.steps.push_back({ContextStep::Kind::kPrefill, 0, target, op});
     }
     state = states_++;
   }
 
   // An earlier op that did the same to the same, if some register holds its
   // result, or will hold that of the ops that follow at once.
-  int SharedWith(int op, const AppendOp& append) const {
+  int SharedWith(int op, const PrefillOp& append) const {
     const int same = SameAs(op, slot_state_[Index(append.slot)], append);
     return same >= 0 && CanFollow(op, append.slot, after_[same])
                ? plan_.encoded_by[same]
                : -1;
   }
 
-  int SameAs(int op, int state, const AppendOp& append) const {
+  int SameAs(int op, int state, const PrefillOp& append) const {
     for (int i = 0; i < op; ++i) {
-      const auto* earlier = std::get_if<AppendOp>(&ops_[i]);
+      const auto* earlier = std::get_if<PrefillOp>(&ops_[i]);
       if (earlier != nullptr && before_[i] == state &&
           earlier->segment == append.segment) {
         return i;
@@ -105,7 +105,7 @@ class Planner {
   bool CanFollow(int op, Slot slot, int state) const {
     if (Registers(state) > 0) return true;
     if (op + 1 >= static_cast<int>(ops_.size())) return false;
-    const auto* next = std::get_if<AppendOp>(&ops_[op + 1]);
+    const auto* next = std::get_if<PrefillOp>(&ops_[op + 1]);
     if (next == nullptr || next->slot != slot) return false;
     const int same = SameAs(op, state, *next);
     return same >= 0 && CanFollow(op + 1, slot, after_[same]);

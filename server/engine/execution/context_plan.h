@@ -19,11 +19,11 @@ namespace cooper::engine {
 struct ContextStep {
   enum class Kind {
     kFork,        // register `to` becomes a fork of register `from`
-    kAppend,      // op's segment onto register `to`
-    kAppendTail,  // register `to` holds a decoded text, the start of op's
+    kPrefill,      // op's segment onto register `to`
+    kPrefillTail,  // register `to` holds a decoded text, the start of op's
                   // segment: append the rest of it
   };
-  Kind kind = Kind::kAppend;
+  Kind kind = Kind::kPrefill;
   int from = 0;
   int to = 0;
   int op = -1;  // index of the op whose segment it is; -1: a fork

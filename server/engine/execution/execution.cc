@@ -105,34 +105,34 @@ model::Context* Execution::Ensure(Slot slot) {
 
 bool Execution::Begin(ContextWork work) {
   for (const ContextOp& op : work.ops) {
-    const auto* append = std::get_if<AppendOp>(&op);
+    const auto* append = std::get_if<PrefillOp>(&op);
     Ensure(append != nullptr ? append->slot : std::get<ForkOp>(op).from);
   }
   appender_.Begin(std::move(work.ops), std::move(contexts_),
                   decoder_.TakeScratch());
   totals_.input_tokens += appender_.input_rows();
-  state_ = State::kAppend;
-  return !EndedAppending();
+  state_ = State::kPrefill;
+  return !EndedPrefill();
 }
 
-int64_t Execution::TakeAppends(int64_t max_rows,
-                               std::vector<model::AppendItem>* items) {
-  COOPER_CHECK(state_ == State::kAppend);
+int64_t Execution::TakePrefills(int64_t max_rows,
+                               std::vector<model::PrefillItem>* items) {
+  COOPER_CHECK(state_ == State::kPrefill);
   return appender_.Take(max_rows, items);
 }
 
-void Execution::OnAppended(absl::Span<const model::AppendItem> items) {
-  const absl::Status status = appender_.OnAppended(items);
+void Execution::OnPrefilled(absl::Span<const model::PrefillItem> items) {
+  const absl::Status status = appender_.OnPrefilled(items);
   if (!status.ok()) return Fail(ItemError(status));
-  if (EndedAppending()) Advance();
+  if (EndedPrefill()) Advance();
 }
 
-void Execution::RetryAppends() {
-  COOPER_CHECK(state_ == State::kAppend && appender_.in_call());
+void Execution::RetryPrefill() {
+  COOPER_CHECK(state_ == State::kPrefill && appender_.in_call());
   segments_.RewindNoise();
 }
 
-bool Execution::EndedAppending() {
+bool Execution::EndedPrefill() {
   if (!appender_.Advance()) return false;
   totals_.cached_tokens += appender_.cached_rows();
   contexts_ = appender_.TakeContexts();

@@ -32,7 +32,7 @@ namespace cooper::engine {
 class Execution {
  public:
   enum class State {
-    kAppend,     // TakeAppends -> an AppendStep -> OnAppended
+    kPrefill,     // TakePrefills -> an PrefillStep -> OnPrefilled
     kDecode,     // TakeDecode -> Decode -> OnDecoded
     kFlowStart,  // StartFlow
     kFlowStep,   // flow() in a FlowStep -> OnFlowStep
@@ -55,17 +55,17 @@ class Execution {
     return state_ == State::kFailed ? failed_in_ : state_;
   }
 
-  // kAppend. Rows (tokens) of the segments that can go in one call.
-  int64_t append_rows() const { return appender_.rows(); }
+  // kPrefill. Rows (tokens) of the segments that can go in one call.
+  int64_t prefill_rows() const { return appender_.rows(); }
   // Adds items to `items`: as many as fit in `max_rows`, at least one, or none
   // where all is in the prefix cache by now, or another request encodes the
   // same in this batch (in the next it is in the cache). The items stay valid
-  // until OnAppended gets them back, in the same order. Returns their rows.
-  int64_t TakeAppends(int64_t max_rows, std::vector<model::AppendItem>* items);
-  void OnAppended(absl::Span<const model::AppendItem> items);
+  // until OnPrefilled gets them back, in the same order. Returns their rows.
+  int64_t TakePrefills(int64_t max_rows, std::vector<model::PrefillItem>* items);
+  void OnPrefilled(absl::Span<const model::PrefillItem> items);
   // The items go into a second call, since the first failed without a result:
   // they draw the same noise again.
-  void RetryAppends();
+  void RetryPrefill();
 
   // kDecode.
   model::DecodeItem TakeDecode();
@@ -114,7 +114,7 @@ class Execution {
   void Advance();
   void TakeWishes();
   void KeepContexts();
-  bool EndedAppending();
+  bool EndedPrefill();
   bool EndsText();
   void EndText(const DecodedText& text);
   model::Context* Ensure(Slot slot);
@@ -127,8 +127,8 @@ class Execution {
   ExecutionObserver* const observer_;
   ExecutionProbe* const probe_;
 
-  State state_ = State::kAppend;
-  State failed_in_ = State::kAppend;
+  State state_ = State::kPrefill;
+  State failed_in_ = State::kPrefill;
   ContextAppender::Contexts contexts_;
   PromptSegments segments_;
   ContextAppender appender_;

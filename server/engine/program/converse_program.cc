@@ -100,10 +100,10 @@ Work ConverseProgram::NextOfInner() {
   return Next();
 }
 
-void ConverseProgram::Append(const TextPart& text,
+void ConverseProgram::AddText(const TextPart& text,
                              std::vector<ContextOp>* ops) const {
-  ops->emplace_back(AppendOp{Slot::kCond, text});
-  if (guidance_) ops->emplace_back(AppendOp{Slot::kNoImage, text});
+  ops->emplace_back(PrefillOp{Slot::kCond, text});
+  if (guidance_) ops->emplace_back(PrefillOp{Slot::kNoImage, text});
 }
 
 Work ConverseProgram::Ask() {

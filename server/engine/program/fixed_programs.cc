@@ -85,8 +85,8 @@ const std::string& PerceiveProgram::prompt() const {
 
 void PerceiveProgram::Ask(std::vector<ContextOp>* ops) const {
   ops->emplace_back(ForkOp{Slot::kCond, Slot::kNoText});
-  ops->emplace_back(AppendOp{Slot::kNoImage, TextPart{prompt()}});
-  ops->emplace_back(AppendOp{Slot::kCond, TextPart{prompt()}});
+  ops->emplace_back(PrefillOp{Slot::kNoImage, TextPart{prompt()}});
+  ops->emplace_back(PrefillOp{Slot::kCond, TextPart{prompt()}});
 }
 
 Work PerceiveProgram::Next() {
@@ -101,7 +101,7 @@ Work PerceiveProgram::Next() {
       ContextWork work{InputOps(all, /*guidance=*/true, /*latents=*/true)};
       if (!options_.draw_maps) {
         work.ops.emplace_back(
-            AppendOp{Slot::kCond, TextPart{std::string(kOpenAnswer)}});
+            PrefillOp{Slot::kCond, TextPart{std::string(kOpenAnswer)}});
         state_ = State::kDecode;
         return work;
       }
@@ -117,13 +117,13 @@ Work PerceiveProgram::Next() {
     case State::kLook: {
       const VisionPart map{VisionPart::Source::kMap, map_};
       ContextWork work{
-          {AppendOp{Slot::kCond, map}, AppendOp{Slot::kNoImage, map}}};
+          {PrefillOp{Slot::kCond, map}, PrefillOp{Slot::kNoImage, map}}};
       if (++map_ < kMaps) {
         Ask(&work.ops);
         state_ = State::kDraw;
       } else {
         work.ops.emplace_back(
-            AppendOp{Slot::kCond, TextPart{std::string(kOpenAnswer)}});
+            PrefillOp{Slot::kCond, TextPart{std::string(kOpenAnswer)}});
         state_ = State::kDecode;
       }
       return work;
@@ -193,7 +193,7 @@ Work GenerateProgram::Next() {
     case State::kPlanned:
       state_ = State::kDraw;
       return ContextWork{
-          {AppendOp{Slot::kCond, TextPart{text_, TextOrigin::kModel}}}};
+          {PrefillOp{Slot::kCond, TextPart{text_, TextOrigin::kModel}}}};
     case State::kDraw:
       state_ = State::kFinish;
       return FlowWork{model::MapKind::kImage, options_.map_size, /*map_id=*/0,

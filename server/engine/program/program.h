@@ -51,10 +51,10 @@ struct VisionPart {
 using PromptSegment = std::variant<TextPart, LatentPart, VisionPart>;
 
 // `slot` gets one more segment.
-struct AppendOp {
+struct PrefillOp {
   Slot slot = Slot::kCond;
   PromptSegment segment;
-  friend bool operator==(const AppendOp&, const AppendOp&) = default;
+  friend bool operator==(const PrefillOp&, const PrefillOp&) = default;
 };
 // `to` becomes equal to what `from` is now.
 struct ForkOp {
@@ -62,7 +62,7 @@ struct ForkOp {
   Slot to = Slot::kNoText;
   friend bool operator==(const ForkOp&, const ForkOp&) = default;
 };
-using ContextOp = std::variant<AppendOp, ForkOp>;
+using ContextOp = std::variant<PrefillOp, ForkOp>;
 
 // Ops in the order in which the reference does them.
 struct ContextWork {

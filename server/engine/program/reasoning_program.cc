@@ -74,10 +74,10 @@ Work ReasoningProgram::Request() const {
   const TextPart text{text_, TextOrigin::kModel};
   return ContextWork{{
       ForkOp{Slot::kCond, Slot::kNoText},
-      AppendOp{Slot::kNoText, TextPart{WithoutMatch(text_, request_.match),
+      PrefillOp{Slot::kNoText, TextPart{WithoutMatch(text_, request_.match),
                                        TextOrigin::kModel}},
-      AppendOp{Slot::kCond, text},
-      AppendOp{Slot::kNoImage, text},
+      PrefillOp{Slot::kCond, text},
+      PrefillOp{Slot::kNoImage, text},
   }};
 }
 
@@ -85,9 +85,9 @@ Work ReasoningProgram::Look() const {
   ContextWork work;
   for (const Slot slot : {Slot::kCond, Slot::kNoImage}) {
     work.ops.emplace_back(
-        AppendOp{slot, VisionPart{VisionPart::Source::kMap, maps_}});
+        PrefillOp{slot, VisionPart{VisionPart::Source::kMap, maps_}});
     work.ops.emplace_back(
-        AppendOp{slot, TextPart{options_.prompts.reflection_prompt}});
+        PrefillOp{slot, TextPart{options_.prompts.reflection_prompt}});
   }
   return work;
 }

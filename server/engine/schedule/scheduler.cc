@@ -91,7 +91,7 @@ std::optional<Batch> Scheduler::Plan(std::vector<ReadyItem> ready,
   TakeTurns(&ready);
   int64_t budget = budgets_.flow_rows;
   if (batch.kind == BatchKind::kPrefill) {
-    budget = budgets_.append_rows;
+    budget = budgets_.prefill_rows;
     batch.max_rows = budget;
   }
   int64_t rows = 0;

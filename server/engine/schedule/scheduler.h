@@ -13,14 +13,14 @@ namespace cooper::engine {
 struct ReadyItem {
   int request = 0;  // the caller's number
   BatchKind kind = BatchKind::kDecode;
-  int64_t rows = 0;          // kAppend, kFlow
+  int64_t rows = 0;          // kPrefill, kFlow
   absl::Time waiting_since;  // since this piece of work is ready
   int priority = 0;          // higher goes first
   int client = 0;            // the caller's number of it
 };
 
 struct Budgets {
-  int64_t append_rows = 8192;
+  int64_t prefill_rows = 8192;
   int64_t flow_rows = 16384;
   // What one step of priority is worth in waiting time: low priority is late,
   // never starved.
@@ -32,7 +32,7 @@ struct Batch {
   // Go on with what is under way of the kind; `requests` is empty.
   bool go_on = false;
   std::vector<int> requests;  // in the order of the batch
-  int64_t max_rows = 0;       // kAppend: of each request
+  int64_t max_rows = 0;       // kPrefill: of each request
 };
 
 // Which work goes next. A pure function of its input and of what it planned

@@ -39,13 +39,13 @@ void Prefill(Bench& bench, model::Context* context, int vae_side, int vit_side,
     for (int i = 0; i < text; ++i) segment.ids.push_back(i % 200);
     segments.emplace_back(segment);
   }
-  std::vector<model::AppendItem> items;
+  std::vector<model::PrefillItem> items;
   items.reserve(segments.size());
   for (const model::Segment& segment : segments) {
     items.push_back({context, &segment, absl::OkStatus()});
   }
-  Require(bench.model().Append(absl::MakeSpan(items)));
-  for (const model::AppendItem& item : items) Require(item.status);
+  Require(bench.model().Prefill(absl::MakeSpan(items)));
+  for (const model::PrefillItem& item : items) Require(item.status);
 }
 
 double PrefillFloor(const Bench& bench, int vae_side, int vit_side, int text) {

@@ -27,8 +27,8 @@ model::TextSegment Text(const std::string& text) {
 
 absl::Status Append(FakeModel& model, model::Context* context,
                     const model::Segment& segment) {
-  model::AppendItem item{context, &segment, {}};
-  const absl::Status status = model.Append(absl::MakeSpan(&item, 1));
+  model::PrefillItem item{context, &segment, {}};
+  const absl::Status status = model.Prefill(absl::MakeSpan(&item, 1));
   return status.ok() ? item.status : status;
 }
 
@@ -220,7 +220,7 @@ TEST(FakeModelTest, AStepRunsInSlicesAndADroppedFlowStaysBehind) {
 TEST(FakeModelTest, FaultsHitTheCallOrTheItemTheyName) {
   FakeScript script = TwoTurns();
   script.faults = {
-      {FakeFault::Call::kAppend, FakeFault::Effect::kItem, 1, "bad",
+      {FakeFault::Call::kPrefill, FakeFault::Effect::kItem, 1, "bad",
        StatusCode::kInternal},
       {FakeFault::Call::kDecode, FakeFault::Effect::kStatus, 2, "",
        StatusCode::kInternal},
@@ -252,7 +252,7 @@ TEST(FakeModelTest, RecordsItsCallsWhereTold) {
   const auto a = model.NewContext();
   const auto b = model.NewContext();
   const model::Segment segment = Text("hello");
-  model::AppendItem items[] = {{a.get(), &segment, {}},
+  model::PrefillItem items[] = {{a.get(), &segment, {}},
                                {b.get(), &segment, {}}};
   ASSERT_OK(model.Append(items));
   model::DecodeItem item;
@@ -260,9 +260,9 @@ TEST(FakeModelTest, RecordsItsCallsWhereTold) {
   item.token = model.text_codec().special().bos;
   ASSERT_OK(model.Decode(absl::MakeSpan(&item, 1)));
   EXPECT_THAT(model.records(),
-              ElementsAre(FakeModel::Record{FakeFault::Call::kAppend, 2, 14},
+              ElementsAre(FakeModel::Record{FakeFault::Call::kPrefill, 2, 14},
                           FakeModel::Record{FakeFault::Call::kDecode, 1, 1}));
-  EXPECT_EQ(model.appended_tokens(), 14);
+  EXPECT_EQ(model.prefilled_tokens(), 14);
   EXPECT_EQ(model.kv_usage().used_bytes, 15 * 1024);
 }
 

@@ -18,7 +18,7 @@ TEST(FakeScriptTest, EveryKeyIsRead) {
     "vit_rule": {"max_size": 28, "min_size": 14, "stride": 7},
     "can_reason": false, "can_generate_maps": false,
     "can_converse": false, "can_generate_images": false, "flow_layers": 3,
-    "delays_us": {"append": 1, "append_token": 2, "decode": 3,
+    "delays_us": {"append": 1, "prefill_token": 2, "decode": 3,
                   "decode_item": 4, "flow_layer": 5, "latents": 6},
     "scripts": [{"match": "m", "texts": ["a", "b"]}],
     "default": ["d"],
@@ -40,7 +40,7 @@ TEST(FakeScriptTest, EveryKeyIsRead) {
   EXPECT_FALSE(script.can_generate_images);
   EXPECT_EQ(script.flow_layers, 3);
   EXPECT_EQ(script.delays.append, absl::Microseconds(1));
-  EXPECT_EQ(script.delays.append_token, absl::Microseconds(2));
+  EXPECT_EQ(script.delays.prefill_token, absl::Microseconds(2));
   EXPECT_EQ(script.delays.decode, absl::Microseconds(3));
   EXPECT_EQ(script.delays.decode_item, absl::Microseconds(4));
   EXPECT_EQ(script.delays.flow_layer, absl::Microseconds(5));

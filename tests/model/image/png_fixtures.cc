@@ -54,7 +54,7 @@ void AppendRow(const PngSpec& spec, const Pass& pass, int y,
 }
 
 template <size_t kCount>
-void AppendPasses(const PngSpec& spec, const Pass (&passes)[kCount],
+void PrefillPasses(const PngSpec& spec, const Pass (&passes)[kCount],
                   std::string& pixels) {
   for (const Pass& pass : passes) {
     if (pass.left >= spec.size.width) continue;
@@ -149,9 +149,9 @@ std::string PngHeader(uint32_t width, uint32_t height, int bit_depth,
 std::string BuildPng(const PngSpec& spec) {
   std::string pixels;
   if (spec.interlaced) {
-    AppendPasses(spec, kAdam7, pixels);
+    PrefillPasses(spec, kAdam7, pixels);
   } else {
-    AppendPasses(spec, kWhole, pixels);
+    PrefillPasses(spec, kWhole, pixels);
   }
   std::string file =
       PngHeader(static_cast<uint32_t>(spec.size.width),

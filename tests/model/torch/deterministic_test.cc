@@ -31,7 +31,7 @@ class DeterministicTest : public ::testing::TestWithParam<const char*> {
 
   std::unique_ptr<model::Context> ContextOf(int tokens, int seed) {
     std::unique_ptr<model::Context> context = model_->NewContext();
-    AppendAll(*model_, context.get(), {SomeText(tokens, seed)});
+    PrefillAll(*model_, context.get(), {SomeText(tokens, seed)});
     return context;
   }
 
@@ -98,11 +98,11 @@ TEST_P(DeterministicTest, APrefillHasTheSameBitsBesideAnother) {
   const std::vector<model::Segment> segments = {
       SomeText(90, 2), model::LatentImageSegment{Picture({64, 80}, 1), &noise},
       SomeText(40, 1)};
-  std::vector<model::AppendItem> items = {
+  std::vector<model::PrefillItem> items = {
       {other.get(), &segments[0], absl::OkStatus()},
       {other.get(), &segments[1], absl::OkStatus()},
       {beside.get(), &segments[2], absl::OkStatus()}};
-  ASSERT_OK(model_->Append(absl::MakeSpan(items)));
+  ASSERT_OK(model_->Prefill(absl::MakeSpan(items)));
   EXPECT_TRUE(Logits({alone.get()}).equal(Logits({beside.get()})));
 }
 

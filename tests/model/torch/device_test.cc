@@ -170,8 +170,8 @@ TEST_F(GpuModelTest, WritesWhatTheCpuWrites) {
   EXPECT_EQ(model->info().device, "cuda:0");
   const auto on_gpu = model->NewContext();
   const auto on_cpu = NanoModel().NewContext();
-  AppendAll(*model, on_gpu.get(), {SomeText(20, 3)});
-  AppendAll(NanoModel(), on_cpu.get(), {SomeText(20, 3)});
+  PrefillAll(*model, on_gpu.get(), {SomeText(20, 3)});
+  PrefillAll(NanoModel(), on_cpu.get(), {SomeText(20, 3)});
   EXPECT_EQ(DecodeTokens(*model, *on_gpu, 8),
             DecodeTokens(NanoModel(), *on_cpu, 8));
   EXPECT_GT(layer_.synchronized, 0);
@@ -191,7 +191,7 @@ TEST_F(GpuModelTest, TooLittleMemoryIsRefusedWithTheBytesNeededAndFree) {
 
 TEST_F(GpuModelTest, ThePoolIsWhatTheLargestBatchesLeave) {
   options_.kv_cache_mib = 0;
-  options_.append_rows = 256;
+  options_.prefill_rows = 256;
   options_.flow_rows = 256;
   const int64_t workspace = int64_t{80} << 20;
   layer_.memory = {int64_t{1200} << 20, int64_t{4} << 30};
@@ -211,11 +211,11 @@ TEST_F(GpuModelTest, ThePoolIsWhatTheLargestBatchesLeave) {
   EXPECT_EQ(model->kv_usage().capacity_bytes, left / page * page);
   EXPECT_EQ(model->kv_usage().used_bytes, 0);
   const auto context = model->NewContext();
-  AppendAll(*model, context.get(), {SomeText(20, 3)});
+  PrefillAll(*model, context.get(), {SomeText(20, 3)});
 }
 
 TEST_F(GpuModelTest, AnAskedPoolIsKeptWhereTheBatchesFitBesideIt) {
-  options_.append_rows = 256;
+  options_.prefill_rows = 256;
   options_.flow_rows = 256;
   const auto model = Load();
   ASSERT_NE(model, nullptr);
@@ -230,7 +230,7 @@ TEST_F(GpuModelTest, AnAskedPoolIsKeptWhereTheBatchesFitBesideIt) {
 }
 
 TEST_F(GpuModelTest, AFaultDuringTheWarmUpIsTheDevices) {
-  options_.append_rows = 256;
+  options_.prefill_rows = 256;
   options_.flow_rows = 256;
   const auto model = Load();
   ASSERT_NE(model, nullptr);
@@ -264,8 +264,8 @@ TEST_F(GpuModelTest, AGpuThatVanishesIsNoticedInTheNextSlice) {
   ASSERT_NE(model, nullptr);
   const auto context = model->NewContext();
   const model::Segment text = SomeText(20, 3);
-  model::AppendItem item{context.get(), &text, {}};
-  const auto step = model->BeginAppend(absl::MakeSpan(&item, 1));
+  model::PrefillItem item{context.get(), &text, {}};
+  const auto step = model->BeginPrefill(absl::MakeSpan(&item, 1));
   ASSERT_OK(step);
   layer_.on_synchronize = [] {
     return absl::InternalError("the GPU has fallen off the bus");
@@ -280,8 +280,8 @@ TEST_F(GpuModelTest, ASliceEndsBeforeALayerThatWouldExceedIt) {
   ASSERT_NE(model, nullptr);
   const auto context = model->NewContext();
   const model::Segment text = SomeText(20, 3);
-  model::AppendItem item{context.get(), &text, {}};
-  const auto step = model->BeginAppend(absl::MakeSpan(&item, 1));
+  model::PrefillItem item{context.get(), &text, {}};
+  const auto step = model->BeginPrefill(absl::MakeSpan(&item, 1));
   ASSERT_OK(step);
   layer_.on_synchronize = [] {
     std::this_thread::sleep_for(std::chrono::milliseconds(40));
@@ -304,8 +304,8 @@ TEST_F(GpuModelTest, NoCallUsesAGpuThatVanished) {
   const auto is_gone =
       StatusIs(absl::StatusCode::kInternal, HasSubstr("fallen off"));
   const model::Segment text = SomeText(20, 3);
-  model::AppendItem append{context.get(), &text, {}};
-  EXPECT_THAT(model->BeginAppend(absl::MakeSpan(&append, 1)).status(), is_gone);
+  model::PrefillItem append{context.get(), &text, {}};
+  EXPECT_THAT(model->BeginPrefill(absl::MakeSpan(&append, 1)).status(), is_gone);
   model::DecodeItem decode = FirstToken(*model, context.get());
   EXPECT_THAT(model->Decode(absl::MakeSpan(&decode, 1)), is_gone);
 }

@@ -94,9 +94,9 @@ int64_t MetaNetwork::TokensOf(const model::Segment& segment) const {
                  std::get<model::VisionImageSegment>(segment).image->size);
 }
 
-absl::Status MetaNetwork::Append(std::vector<Item> items, AppendTrace* trace,
+absl::Status MetaNetwork::Prefill(std::vector<Item> items, PrefillTrace* trace,
                                  const at::Tensor& delimiters) {
-  std::vector<model::AppendItem> appended;
+  std::vector<model::PrefillItem> appended;
   std::map<PagedContext*, int64_t> tokens;
   for (Item& item : items) {
     if (auto* latent = std::get_if<model::LatentImageSegment>(&item.segment)) {
@@ -109,8 +109,8 @@ absl::Status MetaNetwork::Append(std::vector<Item> items, AppendTrace* trace,
     const absl::Status reserved = context->Reserve(count);
     if (!reserved.ok()) return reserved;
   }
-  TorchAppendStep step(
-      AppendNetwork{transformer_.get(), vision_.get(), autoencoder_.get(),
+  TorchPrefillStep step(
+      PrefillNetwork{transformer_.get(), vision_.get(), autoencoder_.get(),
                     latents_.get(), &device_, &delimiters, &vision_pacer_,
                     &encoder_pacer_},
       absl::MakeSpan(appended), trace);
@@ -118,7 +118,7 @@ absl::Status MetaNetwork::Append(std::vector<Item> items, AppendTrace* trace,
 }
 
 at::Tensor MetaNetwork::Decode(const std::vector<PagedContext*>& contexts) {
-  AppendBatch batch;
+  PrefillBatch batch;
   for (PagedContext* context : contexts) {
     EXPECT_OK(context->Reserve(1));
     EmbeddedSegment segment;

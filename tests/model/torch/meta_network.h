@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "model/torch/append_step.h"
+#include "model/torch/prefill_step.h"
 #include "model/torch/flow.h"
 #include "model/torch/kv_cache.h"
 #include "model/torch/transformer.h"
@@ -44,9 +44,9 @@ class MetaNetwork {
   };
   // Appends all in one step, in slices. `delimiters`: as delimiters(), but may
   // be on another device.
-  absl::Status Append(std::vector<Item> items, AppendTrace* trace,
+  absl::Status Append(std::vector<Item> items, PrefillTrace* trace,
                       const at::Tensor& delimiters);
-  absl::Status Append(std::vector<Item> items, AppendTrace* trace = nullptr) {
+  absl::Status Append(std::vector<Item> items, PrefillTrace* trace = nullptr) {
     return Append(std::move(items), trace, delimiters_);
   }
   // The next token of each context: logits [n, vocab].

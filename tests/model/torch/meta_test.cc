@@ -44,7 +44,7 @@ TEST_P(MetaTest, TextsAndImagesOfTwoContextsAreAppendedTogether) {
   PagedContext b(network_.pool());
   const auto latent = network_.LatentImage();
   const auto vision = network_.VisionImage();
-  AppendTrace trace;
+  PrefillTrace trace;
   ASSERT_OK(network_.Append({{&a, TextOf(100)},
                              {&b, model::LatentImageSegment{latent}},
                              {&a, model::VisionImageSegment{vision}},

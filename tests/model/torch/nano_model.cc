@@ -43,15 +43,15 @@ model::TextSegment SomeText(int count, int seed) {
   return text;
 }
 
-void AppendAll(TorchModel& model, model::Context* context,
+void PrefillAll(TorchModel& model, model::Context* context,
                const std::vector<model::Segment>& segments) {
-  std::vector<model::AppendItem> items;
+  std::vector<model::PrefillItem> items;
   items.reserve(segments.size());
   for (const model::Segment& segment : segments) {
     items.push_back({context, &segment, absl::OkStatus()});
   }
-  ASSERT_OK(model.Append(absl::MakeSpan(items)));
-  for (const model::AppendItem& item : items) ASSERT_OK(item.status);
+  ASSERT_OK(model.Prefill(absl::MakeSpan(items)));
+  for (const model::PrefillItem& item : items) ASSERT_OK(item.status);
 }
 
 std::vector<model::TokenId> DecodeTokens(TorchModel& model,

@@ -21,7 +21,7 @@ std::shared_ptr<const image::RgbImage> Picture(image::Size size, int seed);
 model::TextSegment SomeText(int count, int seed);
 
 // Appends the segments to one context in one call; expects success.
-void AppendAll(TorchModel& model, model::Context* context,
+void PrefillAll(TorchModel& model, model::Context* context,
                const std::vector<model::Segment>& segments);
 
 // Greedy tokens after bos.

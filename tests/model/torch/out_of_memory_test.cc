@@ -68,7 +68,7 @@ class OutOfMemoryTest : public ::testing::Test {
 
   std::unique_ptr<model::Context> ContextOf(int tokens) {
     std::unique_ptr<model::Context> context = model_.NewContext();
-    AppendAll(model_, context.get(), {SomeText(tokens, 3)});
+    PrefillAll(model_, context.get(), {SomeText(tokens, 3)});
     return context;
   }
 
@@ -110,12 +110,12 @@ TEST_F(OutOfMemoryTest, APrefillLeavesItsContextAsItWas) {
   const int failures = FailEachAllocation([&]() -> absl::Status {
     model::SeededNoise noise(1);
     const std::vector<model::Segment> all = segments(&noise);
-    std::vector<model::AppendItem> items;
+    std::vector<model::PrefillItem> items;
     items.reserve(all.size());
     for (const model::Segment& segment : all) {
       items.push_back({context.get(), &segment, absl::OkStatus()});
     }
-    const absl::Status status = model_.Append(absl::MakeSpan(items));
+    const absl::Status status = model_.Prefill(absl::MakeSpan(items));
     if (!status.ok()) {
       EXPECT_EQ(context->cache_length(), undisturbed->cache_length());
       EXPECT_EQ(context->lineage(), undisturbed->lineage());
@@ -124,7 +124,7 @@ TEST_F(OutOfMemoryTest, APrefillLeavesItsContextAsItWas) {
   });
   EXPECT_GT(failures, 200);
   model::SeededNoise noise(1);
-  AppendAll(model_, undisturbed.get(), segments(&noise));
+  PrefillAll(model_, undisturbed.get(), segments(&noise));
   EXPECT_EQ(context->next_position(), undisturbed->next_position());
   EXPECT_EQ(DecodeTokens(model_, *context, 4),
             DecodeTokens(model_, *undisturbed, 4));
@@ -211,19 +211,19 @@ TEST_F(OutOfMemoryTest, AContextThatLeavesWithoutMemoryEndsTheStepOnly) {
   const std::unique_ptr<model::Context> first = model_.NewContext();
   const std::unique_ptr<model::Context> second = model_.NewContext();
   const model::Segment text = SomeText(12, 1);
-  const auto begin = [&](std::vector<model::AppendItem>* items) {
+  const auto begin = [&](std::vector<model::PrefillItem>* items) {
     *items = {{first.get(), &text, absl::OkStatus()},
               {second.get(), &text, absl::OkStatus()}};
-    return model_.BeginAppend(absl::MakeSpan(*items));
+    return model_.BeginPrefill(absl::MakeSpan(*items));
   };
-  std::vector<model::AppendItem> items;
+  std::vector<model::PrefillItem> items;
   auto step = begin(&items);
   ASSERT_OK(step);
   ASSERT_OK((*step)->RunSlice(absl::ZeroDuration()));
   DropWithoutMemory(step->get(), first.get());
   step->reset();
   EXPECT_EQ(second->cache_length(), 0);
-  AppendAll(model_, second.get(), {text});
+  PrefillAll(model_, second.get(), {text});
 }
 
 }  // namespace

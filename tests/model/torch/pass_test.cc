@@ -26,7 +26,7 @@ class PassTest : public ::testing::Test {
     int64_t hidden = transformer_.hidden_size();
     for (int i = 0; i < 3; ++i) {
       contexts_.push_back(model_.NewContext());
-      AppendAll(model_, contexts_.back().get(), {SomeText(4 + 9 * i, i)});
+      PrefillAll(model_, contexts_.back().get(), {SomeText(4 + 9 * i, i)});
       und_.push_back(at::randn({2, hidden}));
       gen_.push_back(at::randn({kLatents[i], hidden}));
     }

@@ -111,7 +111,7 @@ TEST_P(RandomModelTest, PrefillsDecodesAndDenoisesFiniteValues) {
   const model::TokenId bos = model.text_codec().special().bos;
   const auto cond = model.NewContext();
   const auto empty = model.NewContext();
-  AppendAll(model, cond.get(),
+  PrefillAll(model, cond.get(),
             {model::TextSegment{{bos, 65, 66, 67}},
              model::LatentImageSegment{Picture({64, 64}, 1), &noise},
              model::VisionImageSegment{Picture({70, 84}, 1)},
@@ -171,7 +171,7 @@ TEST(RandomModelsTest, BothKindsOfKernelsHaveTheSameWeights) {
     auto model = TorchModel::Load(options);
     ASSERT_OK(model);
     const auto context = (*model)->NewContext();
-    AppendAll(**model, context.get(), {model::TextSegment{{1, 2, 3, 4}}});
+    PrefillAll(**model, context.get(), {model::TextSegment{{1, 2, 3, 4}}});
     auto* paged = static_cast<PagedContext*>(context.get());
     ASSERT_OK(paged->Reserve(1));
     auto row = (*model)->Forward({paged}, {5});

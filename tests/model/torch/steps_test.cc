@@ -30,7 +30,7 @@ struct Prompt {
                   model::VisionImageSegment{std::move(vision)},
                   SomeText(9, seed + 50)}) {}
 
-  void AddTo(std::vector<model::AppendItem>* items) {
+  void AddTo(std::vector<model::PrefillItem>* items) {
     for (const model::Segment& segment : segments) {
       items->push_back({context.get(), &segment, absl::UnknownError("unset")});
     }
@@ -50,7 +50,7 @@ at::Tensor LastKeys(TorchModel& model, const model::Context& context) {
       0, paged.Slots(paged.cache_length()));
 }
 
-class AppendStepTest : public ::testing::Test {
+class PrefillStepTest : public ::testing::Test {
  protected:
   // The first two show one image; the third another.
   std::vector<std::unique_ptr<Prompt>> Prompts() {
@@ -69,10 +69,10 @@ class AppendStepTest : public ::testing::Test {
   // Runs a step over all prompts with slices of no budget. After `slices` of
   // them `then` is called. Returns how many there were.
   int RunSlices(std::vector<std::unique_ptr<Prompt>>& prompts, int slices,
-                const std::function<void(model::AppendStep&)>& then) {
+                const std::function<void(model::PrefillStep&)>& then) {
     items_.clear();
     for (const auto& prompt : prompts) prompt->AddTo(&items_);
-    auto step = model_.BeginAppend(absl::MakeSpan(items_));
+    auto step = model_.BeginPrefill(absl::MakeSpan(items_));
     EXPECT_OK(step);
     for (int i = 0;; ++i) {
       if (i == slices) then(**step);
@@ -93,16 +93,16 @@ class AppendStepTest : public ::testing::Test {
   }
 
   TorchModel& model_ = NanoModel();
-  std::vector<model::AppendItem> items_;
+  std::vector<model::PrefillItem> items_;
 };
 
-TEST_F(AppendStepTest, GivesInSlicesWhatItGivesInOneGo) {
+TEST_F(PrefillStepTest, GivesInSlicesWhatItGivesInOneGo) {
   auto whole = Prompts();
-  std::vector<model::AppendItem> items;
+  std::vector<model::PrefillItem> items;
   for (const auto& prompt : whole) prompt->AddTo(&items);
-  ASSERT_OK(model_.Append(absl::MakeSpan(items)));
+  ASSERT_OK(model_.Prefill(absl::MakeSpan(items)));
   auto sliced = Prompts();
-  const int slices = RunSlices(sliced, /*slices=*/3, [&](model::AppendStep&) {
+  const int slices = RunSlices(sliced, /*slices=*/3, [&](model::PrefillStep&) {
     // Nothing is there before the end.
     for (const auto& prompt : sliced) {
       EXPECT_EQ(prompt->context->cache_length(), 0);
@@ -110,14 +110,14 @@ TEST_F(AppendStepTest, GivesInSlicesWhatItGivesInOneGo) {
   });
   // Encoders alone have more parts.
   EXPECT_GT(slices, 40);
-  for (const model::AppendItem& item : items_) EXPECT_OK(item.status);
+  for (const model::PrefillItem& item : items_) EXPECT_OK(item.status);
   for (size_t i = 0; i < whole.size(); ++i) ExpectEqual(*sliced[i], *whole[i]);
 }
 
-TEST_F(AppendStepTest, WhatStaysIsTheSameWheneverAnotherLeaves) {
+TEST_F(PrefillStepTest, WhatStaysIsTheSameWheneverAnotherLeaves) {
   auto whole = Prompts();
   for (const auto& prompt : whole) {
-    AppendAll(model_, prompt->context.get(), prompt->segments);
+    PrefillAll(model_, prompt->context.get(), prompt->segments);
   }
   auto counted = Prompts();
   const int slices = RunSlices(counted, -1, {});
@@ -126,7 +126,7 @@ TEST_F(AppendStepTest, WhatStaysIsTheSameWheneverAnotherLeaves) {
       SCOPED_TRACE(::testing::Message()
                    << "prompt " << leaves << " after " << after << " slices");
       auto prompts = Prompts();
-      RunSlices(prompts, after, [&](model::AppendStep& step) {
+      RunSlices(prompts, after, [&](model::PrefillStep& step) {
         step.Drop(prompts[leaves]->context.get());
         prompts[leaves].reset();
       });
@@ -137,15 +137,15 @@ TEST_F(AppendStepTest, WhatStaysIsTheSameWheneverAnotherLeaves) {
   }
 }
 
-TEST_F(AppendStepTest, ATextGoesOnWhenAllImagesLeave) {
+TEST_F(PrefillStepTest, ATextGoesOnWhenAllImagesLeave) {
   auto whole = Prompts();
-  AppendAll(model_, whole[3]->context.get(), whole[3]->segments);
+  PrefillAll(model_, whole[3]->context.get(), whole[3]->segments);
   auto counted = Prompts();
   const int slices = RunSlices(counted, -1, {});
   for (int after = 0; after < slices; after += after < 9 ? 1 : 3) {
     SCOPED_TRACE(after);
     auto prompts = Prompts();
-    RunSlices(prompts, after, [&](model::AppendStep& step) {
+    RunSlices(prompts, after, [&](model::PrefillStep& step) {
       for (int i = 0; i < 3; ++i) {
         step.Drop(prompts[i]->context.get());
         prompts[i].reset();
@@ -155,13 +155,13 @@ TEST_F(AppendStepTest, ATextGoesOnWhenAllImagesLeave) {
   }
 }
 
-TEST_F(AppendStepTest, GivenUpItLeavesContextsAsTheyWere) {
+TEST_F(PrefillStepTest, GivenUpItLeavesContextsAsTheyWere) {
   const int64_t used = model_.kv_usage().used_bytes;
   {
     auto prompts = Prompts();
-    std::vector<model::AppendItem> items;
+    std::vector<model::PrefillItem> items;
     for (const auto& prompt : prompts) prompt->AddTo(&items);
-    auto step = model_.BeginAppend(absl::MakeSpan(items));
+    auto step = model_.BeginPrefill(absl::MakeSpan(items));
     ASSERT_OK(step);
     for (int i = 0; i < 30; ++i) {
       ASSERT_OK((*step)->RunSlice(absl::ZeroDuration()));
@@ -173,8 +173,8 @@ TEST_F(AppendStepTest, GivenUpItLeavesContextsAsTheyWere) {
     // The contexts are good for another append.
     auto again = Prompts();
     for (size_t i = 0; i < again.size(); ++i) {
-      AppendAll(model_, prompts[i]->context.get(), again[i]->segments);
-      AppendAll(model_, again[i]->context.get(), prompts[i]->segments);
+      PrefillAll(model_, prompts[i]->context.get(), again[i]->segments);
+      PrefillAll(model_, again[i]->context.get(), prompts[i]->segments);
       EXPECT_EQ(prompts[i]->context->cache_length(),
                 again[i]->context->cache_length());
     }
@@ -182,9 +182,9 @@ TEST_F(AppendStepTest, GivenUpItLeavesContextsAsTheyWere) {
   EXPECT_EQ(model_.kv_usage().used_bytes, used);
 }
 
-TEST_F(AppendStepTest, WhenAllHaveLeftItIsComplete) {
+TEST_F(PrefillStepTest, WhenAllHaveLeftItIsComplete) {
   auto prompts = Prompts();
-  RunSlices(prompts, 20, [&](model::AppendStep& step) {
+  RunSlices(prompts, 20, [&](model::PrefillStep& step) {
     for (auto& prompt : prompts) {
       step.Drop(prompt->context.get());
       prompt.reset();
@@ -198,7 +198,7 @@ TEST_F(AppendStepTest, WhenAllHaveLeftItIsComplete) {
 TEST(LatentsStepTest, GivesInSlicesWhatItGivesInOneGo) {
   TorchModel& model = NanoModel();
   const auto cond = model.NewContext();
-  AppendAll(model, cond.get(), {SomeText(8, 1)});
+  PrefillAll(model, cond.get(), {SomeText(8, 1)});
   const auto start = [&](int seed) {
     model::SeededNoise noise(seed);
     model::FlowSpec spec;

@@ -31,7 +31,7 @@ std::vector<model::Segment> Prompt(int seed, model::NoiseSource* noise) {
 std::unique_ptr<model::Context> PromptContext(TorchModel& model, int seed) {
   model::SeededNoise noise(seed);
   std::unique_ptr<model::Context> context = model.NewContext();
-  AppendAll(model, context.get(), Prompt(seed, &noise));
+  PrefillAll(model, context.get(), Prompt(seed, &noise));
   return context;
 }
 
@@ -85,7 +85,7 @@ TEST(TorchModelTest, TokensDoNotDependOnTheBatch) {
   std::vector<std::unique_ptr<model::SeededNoise>> noises;
   std::vector<std::vector<model::Segment>> prompts;
   std::vector<std::unique_ptr<model::Context>> together;
-  std::vector<model::AppendItem> items;
+  std::vector<model::PrefillItem> items;
   for (int seed = 0; seed < 5; ++seed) {
     noises.push_back(std::make_unique<model::SeededNoise>(seed));
     prompts.push_back(Prompt(seed, noises.back().get()));
@@ -96,7 +96,7 @@ TEST(TorchModelTest, TokensDoNotDependOnTheBatch) {
       items.push_back({together[seed].get(), &prompts[seed][part], {}});
     }
   }
-  ASSERT_OK(model.Append(absl::MakeSpan(items)));
+  ASSERT_OK(model.Prefill(absl::MakeSpan(items)));
   std::vector<model::DecodeItem> decode(5);
   std::vector<std::vector<model::TokenId>> tokens(5);
   for (int seed = 0; seed < 5; ++seed) {
@@ -146,7 +146,7 @@ TEST(TorchModelTest, AForkOfADecodedContextGoesOnAsItsOriginal) {
   const auto context = PromptContext(model, 4);
   const auto tokens = DecodeTokens(model, *context, 6);
   const auto fork = context->Fork();
-  AppendAll(model, fork.get(), {SomeText(3, 9)});
+  PrefillAll(model, fork.get(), {SomeText(3, 9)});
   EXPECT_EQ(DecodeTokens(model, *context, 6), tokens);
   EXPECT_NE(fork->cache_length(), context->cache_length());
 }
@@ -171,9 +171,9 @@ TEST(TorchModelTest, AFullPoolHitsOnlyTheItemThatNeedsMore) {
   const auto large = model->NewContext();
   const model::Segment few = SomeText(3, 1);
   const model::Segment many = SomeText(capacity + 1, 2);
-  model::AppendItem items[] = {{large.get(), &many, {}},
+  model::PrefillItem items[] = {{large.get(), &many, {}},
                                {small.get(), &few, {}}};
-  ASSERT_OK(model->Append(absl::MakeSpan(items)));
+  ASSERT_OK(model->Prefill(absl::MakeSpan(items)));
   EXPECT_THAT(items[0].status,
               StatusIs(absl::StatusCode::kResourceExhausted, _));
   EXPECT_OK(items[1].status);
@@ -195,9 +195,9 @@ TEST(TorchModelTest, BadSegmentsAreRefusedByThemselves) {
       model::VisionImageSegment{Picture({15, 14}, 1)}};
   for (const model::Segment& segment : bad) {
     const model::Segment good = SomeText(2, 1);
-    model::AppendItem items[] = {{context.get(), &segment, {}},
+    model::PrefillItem items[] = {{context.get(), &segment, {}},
                                  {fine.get(), &good, {}}};
-    ASSERT_OK(model.Append(absl::MakeSpan(items)));
+    ASSERT_OK(model.Prefill(absl::MakeSpan(items)));
     EXPECT_THAT(items[0].status,
                 StatusIs(absl::StatusCode::kInvalidArgument, _));
     EXPECT_OK(items[1].status);

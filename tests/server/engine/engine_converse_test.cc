@@ -72,7 +72,7 @@ class EngineConverseTest : public ::testing::Test {
   ErrorReason ErrorOf(const Request& request) {
     return DetailsOf(harness_->Submit(request)->WaitDone()).reason;
   }
-  int64_t appended() { return harness_->model().appended_tokens(); }
+  int64_t appended() { return harness_->model().prefilled_tokens(); }
   void AwaitSessions(int count) {
     while (harness_->Metric("cooper_sessions") != count) {
       harness_->engine().Wake();

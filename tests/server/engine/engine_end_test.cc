@@ -52,8 +52,8 @@ struct Moment {
   Phase phase;
 };
 const Moment kMoments[] = {
-    {"prefill", Call::kAppend, 1, Phase::kPrefill},
-    {"within a prefill", Call::kAppend, 3, Phase::kPrefill},
+    {"prefill", Call::kPrefill, 1, Phase::kPrefill},
+    {"within a prefill", Call::kPrefill, 3, Phase::kPrefill},
     {"first token", Call::kDecode, 1, Phase::kDecode},
     {"text", Call::kDecode, 20, Phase::kDecode},
     {"flow begins", Call::kFlowSlice, 1, Phase::kDenoise},
@@ -204,7 +204,7 @@ TEST(EngineEndTest, ACancelledMapLeavesTheOthersStepAsItWas) {
     EngineHarness harness(SlicedScript());
     std::shared_ptr<CancelToken> cancel;
     std::shared_ptr<Recorded> other;
-    harness.HoldModelAt(Call::kAppend, 1);
+    harness.HoldModelAt(Call::kPrefill, 1);
     const auto recorded = harness.Submit(Question("a depth question"));
     harness.AwaitHeld();
     if (neighbour) {
@@ -247,7 +247,7 @@ TEST(EngineEndTest, ACancelledPromptLeavesTheOthersAppendAsItWas) {
     }
     harness.AwaitLoad(0, neighbour ? 3 : 2, neighbour ? 3 : 2);
     // The third slice of an append of both.
-    harness.HoldModelAt(Call::kAppend, 3);
+    harness.HoldModelAt(Call::kPrefill, 3);
     harness.ReleaseOnce();
     harness.AwaitHeld();
     if (neighbour) {
@@ -267,7 +267,7 @@ TEST(EngineEndTest, ACancelledPromptLeavesTheOthersAppendAsItWas) {
 
 TEST(EngineEndTest, ADeviceFailureEndsEverythingAndStopsAdmission) {
   for (const Effect effect : {Effect::kStatus, Effect::kThrow}) {
-    for (const Call call : {Call::kAppend, Call::kDecode, Call::kStartFlow,
+    for (const Call call : {Call::kPrefill, Call::kDecode, Call::kStartFlow,
                             Call::kFlowSlice, Call::kLatents}) {
       fake::FakeScript script = SlicedScript();
       script.faults = {{call, effect, 1, "", StatusCode::kInternal}};
@@ -307,7 +307,7 @@ TEST(EngineEndTest, ADeviceFailureEndsTheQueueToo) {
 }
 
 TEST(EngineEndTest, AnItemThatIsNotFiniteEndsItsRequestOnly) {
-  for (const Call call : {Call::kAppend, Call::kDecode, Call::kLatents}) {
+  for (const Call call : {Call::kPrefill, Call::kDecode, Call::kLatents}) {
     fake::FakeScript script = SmallScript();
     script.faults = {{call, Effect::kItem, 1, "poison", StatusCode::kInternal}};
     EngineHarness harness(script);

@@ -94,7 +94,7 @@ class EngineMemoryTest : public ::testing::Test {
     EXPECT_OK(harness.Submit(QuestionAbout("both question", 0))->WaitDone());
     int items = 0;
     for (const auto& record : harness.model().records()) {
-      if (record.call == Call::kAppend) items = std::max(items, record.items);
+      if (record.call == Call::kPrefill) items = std::max(items, record.items);
     }
     return items;
   }
@@ -145,7 +145,7 @@ TEST_F(EngineMemoryTest, ABatchThatIsTooLargeIsRunOneByOneWithTheSameResult) {
   for (const Outcome& outcome : undisturbed) ASSERT_OK(outcome.status);
   ASSERT_EQ(retries_, 0);
   for (const auto& [call, above] :
-       {std::pair(Call::kAppend, ItemsOfOne()), std::pair(Call::kDecode, 1),
+       {std::pair(Call::kPrefill, ItemsOfOne()), std::pair(Call::kDecode, 1),
         std::pair(Call::kFlowSlice, 1)}) {
     // At once, and in a later slice.
     for (const int nth : {1, 4}) {
@@ -162,7 +162,7 @@ TEST_F(EngineMemoryTest, ABatchThatIsTooLargeIsRunOneByOneWithTheSameResult) {
 TEST_F(EngineMemoryTest, OnlyTheRequestThatIsTooLargeFails) {
   const std::vector<Outcome> undisturbed =
       Run(ThreeMaps(), {}, WithoutPrefixCache());
-  for (const Call call : {Call::kAppend, Call::kDecode, Call::kStartFlow,
+  for (const Call call : {Call::kPrefill, Call::kDecode, Call::kStartFlow,
                           Call::kFlowSlice, Call::kLatents}) {
     SCOPED_TRACE(static_cast<int>(call));
     const std::vector<Outcome> outcomes =
@@ -178,7 +178,7 @@ TEST_F(EngineMemoryTest, OnlyTheRequestThatIsTooLargeFails) {
 
 // Memory that another batch held may be free by then.
 TEST_F(EngineMemoryTest, ARequestThatIsAloneIsRunOnceMore) {
-  for (const Call call : {Call::kAppend, Call::kDecode, Call::kStartFlow,
+  for (const Call call : {Call::kPrefill, Call::kDecode, Call::kStartFlow,
                           Call::kFlowSlice, Call::kLatents}) {
     SCOPED_TRACE(static_cast<int>(call));
     EngineHarness undisturbed(SmallScript());
@@ -195,7 +195,7 @@ TEST_F(EngineMemoryTest, ARequestThatIsAloneIsRunOnceMore) {
 }
 
 TEST_F(EngineMemoryTest, ARequestThatIsAloneIsNotRunAThirdTime) {
-  for (const Call call : {Call::kAppend, Call::kDecode, Call::kStartFlow,
+  for (const Call call : {Call::kPrefill, Call::kDecode, Call::kStartFlow,
                           Call::kFlowSlice, Call::kLatents}) {
     SCOPED_TRACE(static_cast<int>(call));
     fake::FakeScript script = SmallScript();
@@ -219,7 +219,7 @@ TEST_F(EngineMemoryTest, ARetriedPrefixIsEncodedOnceForAllThatWaitForIt) {
   const std::vector<Outcome> undisturbed = Run(requests(), {}, {});
   ASSERT_GT(undisturbed[3].cached_tokens, undisturbed[2].cached_tokens);
   // More than one of them has.
-  EXPECT_EQ(Run(requests(), {NoMemoryAbove(Call::kAppend, 4)}, {}),
+  EXPECT_EQ(Run(requests(), {NoMemoryAbove(Call::kPrefill, 4)}, {}),
             undisturbed);
   EXPECT_GT(retries_, 0);
 }
@@ -231,7 +231,7 @@ TEST_F(EngineMemoryTest, AnotherEncodesThePrefixOfARequestThatFailed) {
   requests.push_back(QuestionAbout("a depth question", 1));
   const std::vector<Outcome> outcomes =
       Run(std::move(requests),
-          {NoMemoryAbove(Call::kAppend, 0, "both question")}, {});
+          {NoMemoryAbove(Call::kPrefill, 0, "both question")}, {});
   ExpectOutOfMemory(outcomes[1].status);
   EXPECT_OK(outcomes[2].status);
   EXPECT_OK(outcomes[3].status);

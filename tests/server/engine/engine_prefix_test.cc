@@ -61,12 +61,12 @@ class EnginePrefixTest : public ::testing::Test {
 TEST_F(EnginePrefixTest, ARepeatedQuestionIsNotEncodedAgain) {
   const Usage first = Run(TextQuestion("q"));
   EXPECT_EQ(first.cached_tokens, 0);
-  const int64_t encoded = harness_.model().appended_tokens();
+  const int64_t encoded = harness_.model().prefilled_tokens();
   const Usage second = Run(TextQuestion("q"));
   EXPECT_EQ(second.cached_tokens, second.input_tokens);
   EXPECT_EQ(second.input_tokens, first.input_tokens);
   EXPECT_EQ(second.output_tokens, first.output_tokens);
-  EXPECT_EQ(harness_.model().appended_tokens(), encoded);
+  EXPECT_EQ(harness_.model().prefilled_tokens(), encoded);
 }
 
 TEST_F(EnginePrefixTest, AnotherQuestionSharesAllBeforeItself) {
@@ -146,7 +146,7 @@ TEST_F(EnginePrefixTest, RequestsThatComeTogetherEncodeOnce) {
     const auto recorded = alone.Submit(question(seed));
     ASSERT_OK(recorded->WaitDone());
     expected.push_back(MapsOf(*recorded));
-    if (seed == 0) prompt = alone.model().appended_tokens();
+    if (seed == 0) prompt = alone.model().prefilled_tokens();
   }
   EXPECT_NE(expected[0], expected[1]);
 
@@ -169,14 +169,14 @@ TEST_F(EnginePrefixTest, RequestsThatComeTogetherEncodeOnce) {
   const int64_t own =
       UsageOf(*all[1]).input_tokens - UsageOf(*all[1]).cached_tokens;
   EXPECT_GT(own, 0);
-  EXPECT_LT(harness_.model().appended_tokens(), 2 * prompt + 3 * own);
+  EXPECT_LT(harness_.model().prefilled_tokens(), 2 * prompt + 3 * own);
 }
 
 TEST(EnginePrefixEndTest, TheOthersGoOnWhereTheFirstIsCancelled) {
   fake::FakeScript script = SmallScript();
   script.delays.append = absl::Milliseconds(300);  // several slices
   EngineHarness harness(script, WithCache());
-  harness.HoldModelAt(Call::kAppend);
+  harness.HoldModelAt(Call::kPrefill);
   const Request request = Question("a depth question");
   const auto first = harness.Submit(request);
   harness.AwaitHeld();
@@ -193,7 +193,7 @@ TEST(EnginePrefixEndTest, TheOthersGoOnWhereTheFirstIsCancelled) {
 
 TEST_F(EnginePrefixTest, AFailedEncodingIsNobodysPrefix) {
   fake::FakeScript script = SmallScript();
-  script.faults = {{Call::kAppend, fake::FakeFault::Effect::kItem, 1, "bad",
+  script.faults = {{Call::kPrefill, fake::FakeFault::Effect::kItem, 1, "bad",
                     StatusCode::kInternal}};
   EngineHarness harness(script, WithCache());
   for (int i = 0; i < 2; ++i) {

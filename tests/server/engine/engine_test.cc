@@ -235,7 +235,7 @@ TEST(EngineTest, TextFlowsWhileAMapsLatentsAreDecoded) {
 
 TEST(EngineTest, TextFlowsWhileAnImageIsAppended) {
   fake::FakeScript script = SmallScript();
-  script.delays.append_token = absl::Milliseconds(1);
+  script.delays.prefill_token = absl::Milliseconds(1);
   EngineOptions options;
   options.slice = absl::Milliseconds(50);
   options.prefix_cache_bytes = 0;
@@ -254,7 +254,7 @@ TEST(EngineTest, TextFlowsWhileAnImageIsAppended) {
   const auto records = harness.model().records();
   int appends = 0;
   for (size_t i = before; i < records.size(); ++i) {
-    if (records[i].call != Call::kAppend) continue;
+    if (records[i].call != Call::kPrefill) continue;
     ++appends;
     ASSERT_LT(i + 1, records.size());
     EXPECT_EQ(records[i + 1].call, Call::kDecode) << "append " << appends;

@@ -17,9 +17,9 @@ class ShortOfMemory final : public testing::ForwardingModel {
  public:
   explicit ShortOfMemory(model::UnifiedModel* model) : ForwardingModel(model) {}
 
-  absl::StatusOr<std::unique_ptr<model::AppendStep>> BeginAppend(
-      absl::Span<model::AppendItem> items) override {
-    auto step = model()->BeginAppend(items);
+  absl::StatusOr<std::unique_ptr<model::PrefillStep>> BeginPrefill(
+      absl::Span<model::PrefillItem> items) override {
+    auto step = model()->BeginPrefill(items);
     if (!step.ok()) return step;
     if (!several_) largest_alone_ = std::max(largest_alone_, items.size());
     return std::make_unique<Append>(this, *std::move(step),
@@ -65,7 +65,7 @@ class ShortOfMemory final : public testing::ForwardingModel {
     const std::unique_ptr<Base> step_;
     int slices_left_;  // until it fails; below 0: it does not
   };
-  using Append = Failing<model::AppendStep, model::Context>;
+  using Prefill = Failing<model::PrefillStep, model::Context>;
   using Denoise = Failing<model::FlowStep, model::Flow>;
 
   absl::Status Fail() {

@@ -22,7 +22,7 @@ using ::cooper::testing::StatusIs;
 using ::testing::_;
 using ::testing::ElementsAre;
 using Contexts = ContextAppender::Contexts;
-using Items = std::vector<model::AppendItem>;
+using Items = std::vector<model::PrefillItem>;
 
 // Texts as their bytes. Counts what it is asked for.
 class CountingSource final : public SegmentSource {
@@ -45,7 +45,7 @@ class CountingSource final : public SegmentSource {
   mutable int keys = 0;
 };
 
-AppendOp Text(Slot slot, std::string text,
+PrefillOp Text(Slot slot, std::string text,
               TextOrigin origin = TextOrigin::kUser) {
   return {slot, TextPart{std::move(text), origin}};
 }
@@ -66,8 +66,8 @@ class ContextAppenderTest : public ::testing::Test {
   Items Call(ContextAppender& appender, int64_t max_rows = 1000) {
     Items items;
     appender.Take(max_rows, &items);
-    EXPECT_OK(model_.Append(absl::MakeSpan(items)));
-    EXPECT_OK(appender.OnAppended(items));
+    EXPECT_OK(model_.Prefill(absl::MakeSpan(items)));
+    EXPECT_OK(appender.OnPrefilled(items));
     prefixes_.EndBatch();
     return items;
   }
@@ -104,7 +104,7 @@ TEST_F(ContextAppenderTest, EncodesForSlotsThatHoldTheSameOnce) {
   const Contexts contexts = appender.TakeContexts();
   EXPECT_EQ(contexts[0]->cache_length(), 9);
   EXPECT_EQ(contexts[2]->cache_length(), 4);
-  EXPECT_EQ(model_.appended_tokens(), 9);
+  EXPECT_EQ(model_.prefilled_tokens(), 9);
 }
 
 TEST_F(ContextAppenderTest, FindsWhatAnotherRequestEncoded) {
@@ -137,13 +137,13 @@ TEST_F(ContextAppenderTest, WaitsForARequestThatEncodesTheSame) {
   EXPECT_EQ(first.Take(1000, &items), 6);
   Items none;
   EXPECT_EQ(second.Take(1000, &none), 0);
-  EXPECT_OK(second.OnAppended(none));
-  EXPECT_OK(model_.Append(absl::MakeSpan(items)));
-  EXPECT_OK(first.OnAppended(items));
+  EXPECT_OK(second.OnPrefilled(none));
+  EXPECT_OK(model_.Prefill(absl::MakeSpan(items)));
+  EXPECT_OK(first.OnPrefilled(items));
   prefixes_.EndBatch();
   EXPECT_TRUE(first.Advance());
   EXPECT_TRUE(second.Advance());
-  EXPECT_EQ(model_.appended_tokens(), 6);
+  EXPECT_EQ(model_.prefilled_tokens(), 6);
 }
 
 TEST_F(ContextAppenderTest, ModelOutputAndWhatFollowsItIsNotShared) {
@@ -167,7 +167,7 @@ TEST_F(ContextAppenderTest, GoesOnFromTheTextThatWasDecoded) {
   scratch.context = contexts[0]->Fork();
   const model::Segment decoded = model::TextSegment{{'s', 'o'}};
   Items items = {{scratch.context.get(), &decoded, {}}};
-  ASSERT_OK(model_.Append(absl::MakeSpan(items)));
+  ASSERT_OK(model_.Prefill(absl::MakeSpan(items)));
   scratch.ids = {'s', 'o'};
 
   ContextAppender appender = MakeAppender();
@@ -196,7 +196,7 @@ TEST_F(ContextAppenderTest, TellsOfAnItemThatFailed) {
   appender.Take(1000, &items);
   EXPECT_TRUE(appender.in_call());
   items[0].status = absl::ResourceExhaustedError("full");
-  EXPECT_THAT(appender.OnAppended(items),
+  EXPECT_THAT(appender.OnPrefilled(items),
               StatusIs(absl::StatusCode::kResourceExhausted, _));
   EXPECT_EQ(prefixes_.entries(), 0);
   items.clear();

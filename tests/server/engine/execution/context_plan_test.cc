@@ -18,7 +18,7 @@ constexpr Slot kCond = Slot::kCond;
 constexpr Slot kNoText = Slot::kNoText;
 constexpr Slot kNoImage = Slot::kNoImage;
 
-AppendOp Add(Slot slot, const std::string& text) {
+PrefillOp Add(Slot slot, const std::string& text) {
   return {slot, TextPart{text}};
 }
 
@@ -56,8 +56,8 @@ Result RunPlan(const std::vector<ContextOp>& ops, const ContextSlots& slots,
       continue;
     }
     std::string text =
-        std::get<TextPart>(std::get<AppendOp>(ops[step.op]).segment).text;
-    if (step.kind == ContextStep::Kind::kAppendTail) {
+        std::get<TextPart>(std::get<PrefillOp>(ops[step.op]).segment).text;
+    if (step.kind == ContextStep::Kind::kPrefillTail) {
       result.tail = true;
       text = text.substr(texts.at(static_cast<Slot>(step.to)).size());
     }
@@ -81,7 +81,7 @@ std::map<Slot, std::string> Naive(const std::vector<ContextOp>& ops,
     if (const auto* fork = std::get_if<ForkOp>(&op)) {
       held[fork->to] = held[fork->from];
     } else {
-      const auto& append = std::get<AppendOp>(op);
+      const auto& append = std::get<PrefillOp>(op);
       held[append.slot] += std::get<TextPart>(append.segment).text;
     }
   }
@@ -152,7 +152,7 @@ TEST(ContextPlanTest, TakesOverTheStartOfADecodedTextBesidesTheWhole) {
       {std::nullopt, Slot::kScratchStart, Slot::kScratch, Slot::kScratch});
   int tails = 0;
   for (const ContextStep& step : plan.steps) {
-    tails += step.kind == ContextStep::Kind::kAppendTail ? 1 : 0;
+    tails += step.kind == ContextStep::Kind::kPrefillTail ? 1 : 0;
   }
   EXPECT_EQ(tails, 2);  // kNoText and kCond
   Result result = RunPlan(

@@ -61,7 +61,7 @@ TEST(ExecutionEndTest, ItemFaultsFailTheRequestInTheirPhase) {
     State phase;
     ErrorReason reason;
   } cases[] = {
-      {Call::kAppend, absl::StatusCode::kInternal, State::kAppend,
+      {Call::kPrefill, absl::StatusCode::kInternal, State::kPrefill,
        ErrorReason::kNumeric},
       {Call::kDecode, absl::StatusCode::kInternal, State::kDecode,
        ErrorReason::kNumeric},

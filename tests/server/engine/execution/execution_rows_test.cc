@@ -64,7 +64,7 @@ TEST(ExecutionRowsTest, EncodesNothingTwiceForTheGuidanceBranches) {
   // request on no_text, only eos, since the decoded tokens are in the cache; on
   // no_image, which has no image, what follows the image differs and is
   // encoded.
-  EXPECT_EQ(model.appended_tokens(),
+  EXPECT_EQ(model.prefilled_tokens(),
             TextRows(model, prompts.interleave_reason_system_prompt) + vae +
                 vit + 2 * TextRows(model, kDepthQuestion) + 1 + 1 +
                 TextRows(model, kDepthText) + 2 * vit +
@@ -83,7 +83,7 @@ TEST(ExecutionRowsTest, WithoutAnImageTheBranchesShareEverything) {
   ASSERT_OK(RunAlone(&model, &execution));
   const int64_t vit = 98 / 14 * (84 / 14) + 2;
   const model::Prompts prompts = model::Prompts::Cooper();
-  EXPECT_EQ(model.appended_tokens(),
+  EXPECT_EQ(model.prefilled_tokens(),
             TextRows(model, prompts.interleave_reason_system_prompt) +
                 TextRows(model, kDepthQuestion) + 1 + 1 + vit +
                 TextRows(model, prompts.reflection_prompt));
@@ -96,7 +96,7 @@ TEST(ExecutionRowsTest, PacksConsecutiveSegmentsIntoOneCall) {
   ASSERT_OK(RunAlone(&model, &execution));
   std::vector<int> items;
   for (const FakeModel::Record& record : model.records()) {
-    if (record.call == Call::kAppend) items.push_back(record.items);
+    if (record.call == Call::kPrefill) items.push_back(record.items);
   }
   // System text; image as latents and vision, question on both branches; the
   // text on three branches; map and reflection on two.
@@ -108,19 +108,19 @@ TEST(ExecutionRowsTest, TakesNoMoreRowsThanItIsGranted) {
   LogObserver observer;
   Execution execution(&model, Spec(Reasoning(), model), &observer);
   int calls = 0;
-  while (execution.state() == State::kAppend) {
-    std::vector<model::AppendItem> items;
-    const int64_t rows = execution.append_rows();
-    execution.TakeAppends(60, &items);
+  while (execution.state() == State::kPrefill) {
+    std::vector<model::PrefillItem> items;
+    const int64_t rows = execution.prefill_rows();
+    execution.TakePrefills(60, &items);
     int64_t taken = 0;
-    for (const model::AppendItem& item : items) {
+    for (const model::PrefillItem& item : items) {
       const auto* text = std::get_if<model::TextSegment>(item.segment);
       taken += text != nullptr ? static_cast<int64_t>(text->ids.size()) : 0;
     }
     EXPECT_LE(taken, rows);
     EXPECT_TRUE(items.size() == 1 || taken <= 60);
-    ASSERT_OK(model.Append(absl::MakeSpan(items)));
-    execution.OnAppended(items);
+    ASSERT_OK(model.Prefill(absl::MakeSpan(items)));
+    execution.OnPrefilled(items);
     ++calls;
   }
   EXPECT_GT(calls, 3);

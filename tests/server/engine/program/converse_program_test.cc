@@ -46,7 +46,7 @@ std::string LineOf(const ContextOp& op) {
   if (const auto* fork = std::get_if<ForkOp>(&op)) {
     return absl::StrCat(SlotName(fork->to), " = ", SlotName(fork->from));
   }
-  const auto& append = std::get<AppendOp>(op);
+  const auto& append = std::get<PrefillOp>(op);
   std::string what;
   if (const auto* text = std::get_if<TextPart>(&append.segment)) {
     what = text->text;

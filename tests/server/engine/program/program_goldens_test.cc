@@ -114,7 +114,7 @@ TEST(ProgramGoldensTest, EveryRunIsReproduced) {
       const Work work = program->Next();
       if (const auto* context = std::get_if<ContextWork>(&work)) {
         for (const ContextOp& op : context->ops) {
-          const auto* append = std::get_if<AppendOp>(&op);
+          const auto* append = std::get_if<PrefillOp>(&op);
           if (append == nullptr) continue;
           const std::string ctx = append->slot == Slot::kCond     ? "cond"
                                   : append->slot == Slot::kNoText ? "no_text"

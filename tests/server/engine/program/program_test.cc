@@ -61,7 +61,7 @@ ProgramRun RunProgram(Program* program, std::vector<std::string> texts) {
               absl::StrCat(Name(fork->to), " = ", Name(fork->from)));
           continue;
         }
-        const auto& append = std::get<AppendOp>(op);
+        const auto& append = std::get<PrefillOp>(op);
         std::string what;
         if (const auto* text = std::get_if<TextPart>(&append.segment)) {
           what = absl::StrCat("'", text->text, "'");

@@ -146,7 +146,7 @@ std::vector<Simulated> MixedTrace(int count, absl::Duration spacing) {
 TEST(SchedulerSimulationTest, NobodyStarvesUnderAMixedLoad) {
   std::vector<Simulated> requests = MixedTrace(200, absl::Milliseconds(300));
   const Report report =
-      Simulate(requests, {.append_rows = 4000, .flow_rows = 8000});
+      Simulate(requests, {.prefill_rows = 4000, .flow_rows = 8000});
   for (const Simulated& request : requests) ASSERT_TRUE(request.over());
   // Between two decodings at most one other batch runs.
   EXPECT_LE(report.longest_wait[static_cast<size_t>(BatchKind::kDecode)],
@@ -157,7 +157,7 @@ TEST(SchedulerSimulationTest, EndlessTextDoesNotStopAMap) {
   std::vector<Simulated> requests(2);
   requests[0].stages = {{BatchKind::kDecode, 5000, 1}};
   requests[1].stages = {{BatchKind::kDenoise, 10, 100}};
-  Simulate(requests, {.append_rows = 100, .flow_rows = 100});
+  Simulate(requests, {.prefill_rows = 100, .flow_rows = 100});
   EXPECT_LE(requests[1].finished - absl::UnixEpoch(),
             10 * kSlicesPerStep * (kSliceTime + kDecodeTime) + kDecodeTime);
 }
@@ -168,7 +168,7 @@ TEST(SchedulerSimulationTest, EndlessMapsDoNotStopText) {
     requests[i].stages = {{BatchKind::kDenoise, 200, 90}};
   }
   requests[4].stages = {{BatchKind::kDecode, 100, 1}};
-  Simulate(requests, {.append_rows = 100, .flow_rows = 100});
+  Simulate(requests, {.prefill_rows = 100, .flow_rows = 100});
   EXPECT_LE(requests[4].finished - absl::UnixEpoch(),
             101 * (kSliceTime + kDecodeTime));
 }
@@ -181,7 +181,7 @@ TEST(SchedulerSimulationTest, MapsThatDoNotFitTogetherTakeTurns) {
     request.stages = {{BatchKind::kDenoise, 20, 100}};
   }
   const Report report =
-      Simulate(requests, {.append_rows = 100, .flow_rows = 100});
+      Simulate(requests, {.prefill_rows = 100, .flow_rows = 100});
   EXPECT_LE(report.longest_wait[static_cast<size_t>(BatchKind::kDenoise)],
             4 * kSlicesPerStep * kSliceTime);
 }
@@ -190,7 +190,7 @@ TEST(SchedulerSimulationTest, TheDeviceIsNeverIdleWhileWorkIsReady) {
   // All is there from the start: not a moment may be lost.
   std::vector<Simulated> requests = MixedTrace(50, absl::ZeroDuration());
   const Report report =
-      Simulate(requests, {.append_rows = 4000, .flow_rows = 8000});
+      Simulate(requests, {.prefill_rows = 4000, .flow_rows = 8000});
   EXPECT_EQ(report.idle, absl::ZeroDuration());
 }
 

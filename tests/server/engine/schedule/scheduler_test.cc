@@ -12,7 +12,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 constexpr BatchKind kDecode = BatchKind::kDecode;
-constexpr BatchKind kAppend = BatchKind::kPrefill;
+constexpr BatchKind kPrefill = BatchKind::kPrefill;
 constexpr BatchKind kFlow = BatchKind::kDenoise;
 constexpr BatchKind kLatents = BatchKind::kVaeDecode;
 
@@ -23,7 +23,7 @@ ReadyItem Item(int request, BatchKind kind, int64_t rows = 1, int since = 0,
   return {request, kind, rows, At(since), priority, client};
 }
 
-Budgets Small() { return {.append_rows = 100, .flow_rows = 100}; }
+Budgets Small() { return {.prefill_rows = 100, .flow_rows = 100}; }
 
 // The kinds of the next `count` batches with the same things ready.
 std::vector<BatchKind> Kinds(const std::vector<ReadyItem>& ready, int count,
@@ -57,33 +57,33 @@ TEST(SchedulerTest, TextGoesFirstAndBetweenAnyTwoOtherBatches) {
               ElementsAre(kDecode, kFlow, kDecode, kFlow));
   EXPECT_THAT(Kinds({Item(0, kDecode)}, 4, /*under_way=*/{kFlow}),
               ElementsAre(kDecode, kFlow, kDecode, kFlow));
-  EXPECT_THAT(Kinds({Item(0, kDecode), Item(1, kFlow), Item(2, kAppend),
+  EXPECT_THAT(Kinds({Item(0, kDecode), Item(1, kFlow), Item(2, kPrefill),
                      Item(3, kLatents)},
                     8),
-              ElementsAre(kDecode, kAppend, kDecode, kLatents, kDecode, kFlow,
-                          kDecode, kAppend));
+              ElementsAre(kDecode, kPrefill, kDecode, kLatents, kDecode, kFlow,
+                          kDecode, kPrefill));
 }
 
 TEST(SchedulerTest, OtherKindsTakeTurns) {
-  EXPECT_THAT(Kinds({Item(0, kFlow), Item(1, kAppend)}, 4),
-              ElementsAre(kAppend, kFlow, kAppend, kFlow));
+  EXPECT_THAT(Kinds({Item(0, kFlow), Item(1, kPrefill)}, 4),
+              ElementsAre(kPrefill, kFlow, kPrefill, kFlow));
   EXPECT_THAT(Kinds({Item(0, kFlow)}, 2), ElementsAre(kFlow, kFlow));
 }
 
-TEST(SchedulerTest, FillsAnAppendBatchUpToItsBudgetOldestFirst) {
+TEST(SchedulerTest, FillsAnPrefillBatchUpToItsBudgetOldestFirst) {
   const struct {
     const char* name;
     std::vector<ReadyItem> ready;
     std::vector<int> requests;
   } cases[] = {
-      {"all fit", {Item(0, kAppend, 40, 2), Item(1, kAppend, 60, 1)}, {1, 0}},
-      {"one too many", {Item(0, kAppend, 41, 2), Item(1, kAppend, 60, 1)}, {1}},
+      {"all fit", {Item(0, kPrefill, 40, 2), Item(1, kPrefill, 60, 1)}, {1, 0}},
+      {"one too many", {Item(0, kPrefill, 41, 2), Item(1, kPrefill, 60, 1)}, {1}},
       {"too large goes alone",
-       {Item(0, kAppend, 500, 1), Item(1, kAppend, 1, 2)},
+       {Item(0, kPrefill, 500, 1), Item(1, kPrefill, 1, 2)},
        {0}},
       {"nobody overtakes",
-       {Item(0, kAppend, 60, 1), Item(1, kAppend, 60, 2),
-        Item(2, kAppend, 10, 3)},
+       {Item(0, kPrefill, 60, 1), Item(1, kPrefill, 60, 2),
+        Item(2, kPrefill, 10, 3)},
        {0}},
   };
   for (const auto& c : cases) {
@@ -104,7 +104,7 @@ TEST(SchedulerTest, PacksFlowsUnderTheirBudgetWhoWaitsLongestFirst) {
 }
 
 TEST(SchedulerTest, GoesOnWithWhatIsUnderWayBeforeItBeginsAnother) {
-  for (const BatchKind kind : {kAppend, kFlow, kLatents}) {
+  for (const BatchKind kind : {kPrefill, kFlow, kLatents}) {
     Scheduler scheduler(Small());
     const auto batch = scheduler.Plan({Item(0, kind)}, {kind});
     EXPECT_EQ(batch->kind, kind);
@@ -114,10 +114,10 @@ TEST(SchedulerTest, GoesOnWithWhatIsUnderWayBeforeItBeginsAnother) {
 }
 
 TEST(SchedulerTest, WhatIsUnderWayTakesTurnsWithWhatIsReady) {
-  EXPECT_THAT(Kinds({Item(0, kFlow), Item(1, kDecode)}, 6, {kAppend}),
-              ElementsAre(kDecode, kAppend, kDecode, kFlow, kDecode, kAppend));
-  EXPECT_THAT(Kinds({}, 4, {kAppend, kFlow, kLatents}),
-              ElementsAre(kAppend, kLatents, kFlow, kAppend));
+  EXPECT_THAT(Kinds({Item(0, kFlow), Item(1, kDecode)}, 6, {kPrefill}),
+              ElementsAre(kDecode, kPrefill, kDecode, kFlow, kDecode, kPrefill));
+  EXPECT_THAT(Kinds({}, 4, {kPrefill, kFlow, kLatents}),
+              ElementsAre(kPrefill, kLatents, kFlow, kPrefill));
 }
 
 TEST(SchedulerTest, DecodesTheLatentsOfOneMapAtATime) {

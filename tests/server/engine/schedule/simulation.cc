@@ -280,7 +280,7 @@ class Simulation {
   absl::Duration TimeOf(BatchKind kind, int64_t rows) const {
     switch (kind) {
       case BatchKind::kPrefill:
-        return device_.append_batch + device_.append_row * rows;
+        return device_.prefill_batch + device_.append_row * rows;
       case BatchKind::kDenoise:
         return device_.flow_step + device_.flow_row * rows;
       default:

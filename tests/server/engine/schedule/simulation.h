@@ -13,7 +13,7 @@ namespace cooper::engine {
 
 // The device of a simulation: what batches take.
 struct SimulatedDevice {
-  absl::Duration append_batch = absl::Milliseconds(8);
+  absl::Duration prefill_batch = absl::Milliseconds(8);
   absl::Duration append_row = absl::Microseconds(40);
   absl::Duration decode_batch = absl::Milliseconds(12);
   absl::Duration decode_row = absl::Microseconds(200);

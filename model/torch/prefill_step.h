@@ -1,5 +1,5 @@
-#ifndef COOPER_MODEL_TORCH_APPEND_STEP_H_
-#define COOPER_MODEL_TORCH_APPEND_STEP_H_
+#ifndef COOPER_MODEL_TORCH_PREFILL_STEP_H_
+#define COOPER_MODEL_TORCH_PREFILL_STEP_H_
 
 #include <ATen/core/Tensor.h>
 
@@ -11,7 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "model/torch/append_batch.h"
+#include "model/torch/prefill_batch.h"
 #include "model/torch/kv_cache.h"
 #include "model/torch/paced_pass.h"
 #include "model/torch/slice_pacer.h"
@@ -25,7 +25,7 @@ namespace cooper::torch_model {
 
 // What an append put in and got out, for checks against the reference: per
 // item, in the order of its tokens.
-struct AppendTrace {
+struct PrefillTrace {
   struct Item {
     at::Tensor input;                // [n, hidden]
     std::vector<int64_t> positions;  // [n]
@@ -36,7 +36,7 @@ struct AppendTrace {
 
 // The parts of the network that an append goes through, and how long theirs
 // took. All outlive the step.
-struct AppendNetwork {
+struct PrefillNetwork {
   const Transformer* transformer;
   const VisionEncoder* vision;
   const Autoencoder* autoencoder;
@@ -49,19 +49,19 @@ struct AppendNetwork {
 
 // Appends of several contexts: what the vision encoder sees, all images
 // together; the latents, image by image; then all segments in one pass.
-class TorchAppendStep final : public model::AppendStep {
+class TorchPrefillStep final : public model::PrefillStep {
  public:
   // Items whose status is not OK are left out; the others' segments are good,
   // and their contexts have room reserved. `trace` may be null.
-  TorchAppendStep(const AppendNetwork& network,
-                  absl::Span<model::AppendItem> items, AppendTrace* trace);
+  TorchPrefillStep(const PrefillNetwork& network,
+                  absl::Span<model::PrefillItem> items, PrefillTrace* trace);
 
   absl::StatusOr<bool> RunSlice(absl::Duration budget) override;
   void Drop(const model::Context* context) override;
 
  private:
   struct Entry {
-    model::AppendItem* item;
+    model::PrefillItem* item;
     at::Tensor latents;  // of a latent image, once encoded: [tokens, channels]
   };
 
@@ -76,8 +76,8 @@ class TorchAppendStep final : public model::AppendStep {
   EmbeddedSegment Embedded(const Entry& entry) const;
   at::Tensor InOrder(const Segment& segment, const Rows& of) const;
 
-  const AppendNetwork network_;
-  AppendTrace* const trace_;
+  const PrefillNetwork network_;
+  PrefillTrace* const trace_;
   std::list<Entry> entries_;  // in the order of the pass's segments
   std::optional<VisionEncoder::Run> vision_;
   bool vision_started_ = false;
@@ -88,10 +88,10 @@ class TorchAppendStep final : public model::AppendStep {
   };
   std::optional<Encoding> encoding_;
   absl::Status failure_;  // of Drop: the step cannot go on
-  AppendBatch batch_;
+  PrefillBatch batch_;
   std::unique_ptr<PacedPass> pass_;
 };
 
 }  // namespace cooper::torch_model
 
-#endif  // COOPER_MODEL_TORCH_APPEND_STEP_H_
+#endif  // COOPER_MODEL_TORCH_PREFILL_STEP_H_

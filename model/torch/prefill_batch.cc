@@ -1,4 +1,4 @@
-#include "model/torch/append_batch.h"
+#include "model/torch/prefill_batch.h"
 
 #include <ATen/ops/cat.h>
 
@@ -7,7 +7,7 @@
 
 namespace cooper::torch_model {
 
-AppendBatch::Growth& AppendBatch::GrowthOf(PagedContext* context) {
+PrefillBatch::Growth& PrefillBatch::GrowthOf(PagedContext* context) {
   for (Growth& growth : growth_) {
     if (growth.context == context) return growth;
   }
@@ -15,7 +15,7 @@ AppendBatch::Growth& AppendBatch::GrowthOf(PagedContext* context) {
   return growth_.back();
 }
 
-void AppendBatch::Add(PagedContext* context, const EmbeddedSegment& embedded) {
+void PrefillBatch::Add(PagedContext* context, const EmbeddedSegment& embedded) {
   Growth& growth = GrowthOf(context);
   const int64_t position = context->next_position() + growth.advance;
   Segment segment;
@@ -48,24 +48,24 @@ void AppendBatch::Add(PagedContext* context, const EmbeddedSegment& embedded) {
   growth.advance += embedded.advance();
 }
 
-PassInput AppendBatch::TakeInput(bool need_output) {
+PassInput PrefillBatch::TakeInput(bool need_output) {
   input_.need_und = need_output;
   input_.need_gen = need_output;
   if (!gen_.empty()) input_.hidden.gen = at::cat(gen_);
   return std::move(input_);
 }
 
-void AppendBatch::Drop(const PagedContext* context) {
+void PrefillBatch::Drop(const PagedContext* context) {
   std::erase_if(growth_, [&](const Growth& g) { return g.context == context; });
 }
 
-void AppendBatch::Commit() {
+void PrefillBatch::Commit() {
   for (const Growth& growth : growth_) {
     growth.context->Commit(growth.tokens, growth.advance);
   }
 }
 
-std::vector<int64_t> AppendBatch::Positions(size_t index) const {
+std::vector<int64_t> PrefillBatch::Positions(size_t index) const {
   const Place& place = places_[index];
   std::vector<int64_t> positions(place.tokens, place.position);
   if (place.causal) {

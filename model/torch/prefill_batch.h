@@ -1,5 +1,5 @@
-#ifndef COOPER_MODEL_TORCH_APPEND_BATCH_H_
-#define COOPER_MODEL_TORCH_APPEND_BATCH_H_
+#ifndef COOPER_MODEL_TORCH_PREFILL_BATCH_H_
+#define COOPER_MODEL_TORCH_PREFILL_BATCH_H_
 
 #include <ATen/core/Tensor.h>
 
@@ -31,7 +31,7 @@ struct EmbeddedSegment {
 
 // Lays segments of several contexts out as one pass. Items of one context see
 // those before them, since their keys and values are in the cache by then.
-class AppendBatch {
+class PrefillBatch {
  public:
   // `context` has room reserved for all that is added to it.
   void Add(PagedContext* context, const EmbeddedSegment& segment);
@@ -68,4 +68,4 @@ class AppendBatch {
 
 }  // namespace cooper::torch_model
 
-#endif  // COOPER_MODEL_TORCH_APPEND_BATCH_H_
+#endif  // COOPER_MODEL_TORCH_PREFILL_BATCH_H_

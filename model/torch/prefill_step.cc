@@ -1,4 +1,4 @@
-#include "model/torch/append_step.h"
+#include "model/torch/prefill_step.h"
 
 #include <ATen/ops/cat.h>
 
@@ -12,27 +12,27 @@
 namespace cooper::torch_model {
 namespace {
 
-const image::RgbImage* VisionImageOf(const model::AppendItem& item) {
+const image::RgbImage* VisionImageOf(const model::PrefillItem& item) {
   const auto* vision = std::get_if<model::VisionImageSegment>(item.segment);
   return vision == nullptr ? nullptr : vision->image.get();
 }
 
-const model::LatentImageSegment* LatentsOf(const model::AppendItem& item) {
+const model::LatentImageSegment* LatentsOf(const model::PrefillItem& item) {
   return std::get_if<model::LatentImageSegment>(item.segment);
 }
 
 }  // namespace
 
-TorchAppendStep::TorchAppendStep(const AppendNetwork& network,
-                                 absl::Span<model::AppendItem> items,
-                                 AppendTrace* trace)
+TorchPrefillStep::TorchPrefillStep(const PrefillNetwork& network,
+                                 absl::Span<model::PrefillItem> items,
+                                 PrefillTrace* trace)
     : network_(network), trace_(trace) {
-  for (model::AppendItem& item : items) {
+  for (model::PrefillItem& item : items) {
     if (item.status.ok()) entries_.push_back({&item, {}});
   }
 }
 
-absl::StatusOr<bool> TorchAppendStep::RunSlice(absl::Duration budget) {
+absl::StatusOr<bool> TorchPrefillStep::RunSlice(absl::Duration budget) {
   COOPER_RETURN_IF_ERROR(failure_);
   SliceBudget slice(budget);
   bool complete = false;
@@ -43,11 +43,11 @@ absl::StatusOr<bool> TorchAppendStep::RunSlice(absl::Duration budget) {
   return complete;
 }
 
-absl::StatusOr<bool> TorchAppendStep::RunStages(SliceBudget* slice) {
+absl::StatusOr<bool> TorchPrefillStep::RunStages(SliceBudget* slice) {
   if (entries_.empty()) return true;
   for (const auto stage :
-       {&TorchAppendStep::RunVision, &TorchAppendStep::RunLatents,
-        &TorchAppendStep::RunPass}) {
+       {&TorchPrefillStep::RunVision, &TorchPrefillStep::RunLatents,
+        &TorchPrefillStep::RunPass}) {
     COOPER_ASSIGN_OR_RETURN(const bool complete, (this->*stage)(slice));
     if (!complete) return false;
   }
@@ -55,7 +55,7 @@ absl::StatusOr<bool> TorchAppendStep::RunStages(SliceBudget* slice) {
 }
 
 // Images that several items show are encoded once.
-void TorchAppendStep::StartVision() {
+void TorchPrefillStep::StartVision() {
   std::vector<const image::RgbImage*> images;
   for (const Entry& entry : entries_) {
     const image::RgbImage* image = VisionImageOf(*entry.item);
@@ -68,7 +68,7 @@ void TorchAppendStep::StartVision() {
   if (!images.empty()) vision_ = network_.vision->Start(std::move(images));
 }
 
-absl::StatusOr<bool> TorchAppendStep::RunVision(SliceBudget* slice) {
+absl::StatusOr<bool> TorchPrefillStep::RunVision(SliceBudget* slice) {
   if (!vision_started_) StartVision();
   vision_started_ = true;
   if (!vision_.has_value()) return true;
@@ -76,7 +76,7 @@ absl::StatusOr<bool> TorchAppendStep::RunVision(SliceBudget* slice) {
 }
 
 // In the items' order, which is that of their draws.
-absl::StatusOr<bool> TorchAppendStep::RunLatents(SliceBudget* slice) {
+absl::StatusOr<bool> TorchPrefillStep::RunLatents(SliceBudget* slice) {
   const Autoencoder& autoencoder = *network_.autoencoder;
   while (true) {
     if (!encoding_.has_value()) {
@@ -103,9 +103,9 @@ absl::StatusOr<bool> TorchAppendStep::RunLatents(SliceBudget* slice) {
   }
 }
 
-EmbeddedSegment TorchAppendStep::Embedded(const Entry& entry) const {
+EmbeddedSegment TorchPrefillStep::Embedded(const Entry& entry) const {
   const at::Tensor& delimiters = *network_.delimiters;
-  const model::AppendItem& item = *entry.item;
+  const model::PrefillItem& item = *entry.item;
   EmbeddedSegment embedded;
   if (const auto* text = std::get_if<model::TextSegment>(item.segment)) {
     embedded.text = text->ids;
@@ -124,7 +124,7 @@ EmbeddedSegment TorchAppendStep::Embedded(const Entry& entry) const {
 }
 
 // A segment's rows in the order of its tokens.
-at::Tensor TorchAppendStep::InOrder(const Segment& segment,
+at::Tensor TorchPrefillStep::InOrder(const Segment& segment,
                                     const Rows& of) const {
   at::Tensor und = of.und.narrow(0, segment.und_begin, segment.und_count);
   if (segment.gen_count == 0) return und;
@@ -133,7 +133,7 @@ at::Tensor TorchAppendStep::InOrder(const Segment& segment,
                   und.narrow(0, 1, 1)});
 }
 
-void TorchAppendStep::StartPass() {
+void TorchPrefillStep::StartPass() {
   for (const Entry& entry : entries_) {
     batch_.Add(static_cast<PagedContext*>(entry.item->context),
                Embedded(entry));
@@ -148,7 +148,7 @@ void TorchAppendStep::StartPass() {
   }
 }
 
-absl::StatusOr<bool> TorchAppendStep::RunPass(SliceBudget* slice) {
+absl::StatusOr<bool> TorchPrefillStep::RunPass(SliceBudget* slice) {
   if (pass_ == nullptr) StartPass();
   COOPER_RETURN_IF_ERROR(pass_->Run(slice));
   if (!pass_->done()) return false;
@@ -164,7 +164,7 @@ absl::StatusOr<bool> TorchAppendStep::RunPass(SliceBudget* slice) {
   return true;
 }
 
-void TorchAppendStep::Drop(const model::Context* context) {
+void TorchPrefillStep::Drop(const model::Context* context) {
   std::vector<bool> drop;
   std::vector<const image::RgbImage*> images;
   for (const Entry& entry : entries_) {
@@ -189,7 +189,7 @@ void TorchAppendStep::Drop(const model::Context* context) {
 }
 
 // Unless another item shows it too.
-void TorchAppendStep::DropImage(const image::RgbImage* image) {
+void TorchPrefillStep::DropImage(const image::RgbImage* image) {
   if (image == nullptr || !vision_.has_value()) return;
   for (const Entry& entry : entries_) {
     if (VisionImageOf(*entry.item) == image) return;
