@@ -21,7 +21,7 @@
 // model knows no request.
 //
 // Threads: `info()`, `text_codec()` and `kv_usage()` may be called from any
-// thread. All else, and every Context, Flow and Step (their destructors too),
+// thread. All else, and every Context, Denoiser and Step (their destructors too),
 // belongs to one thread at a time: the engine's.
 //
 // Results: an item's result depends on that item alone, never on its
@@ -29,13 +29,13 @@
 //
 // Errors: an item that cannot be served (context pool full, not-finite values)
 // carries its own status and leaves its context as it was. The status that
-// BeginPrefill, Decode, StartFlow, BeginFlowStep, BeginDecodeLatents and
+// BeginPrefill, Decode, StartDenoise, BeginDenoiseStep, BeginDecodeLatents and
 // RunSlice return is about the whole call:
 // - RESOURCE_EXHAUSTED: the device's memory ran out. Every context and flow of
 //   the call is as it was, though noise may have been drawn; a step that
 //   returned it can only be destroyed. The model may still be used, for example
 //   with fewer items in a call.
-// - INVALID_ARGUMENT: from StartFlow only.
+// - INVALID_ARGUMENT: from StartDenoise only.
 // - Any other error: the device failed, and the model must not be used again.
 
 namespace cooper::model {
@@ -178,9 +178,9 @@ struct DecodeItem {
 };
 
 // One map or picture being drawn. Holds forks of its contexts.
-class Flow {
+class Denoiser {
  public:
-  virtual ~Flow() = default;
+  virtual ~Denoiser() = default;
   virtual int steps_total() const = 0;  // num_timesteps - 1
   virtual int steps_done() const = 0;
   // Transformer passes (branches) that the next step takes: 1..3.
@@ -189,20 +189,20 @@ class Flow {
   virtual int latent_tokens() const = 0;
 };
 
-struct FlowSpec {
+struct DenoiseSpec {
   image::Size size;  // px; multiples of latent_stride
   FlowOptions options;
   const Context* cond = nullptr;
   const Context* no_text = nullptr;
   const Context* no_image = nullptr;
-  NoiseSource* noise = nullptr;  // [tokens, channels] normals, in StartFlow
+  NoiseSource* noise = nullptr;  // [tokens, channels] normals, in StartDenoise
 };
 
-// One Euler step of several flows. As it completes every flow advances by one.
-class FlowStep : public Step {
+// One Euler step of several denoisers. As it completes every flow advances by one.
+class DenoiseStep : public Step {
  public:
   // As PrefillStep's.
-  virtual void Drop(const Flow* flow) = 0;
+  virtual void Drop(const Denoiser* flow) = 0;
 };
 
 enum class LatentEstimate {
@@ -211,7 +211,7 @@ enum class LatentEstimate {
 };
 
 struct DecodeLatentsItem {
-  const Flow* flow = nullptr;
+  const Denoiser* flow = nullptr;
   LatentEstimate estimate = LatentEstimate::kCurrent;
   image::FloatRgbImage image;  // out
   absl::Status status;         // out; INTERNAL: not-finite values
@@ -231,14 +231,14 @@ class UnifiedModel {
       absl::Span<PrefillItem> items) = 0;
   virtual absl::Status Decode(absl::Span<DecodeItem> items) = 0;
   // INVALID_ARGUMENT: a size or option outside of what the checkpoint can do.
-  virtual absl::StatusOr<std::unique_ptr<Flow>> StartFlow(
-      const FlowSpec& spec) = 0;
-  // The flows must outlive the step (or be dropped from it) and have steps
+  virtual absl::StatusOr<std::unique_ptr<Denoiser>> StartDenoise(
+      const DenoiseSpec& spec) = 0;
+  // The denoisers must outlive the step (or be dropped from it) and have steps
   // left.
-  virtual absl::StatusOr<std::unique_ptr<FlowStep>> BeginFlowStep(
-      absl::Span<Flow* const> flows) = 0;
-  // The items and their flows must outlive the step; the flows may not be in a
-  // FlowStep meanwhile.
+  virtual absl::StatusOr<std::unique_ptr<DenoiseStep>> BeginDenoiseStep(
+      absl::Span<Denoiser* const> denoisers) = 0;
+  // The items and their denoisers must outlive the step; the denoisers may not be in a
+  // DenoiseStep meanwhile.
   virtual absl::StatusOr<std::unique_ptr<Step>> BeginDecodeLatents(
       absl::Span<DecodeLatentsItem> items) = 0;
   // Runs every kind of work once, so that the first request is not slower. Call

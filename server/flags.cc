@@ -232,7 +232,7 @@ absl::Status ReadModelFlags(const engine::EngineOptions& engine,
   source->deterministic = absl::GetFlag(FLAGS_deterministic);
   source->check_weights = absl::GetFlag(FLAGS_check_weights);
   source->prefill_rows = engine.prefill_tokens;
-  source->flow_rows = engine.flow_tokens;
+  source->denoise_rows = engine.denoise_tokens;
   return source->Validate();
 }
 

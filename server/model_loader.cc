@@ -54,7 +54,7 @@ absl::StatusOr<std::unique_ptr<model::UnifiedModel>> LoadModel(
   options.check_weights = source.check_weights;
   options.progress = progress;
   if (source.prefill_rows > 0) options.prefill_rows = source.prefill_rows;
-  if (source.flow_rows > 0) options.flow_rows = source.flow_rows;
+  if (source.denoise_rows > 0) options.denoise_rows = source.denoise_rows;
   return torch_model::LoadModel(options);
 #else
   return absl::FailedPreconditionError("built without libtorch");

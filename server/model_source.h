@@ -23,7 +23,7 @@ struct ModelSource {
   bool check_weights = false;
   // Rows of the engine's largest batches; 0: the model's own idea of them.
   int64_t prefill_rows = 0;
-  int64_t flow_rows = 0;
+  int64_t denoise_rows = 0;
 
   // INVALID_ARGUMENT "flag: what is wrong".
   absl::Status Validate() const;

@@ -17,7 +17,7 @@ struct FakePool {
   int64_t capacity_tokens = 0;
   std::atomic<int64_t> used_tokens{0};
   std::atomic<int> contexts{0};
-  std::atomic<int> flows{0};
+  std::atomic<int> denoisers{0};
   std::atomic<uint64_t> last_lineage{0};
 };
 

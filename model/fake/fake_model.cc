@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/status_macros.h"
 #include "model/device_status.h"
-#include "model/fake/fake_flow.h"
+#include "model/fake/fake_denoiser.h"
 #include "model/fake/fake_steps.h"
 
 namespace cooper::fake {
@@ -206,9 +206,9 @@ absl::Status FakeModel::Decode(absl::Span<model::DecodeItem> items) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<model::Flow>> FakeModel::StartFlow(
-    const model::FlowSpec& spec) {
-  COOPER_RETURN_IF_ERROR(Enter({Call::kStartFlow, 1, 0}));
+absl::StatusOr<std::unique_ptr<model::Denoiser>> FakeModel::StartDenoise(
+    const model::DenoiseSpec& spec) {
+  COOPER_RETURN_IF_ERROR(Enter({Call::kStartDenoise, 1, 0}));
   COOPER_RETURN_IF_ERROR(spec.options.Validate());
   const int stride = info_.latent_stride;
   const int max_side = info_.max_latent_side * stride;
@@ -221,19 +221,19 @@ absl::StatusOr<std::unique_ptr<model::Flow>> FakeModel::StartFlow(
                      " px; each side must be a multiple of ", stride,
                      ", at most ", max_side));
   }
-  auto flow = std::make_unique<FakeFlow>(pool_, spec, stride);
+  auto flow = std::make_unique<FakeDenoiser>(pool_, spec, stride);
   COOPER_RETURN_IF_ERROR(
-      MemoryFault(Call::kStartFlow, 1, [&](size_t) { return flow->Ids(); }));
-  COOPER_RETURN_IF_ERROR(ItemFault(Call::kStartFlow, flow->Ids()));
+      MemoryFault(Call::kStartDenoise, 1, [&](size_t) { return flow->Ids(); }));
+  COOPER_RETURN_IF_ERROR(ItemFault(Call::kStartDenoise, flow->Ids()));
   return flow;
 }
 
-absl::StatusOr<std::unique_ptr<model::FlowStep>> FakeModel::BeginFlowStep(
-    absl::Span<model::Flow* const> flows) {
-  for (const model::Flow* flow : flows) {
+absl::StatusOr<std::unique_ptr<model::DenoiseStep>> FakeModel::BeginDenoiseStep(
+    absl::Span<model::Denoiser* const> denoisers) {
+  for (const model::Denoiser* flow : denoisers) {
     COOPER_CHECK(flow->steps_done() < flow->steps_total());
   }
-  return std::make_unique<FakeFlowStep>(this, flows);
+  return std::make_unique<FakeDenoiseStep>(this, denoisers);
 }
 
 absl::StatusOr<std::unique_ptr<model::Step>> FakeModel::BeginDecodeLatents(

@@ -30,7 +30,7 @@ class FakeModel final : public model::UnifiedModel {
   struct Record {
     Call call = Call::kDecode;
     int items = 0;
-    int64_t rows = 0;  // tokens; of flows: latent tokens * branches
+    int64_t rows = 0;  // tokens; of denoisers: latent tokens * branches
     friend bool operator==(const Record&, const Record&) = default;
   };
   struct Hooks {
@@ -55,10 +55,10 @@ class FakeModel final : public model::UnifiedModel {
   absl::StatusOr<std::unique_ptr<model::PrefillStep>> BeginPrefill(
       absl::Span<model::PrefillItem> items) override;
   absl::Status Decode(absl::Span<model::DecodeItem> items) override;
-  absl::StatusOr<std::unique_ptr<model::Flow>> StartFlow(
-      const model::FlowSpec& spec) override;
-  absl::StatusOr<std::unique_ptr<model::FlowStep>> BeginFlowStep(
-      absl::Span<model::Flow* const> flows) override;
+  absl::StatusOr<std::unique_ptr<model::Denoiser>> StartDenoise(
+      const model::DenoiseSpec& spec) override;
+  absl::StatusOr<std::unique_ptr<model::DenoiseStep>> BeginDenoiseStep(
+      absl::Span<model::Denoiser* const> denoisers) override;
   absl::StatusOr<std::unique_ptr<model::Step>> BeginDecodeLatents(
       absl::Span<model::DecodeLatentsItem> items) override;
   absl::Status WarmUp() override;
@@ -69,14 +69,14 @@ class FakeModel final : public model::UnifiedModel {
   // For tests; thread-safe.
   std::vector<Record> records() const ABSL_LOCKS_EXCLUDED(mutex_);
   int live_contexts() const { return pool_->contexts; }
-  int live_flows() const { return pool_->flows; }
+  int live_denoisers() const { return pool_->denoisers; }
   int64_t used_tokens() const { return pool_->used_tokens; }
   // Rows that Append encoded so far.
   int64_t prefilled_tokens() const { return prefilled_tokens_; }
 
  private:
   friend class FakePrefillStep;
-  friend class FakeFlowStep;
+  friend class FakeDenoiseStep;
   friend class FakeLatentsStep;
   struct EncodedTexts {
     std::string match;

@@ -135,8 +135,8 @@ FakeFault ReadFault(Fields& fields) {
   fields.Read("call",
               {{"append", FakeFault::Call::kPrefill},
                {"decode", FakeFault::Call::kDecode},
-               {"start_flow", FakeFault::Call::kStartFlow},
-               {"flow_slice", FakeFault::Call::kFlowSlice},
+               {"start_denoise", FakeFault::Call::kStartDenoise},
+               {"denoise_slice", FakeFault::Call::kDenoiseSlice},
                {"latents", FakeFault::Call::kLatents},
                {"warm_up", FakeFault::Call::kWarmUp}},
               &fault.call);

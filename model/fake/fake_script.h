@@ -34,8 +34,8 @@ struct FakeFault {
   enum class Call {
     kPrefill,
     kDecode,
-    kStartFlow,
-    kFlowSlice,
+    kStartDenoise,
+    kDenoiseSlice,
     kLatents,
     kWarmUp
   };
@@ -71,7 +71,7 @@ struct FakeFault {
 //                  "warm_up": 0},
 //    "scripts": [{"match": "part of a question", "texts": ["turn 0", ...]}],
 //    "default": ["turn 0", ...],
-//    "faults": [{"call": "append|decode|start_flow|flow_slice|latents|warm_up",
+//    "faults": [{"call": "append|decode|start_denoise|denoise_slice|latents|warm_up",
 //                "effect": "status|throw|item|out_of_memory", "nth": 1,
 //                "match": "", "above": 0, "last": 0}],
 //    "gpu_memory": {"allocated": 0, "reserved": 0, "free": 0}}

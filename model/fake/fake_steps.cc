@@ -6,7 +6,7 @@
 
 #include "absl/status/status.h"
 #include "base/status_macros.h"
-#include "model/fake/fake_flow.h"
+#include "model/fake/fake_denoiser.h"
 
 namespace cooper::fake {
 namespace {
@@ -134,7 +134,7 @@ absl::StatusOr<bool> FakeLatentsStep::RunSlice(absl::Duration budget) {
   COOPER_RETURN_IF_ERROR(model_->Enter(record));
   COOPER_RETURN_IF_ERROR(model_->MemoryFault(
       FakeModel::Call::kLatents, items_.size(), [&](size_t i) {
-        return static_cast<const FakeFlow*>(items_[i].flow)->Ids();
+        return static_cast<const FakeDenoiser*>(items_[i].flow)->Ids();
       }));
   if (!std::exchange(begun_, true)) {
     left_ = model_->script_.delays.latents * count;
@@ -142,7 +142,7 @@ absl::StatusOr<bool> FakeLatentsStep::RunSlice(absl::Duration budget) {
   model_->Sleep(TakeSlice(budget, &left_));
   if (left_ > absl::ZeroDuration()) return false;
   for (model::DecodeLatentsItem& item : items_) {
-    const auto* flow = static_cast<const FakeFlow*>(item.flow);
+    const auto* flow = static_cast<const FakeDenoiser*>(item.flow);
     if (!model_->script_.faults.empty()) {
       item.status = model_->ItemFault(FakeModel::Call::kLatents, flow->Ids());
       if (!item.status.ok()) continue;
@@ -152,23 +152,23 @@ absl::StatusOr<bool> FakeLatentsStep::RunSlice(absl::Duration budget) {
   return true;
 }
 
-absl::StatusOr<bool> FakeFlowStep::RunSlice(absl::Duration budget) {
-  FakeModel::Record record{FakeModel::Call::kFlowSlice,
-                           static_cast<int>(flows_.size()), 0};
-  for (const model::Flow* flow : flows_) {
+absl::StatusOr<bool> FakeDenoiseStep::RunSlice(absl::Duration budget) {
+  FakeModel::Record record{FakeModel::Call::kDenoiseSlice,
+                           static_cast<int>(denoisers_.size()), 0};
+  for (const model::Denoiser* flow : denoisers_) {
     record.rows += int64_t{flow->latent_tokens()} * flow->next_step_branches();
   }
   COOPER_RETURN_IF_ERROR(model_->Enter(record));
   COOPER_RETURN_IF_ERROR(model_->MemoryFault(
-      FakeModel::Call::kFlowSlice, flows_.size(),
-      [&](size_t i) { return static_cast<FakeFlow*>(flows_[i])->Ids(); }));
+      FakeModel::Call::kDenoiseSlice, denoisers_.size(),
+      [&](size_t i) { return static_cast<FakeDenoiser*>(denoisers_[i])->Ids(); }));
   const absl::Time end = model_->Now() + budget;
   do {
     model_->Sleep(model_->script_.delays.flow_layer);
     ++layer_;
   } while (layer_ < model_->script_.flow_layers && model_->Now() < end);
   if (layer_ < model_->script_.flow_layers) return false;
-  for (model::Flow* flow : flows_) static_cast<FakeFlow*>(flow)->Advance();
+  for (model::Denoiser* flow : denoisers_) static_cast<FakeDenoiser*>(flow)->Advance();
   return true;
 }
 

@@ -55,17 +55,17 @@ class FakeLatentsStep final : public model::Step {
 };
 
 // Layer by layer.
-class FakeFlowStep final : public model::FlowStep {
+class FakeDenoiseStep final : public model::DenoiseStep {
  public:
-  FakeFlowStep(FakeModel* model, absl::Span<model::Flow* const> flows)
-      : model_(model), flows_(flows.begin(), flows.end()) {}
+  FakeDenoiseStep(FakeModel* model, absl::Span<model::Denoiser* const> denoisers)
+      : model_(model), denoisers_(denoisers.begin(), denoisers.end()) {}
 
   absl::StatusOr<bool> RunSlice(absl::Duration budget) override;
-  void Drop(const model::Flow* flow) override { std::erase(flows_, flow); }
+  void Drop(const model::Denoiser* flow) override { std::erase(denoisers_, flow); }
 
  private:
   FakeModel* const model_;
-  std::vector<model::Flow*> flows_;
+  std::vector<model::Denoiser*> denoisers_;
   int layer_ = 0;
 };
 

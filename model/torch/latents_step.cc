@@ -4,7 +4,7 @@
 #include <ATen/ops/isfinite.h>
 
 #include "base/status_macros.h"
-#include "model/torch/flow.h"
+#include "model/torch/denoiser.h"
 #include "model/torch/guard.h"
 #include "model/torch/vision/pixels.h"
 
@@ -29,7 +29,7 @@ absl::StatusOr<bool> TorchLatentsStep::RunSlice(absl::Duration budget) {
 absl::StatusOr<bool> TorchLatentsStep::RunItem(model::DecodeLatentsItem* item,
                                                SliceBudget* slice) {
   if (!run_.has_value()) {
-    const auto* flow = static_cast<const TorchFlow*>(item->flow);
+    const auto* flow = static_cast<const TorchDenoiser*>(item->flow);
     const at::Tensor latents = flow->Latents(item->estimate);
     item->status = absl::OkStatus();
     if (!at::isfinite(latents).all().item<bool>()) {

@@ -13,7 +13,7 @@
 
 namespace cooper::torch_model {
 
-// The latents of flows as pictures, one after the other.
+// The latents of denoisers as pictures, one after the other.
 class TorchLatentsStep final : public model::Step {
  public:
   // All outlive it.

@@ -77,7 +77,7 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
   memory_ =
       PlanMemory(llm_, checkpoint->vit(), cooper_, options, device_.dtype);
   prefill_rows_ = options.prefill_rows;
-  flow_rows_ = options.flow_rows;
+  denoise_rows_ = options.denoise_rows;
   if (!device_.is_cpu()) {
     COOPER_ASSIGN_OR_RETURN(const DeviceMemory memory, MemoryOf(device_));
     COOPER_RETURN_IF_ERROR(memory_.CheckFree(memory));
@@ -234,7 +234,7 @@ absl::Status TorchModel::WarmUpGpu() {
   COOPER_ASSIGN_OR_RETURN(const AllocatorMemory before,
                           layer->Allocator(device_.gpu));
   COOPER_RETURN_IF_ERROR(
-      RunWarmUp(this, LargestShapes(info_, prefill_rows_, flow_rows_)));
+      RunWarmUp(this, LargestShapes(info_, prefill_rows_, denoise_rows_)));
   COOPER_RETURN_IF_ERROR(Synchronize(device_));
   COOPER_ASSIGN_OR_RETURN(const AllocatorMemory after,
                           layer->Allocator(device_.gpu));

@@ -43,7 +43,7 @@ struct LoadOptions {
   // Rows of the largest prefill batch and of the largest denoising step, as the
   // engine will make them.
   int64_t prefill_rows = 8192;
-  int64_t flow_rows = 16384;
+  int64_t denoise_rows = 16384;
   // Results that do not depend on the rest of a batch on a GPU either, and do
   // not vary between runs. Slower.
   bool deterministic = false;

@@ -75,7 +75,7 @@ MemoryPlan PlanMemory(const checkpoint::LlmConfig& llm,
       plan.weights += tensor.size() * element;
     }
   }
-  const int64_t rows = std::max(options.prefill_rows, options.flow_rows);
+  const int64_t rows = std::max(options.prefill_rows, options.denoise_rows);
   const int64_t side = cooper.vae_rule.max_size;
   plan.workspace = rows * llm.hidden_size * kWideValuesOfARow *
                        static_cast<int64_t>(sizeof(float)) +

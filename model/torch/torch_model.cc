@@ -170,8 +170,8 @@ void TorchModel::RunDecode(absl::Span<model::DecodeItem> items) {
   choice.Choose();
 }
 
-absl::StatusOr<std::unique_ptr<model::Flow>> TorchModel::StartFlow(
-    const model::FlowSpec& spec) {
+absl::StatusOr<std::unique_ptr<model::Denoiser>> TorchModel::StartDenoise(
+    const model::DenoiseSpec& spec) {
   COOPER_RETURN_IF_ERROR(spec.options.Validate());
   const int stride = info_.latent_stride;
   const int64_t h = spec.size.height / stride;
@@ -184,21 +184,21 @@ absl::StatusOr<std::unique_ptr<model::Flow>> TorchModel::StartFlow(
                      " px: sides must be multiples of ", stride,
                      " and at most ", stride * info_.max_latent_side));
   }
-  std::unique_ptr<model::Flow> flow;
+  std::unique_ptr<model::Denoiser> flow;
   COOPER_RETURN_IF_ERROR(Guarded(device_, [&] {
     const at::Tensor x = DrawNormals(spec.noise, {h * w, latents_->channels()});
-    flow = std::make_unique<TorchFlow>(spec, Upload(x, device_), h, w);
+    flow = std::make_unique<TorchDenoiser>(spec, Upload(x, device_), h, w);
     return absl::OkStatus();
   }));
   return flow;
 }
 
-absl::StatusOr<std::unique_ptr<model::FlowStep>> TorchModel::BeginFlowStep(
-    absl::Span<model::Flow* const> flows) {
-  std::unique_ptr<model::FlowStep> step;
+absl::StatusOr<std::unique_ptr<model::DenoiseStep>> TorchModel::BeginDenoiseStep(
+    absl::Span<model::Denoiser* const> denoisers) {
+  std::unique_ptr<model::DenoiseStep> step;
   COOPER_RETURN_IF_ERROR(Guarded(device_, [&] {
-    step = std::make_unique<TorchFlowStep>(transformer_.get(), latents_.get(),
-                                           device_, delimiters_, flows);
+    step = std::make_unique<TorchDenoiseStep>(transformer_.get(), latents_.get(),
+                                           device_, delimiters_, denoisers);
     return absl::OkStatus();
   }));
   return step;

@@ -12,7 +12,7 @@
 #include "model/checkpoint/config.h"
 #include "model/tokenizer/tokenizer.h"
 #include "model/torch/prefill_step.h"
-#include "model/torch/flow.h"
+#include "model/torch/denoiser.h"
 #include "model/torch/kv_cache.h"
 #include "model/torch/load_model.h"
 #include "model/torch/memory_plan.h"
@@ -39,10 +39,10 @@ class TorchModel final : public model::UnifiedModel {
   absl::StatusOr<std::unique_ptr<model::PrefillStep>> BeginPrefill(
       absl::Span<model::PrefillItem> items) override;
   absl::Status Decode(absl::Span<model::DecodeItem> items) override;
-  absl::StatusOr<std::unique_ptr<model::Flow>> StartFlow(
-      const model::FlowSpec& spec) override;
-  absl::StatusOr<std::unique_ptr<model::FlowStep>> BeginFlowStep(
-      absl::Span<model::Flow* const> flows) override;
+  absl::StatusOr<std::unique_ptr<model::Denoiser>> StartDenoise(
+      const model::DenoiseSpec& spec) override;
+  absl::StatusOr<std::unique_ptr<model::DenoiseStep>> BeginDenoiseStep(
+      absl::Span<model::Denoiser* const> denoisers) override;
   absl::StatusOr<std::unique_ptr<model::Step>> BeginDecodeLatents(
       absl::Span<model::DecodeLatentsItem> items) override;
   std::optional<model::GpuMemory> gpu_memory() const override;
@@ -91,7 +91,7 @@ class TorchModel final : public model::UnifiedModel {
 
   Device device_;
   MemoryPlan memory_;
-  int64_t prefill_rows_ = 0, flow_rows_ = 0;  // of the largest batches
+  int64_t prefill_rows_ = 0, denoise_rows_ = 0;  // of the largest batches
   checkpoint::LlmConfig llm_;
   checkpoint::CooperConfig cooper_;
   std::unique_ptr<const tokenizer::Tokenizer> tokenizer_;

@@ -86,7 +86,7 @@ class WarmUp {
     for (const image::Size size : shapes_.maps) {
       COOPER_RETURN_IF_ERROR(StartMap(size));
     }
-    COOPER_ASSIGN_OR_RETURN(const auto step, model_->BeginFlowStep(Maps()));
+    COOPER_ASSIGN_OR_RETURN(const auto step, model_->BeginDenoiseStep(Maps()));
     COOPER_RETURN_IF_ERROR(step->RunSlice(absl::InfiniteDuration()).status());
     model::DecodeLatentsItem latents;
     latents.flow = maps_.front().get();
@@ -112,19 +112,19 @@ class WarmUp {
   }
 
   absl::Status StartMap(image::Size size) {
-    model::FlowSpec spec;
+    model::DenoiseSpec spec;
     spec.size = size;
     spec.options.num_timesteps = shapes_.together ? 4 : 2;
     spec.cond = prompt_.context();
     spec.no_text = prompt_.context();
     spec.no_image = empty_.get();
     spec.noise = &noise_;
-    COOPER_ASSIGN_OR_RETURN(auto map, model_->StartFlow(spec));
+    COOPER_ASSIGN_OR_RETURN(auto map, model_->StartDenoise(spec));
     maps_.push_back(std::move(map));
     return absl::OkStatus();
   }
-  std::vector<model::Flow*> Maps() const {
-    std::vector<model::Flow*> maps;
+  std::vector<model::Denoiser*> Maps() const {
+    std::vector<model::Denoiser*> maps;
     maps.reserve(maps_.size());
     for (const auto& map : maps_) maps.push_back(map.get());
     return maps;
@@ -140,7 +140,7 @@ class WarmUp {
 
   absl::Status RunTogether() {
     COOPER_RETURN_IF_ERROR(StartMap(shapes_.maps.front()));
-    const std::unique_ptr<model::Flow> shown = std::move(maps_.back());
+    const std::unique_ptr<model::Denoiser> shown = std::move(maps_.back());
     maps_.pop_back();
     std::vector<model::Segment> text;
     text.emplace_back(Text());
@@ -149,7 +149,7 @@ class WarmUp {
       Prefill prefill(model_, std::move(segments));
       COOPER_RETURN_IF_ERROR(prefill.Begin(model_));
       COOPER_ASSIGN_OR_RETURN(const auto denoise,
-                              model_->BeginFlowStep(Maps()));
+                              model_->BeginDenoiseStep(Maps()));
       model::DecodeLatentsItem latents;
       latents.flow = shown.get();
       COOPER_ASSIGN_OR_RETURN(
@@ -169,7 +169,7 @@ class WarmUp {
   model::SeededNoise noise_{0};
   Prefill prompt_;
   const std::unique_ptr<model::Context> empty_;
-  std::vector<std::unique_ptr<model::Flow>> maps_;
+  std::vector<std::unique_ptr<model::Denoiser>> maps_;
 };
 
 }  // namespace
@@ -187,7 +187,7 @@ WarmUpShapes SmallestShapes(const model::ModelInfo& info) {
 }
 
 WarmUpShapes LargestShapes(const model::ModelInfo& info, int64_t prefill_rows,
-                           int64_t flow_rows) {
+                           int64_t denoise_rows) {
   // Rounded as the rules round.
   const auto side = [](const model::ImageRule& rule) {
     const int by_pixels =
@@ -217,7 +217,7 @@ WarmUpShapes LargestShapes(const model::ModelInfo& info, int64_t prefill_rows,
   // Maps of the largest size, and one that fills the batch.
   const int64_t largest =
       kBranches * Tiles(Square(map_side), info.latent_stride);
-  int64_t left = flow_rows;
+  int64_t left = denoise_rows;
   do {
     shapes.maps.push_back(Square(map_side));
     left -= largest;

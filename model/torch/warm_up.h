@@ -27,7 +27,7 @@ WarmUpShapes SmallestShapes(const model::ModelInfo& info);
 // The largest image, and batches of as many rows as a server makes, as far as
 // the KV pool has room for their contexts.
 WarmUpShapes LargestShapes(const model::ModelInfo& info, int64_t prefill_rows,
-                           int64_t flow_rows);
+                           int64_t denoise_rows);
 
 // Runs every kind of batch in the shapes. The pool is left as it was.
 absl::Status RunWarmUp(model::UnifiedModel* model, const WarmUpShapes& shapes);

@@ -57,7 +57,7 @@ absl::Status BatchRunner::Begin(BatchKind kind, absl::Span<Job* const> jobs,
     case BatchKind::kPrefill:
       return BeginPrefill(jobs, max_rows, done);
     case BatchKind::kDenoise:
-      return BeginFlow(jobs, done);
+      return BeginDenoise(jobs, done);
     default:
       COOPER_CHECK(jobs.size() == 1);
       return BeginLatents(jobs.front(), done);
@@ -85,21 +85,21 @@ absl::Status BatchRunner::BeginPrefill(absl::Span<Job* const> jobs,
   return BeginStep(BatchKind::kPrefill, done);
 }
 
-absl::Status BatchRunner::StartFlow(Job* job) {
-  absl::Status status = job->execution()->StartFlow();
+absl::Status BatchRunner::StartDenoise(Job* job) {
+  absl::Status status = job->execution()->StartDenoise();
   if (!absl::IsResourceExhausted(status)) return status;
   metrics_->RetriedAlone(BatchKind::kDenoise);
-  status = job->execution()->StartFlow();
+  status = job->execution()->StartDenoise();
   if (!absl::IsResourceExhausted(status)) return status;
   job->execution()->Fail(GpuMemoryStatus());
   return absl::OkStatus();
 }
 
-absl::Status BatchRunner::BeginFlow(absl::Span<Job* const> jobs,
+absl::Status BatchRunner::BeginDenoise(absl::Span<Job* const> jobs,
                                    std::vector<Job*>* done) {
   for (Job* job : jobs) {
-    flow_.members.push_back({job, job->execution()->flow_rows()});
-    flow_.rows += flow_.members.back().rows;
+    denoiser_.members.push_back({job, job->execution()->denoise_rows()});
+    denoiser_.rows += denoiser_.members.back().rows;
   }
   return BeginStep(BatchKind::kDenoise, done);
 }
@@ -131,12 +131,12 @@ absl::Status BatchRunner::MakeStep(BatchKind kind) {
       break;
     }
     case BatchKind::kDenoise: {
-      std::vector<model::Flow*> flows;
-      flows.reserve(flow_.members.size());
-      for (const Member& member : flow_.members) {
-        flows.push_back(member.job->execution()->flow());
+      std::vector<model::Denoiser*> denoisers;
+      denoisers.reserve(denoiser_.members.size());
+      for (const Member& member : denoiser_.members) {
+        denoisers.push_back(member.job->execution()->denoiser());
       }
-      COOPER_ASSIGN_OR_RETURN(flow_step_, model_->BeginFlowStep(flows));
+      COOPER_ASSIGN_OR_RETURN(denoise_step_, model_->BeginDenoiseStep(denoisers));
       break;
     }
     default:
@@ -147,7 +147,7 @@ absl::Status BatchRunner::MakeStep(BatchKind kind) {
   return absl::OkStatus();
 }
 
-// Contexts and flows are as they were: the members can be run again.
+// Contexts and denoisers are as they were: the members can be run again.
 void BatchRunner::OutOfMemory(BatchKind kind, std::vector<Job*>* done) {
   Sliced& batch = Of(kind);
   ResetStep(kind);
@@ -202,7 +202,7 @@ absl::Status BatchRunner::RunSlice(BatchKind kind, absl::Duration budget,
       EndPrefill();
       break;
     case BatchKind::kDenoise:
-      EndFlow();
+      EndDenoise();
       break;
     default:
       EndLatents();
@@ -223,15 +223,15 @@ void BatchRunner::EndPrefill() {
   }
 }
 
-void BatchRunner::EndFlow() {
-  const int flows = static_cast<int>(flow_.members.size());
-  metrics_->BatchRun(BatchKind::kDenoise, flows, flow_.took);
-  metrics_->PhaseRun(Phase::kDenoise, flow_.took);
-  metrics_->DenoiseSteps(flows, flow_.took);
-  costs_->Observe(BatchKind::kDenoise, flow_.rows, flow_.took, clock_->Now());
-  flow_step_.reset();  // before a flow is: it may be done
-  for (const Member& member : flow_.members) {
-    member.job->execution()->OnFlowStep();
+void BatchRunner::EndDenoise() {
+  const int denoisers = static_cast<int>(denoiser_.members.size());
+  metrics_->BatchRun(BatchKind::kDenoise, denoisers, denoiser_.took);
+  metrics_->PhaseRun(Phase::kDenoise, denoiser_.took);
+  metrics_->DenoiseSteps(denoisers, denoiser_.took);
+  costs_->Observe(BatchKind::kDenoise, denoiser_.rows, denoiser_.took, clock_->Now());
+  denoise_step_.reset();  // before a flow is: it may be done
+  for (const Member& member : denoiser_.members) {
+    member.job->execution()->OnDenoiseStep();
   }
 }
 
@@ -279,7 +279,7 @@ BatchRunner::Sliced& BatchRunner::Of(BatchKind kind) {
     case BatchKind::kPrefill:
       return prefill_;
     case BatchKind::kDenoise:
-      return flow_;
+      return denoiser_;
     default:
       COOPER_CHECK(kind == BatchKind::kVaeDecode);
       return latents_;
@@ -291,7 +291,7 @@ model::Step* BatchRunner::StepOf(BatchKind kind) const {
     case BatchKind::kPrefill:
       return prefill_step_.get();
     case BatchKind::kDenoise:
-      return flow_step_.get();
+      return denoise_step_.get();
     default:
       return latents_step_.get();
   }
@@ -303,7 +303,7 @@ void BatchRunner::ResetStep(BatchKind kind) {
       prefill_step_.reset();
       break;
     case BatchKind::kDenoise:
-      flow_step_.reset();
+      denoise_step_.reset();
       break;
     default:
       latents_step_.reset();
@@ -341,7 +341,7 @@ bool BatchRunner::Holds(const Job* job) const {
     return std::any_of(batch.members.begin(), batch.members.end(), is_it) ||
            std::any_of(batch.alone.begin(), batch.alone.end(), is_it);
   };
-  return in(prefill_) || in(flow_) || in(latents_);
+  return in(prefill_) || in(denoiser_) || in(latents_);
 }
 
 void BatchRunner::Drop(Job* job) {
@@ -369,7 +369,7 @@ void BatchRunner::Drop(Job* job) {
 // Others stay.
 void BatchRunner::DropFrom(BatchKind kind, const Member& member) {
   if (kind == BatchKind::kDenoise) {
-    flow_step_->Drop(member.job->execution()->flow());
+    denoise_step_->Drop(member.job->execution()->denoiser());
     return;
   }
   COOPER_CHECK(kind == BatchKind::kPrefill);

@@ -36,8 +36,8 @@ class BatchRunner {
 
   absl::Status Decode(absl::Span<Job* const> jobs);
 
-  // Starts the flow of a job whose execution is at kFlowStart.
-  absl::Status StartFlow(Job* job);
+  // Starts the flow of a job whose execution is at kDenoiseStart.
+  absl::Status StartDenoise(Job* job);
 
   // Begins a batch of a kind of which none is under way; its first slice is yet
   // to run. kPrefill: of each job's rows at most `max_rows`. kVaeDecode: one
@@ -79,7 +79,7 @@ class BatchRunner {
   model::Step* StepOf(BatchKind kind) const;
   absl::Status BeginPrefill(absl::Span<Job* const> jobs, int64_t max_rows,
                            std::vector<Job*>* done);
-  absl::Status BeginFlow(absl::Span<Job* const> jobs, std::vector<Job*>* done);
+  absl::Status BeginDenoise(absl::Span<Job* const> jobs, std::vector<Job*>* done);
   absl::Status BeginLatents(Job* job, std::vector<Job*>* done);
   // Of its members.
   absl::Status BeginStep(BatchKind kind, std::vector<Job*>* done);
@@ -93,7 +93,7 @@ class BatchRunner {
   void Forget(BatchKind kind);
   void DropFrom(BatchKind kind, const Member& member);
   void EndPrefill();
-  void EndFlow();
+  void EndDenoise();
   void EndLatents();
   void CountPrefill(absl::Duration took);
 
@@ -102,12 +102,12 @@ class BatchRunner {
   const base::Clock* const clock_;
   CostEstimator* const costs_;
 
-  Sliced prefill_, flow_, latents_;
+  Sliced prefill_, denoiser_, latents_;
   std::vector<model::PrefillItem> prefill_items_;
   model::DecodeLatentsItem latents_item_;
   // Last: they point to what is above.
   std::unique_ptr<model::PrefillStep> prefill_step_;
-  std::unique_ptr<model::FlowStep> flow_step_;
+  std::unique_ptr<model::DenoiseStep> denoise_step_;
   std::unique_ptr<model::Step> latents_step_;
 };
 

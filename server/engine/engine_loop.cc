@@ -28,7 +28,7 @@ EngineLoop::EngineLoop(model::UnifiedModel* model,
       kv_(model->info(), {options.prefix_cache_bytes, options.session_bytes,
                           options.session_ttl}),
       starter_({options.queue_timeout, kv_.prefixes() != nullptr}),
-      scheduler_({options.prefill_tokens, options.flow_tokens}),
+      scheduler_({options.prefill_tokens, options.denoise_tokens}),
       runner_(model, metrics, clock, &starter_.costs()),
       reporter_(model, metrics),
       last_step_ns_(absl::ToUnixNanos(clock->Now())),
@@ -245,8 +245,8 @@ void EngineLoop::OnPrepared(Job* job,
 absl::Status EngineLoop::Settle(Job* job) {
   while (true) {
     switch (job->execution()->state()) {
-      case Execution::State::kFlowStart:
-        COOPER_RETURN_IF_ERROR(runner_.StartFlow(job));
+      case Execution::State::kDenoiseStart:
+        COOPER_RETURN_IF_ERROR(runner_.StartDenoise(job));
         break;
       case Execution::State::kRender:
         prepare_pool_->Render(

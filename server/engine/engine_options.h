@@ -36,7 +36,7 @@ struct EngineOptions {
   // goes alone.
   int prefill_tokens = 8192;
   // Latent rows (tokens * branches) of one flow batch; at least one flow goes.
-  int flow_tokens = 16384;
+  int denoise_tokens = 16384;
   // Threads that decode, resize and encode images. 1..64.
   int prepare_threads = 2;
   int encode_threads = 1;

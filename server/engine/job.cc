@@ -18,7 +18,7 @@ BatchKind BatchOf(Execution::State state) {
   switch (state) {
     case Execution::State::kPrefill:
       return BatchKind::kPrefill;
-    case Execution::State::kFlowStep:
+    case Execution::State::kDenoiseStep:
       return BatchKind::kDenoise;
     case Execution::State::kLatents:
       return BatchKind::kVaeDecode;
@@ -194,8 +194,8 @@ Phase Job::phase() const {
       return Phase::kPrefill;
     case Execution::State::kDecode:
       return Phase::kDecode;
-    case Execution::State::kFlowStart:
-    case Execution::State::kFlowStep:
+    case Execution::State::kDenoiseStart:
+    case Execution::State::kDenoiseStep:
       return Phase::kDenoise;
     default:
       return Phase::kVaeDecode;
@@ -218,7 +218,7 @@ void Job::Finish() {
   usage_.cached_tokens = totals_.cached_tokens;
   usage_.output_tokens = totals_.output_tokens;
   usage_.maps = totals_.maps;
-  usage_.flow_steps = totals_.flow_steps;
+  usage_.denoise_steps = totals_.denoise_steps;
   const FinishWork& finish = execution_->finish();
   FinishedEvent finished{finish.reason, finish.answer, finish.answer_text,
                          finish.boxed, usage_};
@@ -240,7 +240,7 @@ ReadyItem Job::ready() const {
   if (item.kind == BatchKind::kPrefill) {
     item.rows = execution_->prefill_rows();
   } else if (item.kind == BatchKind::kDenoise) {
-    item.rows = execution_->flow_rows();
+    item.rows = execution_->denoise_rows();
   }
   return item;
 }
@@ -276,7 +276,7 @@ void Job::TellEnd() {
               {"gen_ai.usage.output_tokens", totals_.output_tokens},
               {"cooper.turns", int64_t{totals_.turns}},
               {"cooper.maps", int64_t{totals_.maps}},
-              {"cooper.flow_steps", int64_t{totals_.flow_steps}}});
+              {"cooper.denoise_steps", int64_t{totals_.denoise_steps}}});
 }
 
 const char* Job::EndReason() const {
@@ -297,11 +297,11 @@ void Job::LogEnd(absl::Time now) const {
       {"tokens_out", totals_.output_tokens},
       {"turns", totals_.turns},
       {"maps", totals_.maps},
-      {"steps", totals_.flow_steps},
+      {"steps", totals_.denoise_steps},
       {"queue_s", absl::ToDoubleSeconds(usage_.queued)},
       {"prefill_s", absl::ToDoubleSeconds(usage_.prefill)},
       {"decode_s", absl::ToDoubleSeconds(usage_.decode)},
-      {"flow_s", absl::ToDoubleSeconds(usage_.flow)},
+      {"denoise_s", absl::ToDoubleSeconds(usage_.flow)},
       {"total_s", absl::ToDoubleSeconds(now - admitted_)},
   };
   if (first_token_ != absl::InfiniteFuture()) {

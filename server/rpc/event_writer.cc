@@ -81,7 +81,7 @@ void Fill(const engine::Usage& usage, v1::Usage* wire) {
   wire->set_cached_tokens(usage.cached_tokens);
   wire->set_output_tokens(usage.output_tokens);
   wire->set_maps(usage.maps);
-  wire->set_denoise_steps(usage.flow_steps);
+  wire->set_denoise_steps(usage.denoise_steps);
   wire->set_queued_ms(absl::ToDoubleMilliseconds(usage.queued));
   wire->set_prefill_ms(absl::ToDoubleMilliseconds(usage.prefill));
   wire->set_decode_ms(absl::ToDoubleMilliseconds(usage.decode));

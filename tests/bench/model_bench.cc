@@ -147,16 +147,16 @@ Row MeasureBranches(TorchModel& model, int rounds) {
 Row MeasureMaps(TorchModel& model, int rounds) {
   const auto cond = ContextOf(model, absl::GetFlag(FLAGS_context));
   const int side = absl::GetFlag(FLAGS_map_size);
-  std::vector<std::unique_ptr<model::Flow>> flows;
-  std::vector<model::Flow*> all;
+  std::vector<std::unique_ptr<model::Denoiser>> denoisers;
+  std::vector<model::Denoiser*> all;
   for (const int part : {4, 3, 2, 1}) {
-    flows.push_back(StartMap(model, *cond, *cond, side * part / 4 / 16 * 16));
-    all.push_back(flows.back().get());
+    denoisers.push_back(StartMap(model, *cond, *cond, side * part / 4 / 16 * 16));
+    all.push_back(denoisers.back().get());
   }
   const Paired paired = MeasurePaired(
       rounds,
       [&] {
-        for (model::Flow* flow : all) StepOne(model, flow);
+        for (model::Denoiser* flow : all) StepOne(model, flow);
       },
       [&] { StepAll(model, all); });
   return {"four maps of different sizes together: times one by one",

@@ -37,7 +37,7 @@ void Decode(benchmark::State& state, TorchModel& model) {
 }
 
 // A step of a square map under all three branches.
-void FlowStep(benchmark::State& state, TorchModel& model) {
+void DenoiseStep(benchmark::State& state, TorchModel& model) {
   const auto cond = ContextOf(model, kContext);
   const auto flow =
       StartMap(model, *cond, *cond, static_cast<int>(state.range(0)));
@@ -85,7 +85,7 @@ void Register(TorchModel& model) {
   add("decode", Decode)
       ->ArgNames({"batch", "context"})
       ->ArgsProduct({{1, 8}, {128, 1024}});
-  add("flow_step", FlowStep)->ArgName("side")->Arg(256)->Arg(384)->Arg(512);
+  add("denoise_step", DenoiseStep)->ArgName("side")->Arg(256)->Arg(384)->Arg(512);
   add("encode_vision", EncodeVision)->ArgName("side")->Arg(112)->Arg(224);
   add("encode_latents", EncodeLatents)->ArgName("side")->Arg(256)->Arg(512);
   add("decode_latents", DecodeLatents)->ArgName("side")->Arg(256)->Arg(512);

@@ -28,12 +28,12 @@ void DecodeOne(model::UnifiedModel& model, model::Context* context) {
   Require(item.status);
 }
 
-std::unique_ptr<model::Flow> StartMap(model::UnifiedModel& model,
+std::unique_ptr<model::Denoiser> StartMap(model::UnifiedModel& model,
                                       const model::Context& cond,
                                       const model::Context& no_image, int side,
                                       bool guided) {
   model::SeededNoise noise(1);
-  model::FlowSpec spec;
+  model::DenoiseSpec spec;
   spec.size = {side, side};
   spec.options.num_timesteps = 1000;
   if (!guided) spec.options.cfg_text_scale = 1.0;
@@ -41,18 +41,18 @@ std::unique_ptr<model::Flow> StartMap(model::UnifiedModel& model,
   spec.no_text = &cond;
   spec.no_image = &no_image;
   spec.noise = &noise;
-  auto flow = model.StartFlow(spec);
+  auto flow = model.StartDenoise(spec);
   Require(flow.status());
   return *std::move(flow);
 }
 
-void StepAll(model::UnifiedModel& model, absl::Span<model::Flow* const> flows) {
-  auto step = model.BeginFlowStep(flows);
+void StepAll(model::UnifiedModel& model, absl::Span<model::Denoiser* const> denoisers) {
+  auto step = model.BeginDenoiseStep(denoisers);
   Require(step.status());
   Require((*step)->RunSlice(absl::InfiniteDuration()).status());
 }
 
-void StepOne(model::UnifiedModel& model, model::Flow* flow) {
+void StepOne(model::UnifiedModel& model, model::Denoiser* flow) {
   StepAll(model, absl::MakeSpan(&flow, 1));
 }
 

@@ -9,7 +9,7 @@
 
 #include "model/image/maps.h"
 #include "model/image/resize.h"
-#include "model/torch/flow.h"
+#include "model/torch/denoiser.h"
 #include "model/torch/vision/pixels.h"
 #include "tests/golden/checks.h"
 
@@ -40,31 +40,31 @@ void CheckSchedule(const GoldenData& goldens, const Json& golden,
   }
 }
 
-std::unique_ptr<model::Flow> Start(torch_model::TorchModel& model,
+std::unique_ptr<model::Denoiser> Start(torch_model::TorchModel& model,
                                    const BaseContexts& contexts,
                                    const model::FlowOptions& options,
                                    image::Size size, const at::Tensor& noise) {
   RecordedNoise recorded;
   recorded.Add(noise);
-  model::FlowSpec spec;
+  model::DenoiseSpec spec;
   spec.size = size;
   spec.options = options;
   spec.cond = contexts.cond.get();
   spec.no_text = contexts.no_text.get();
   spec.no_image = contexts.no_image.get();
   spec.noise = &recorded;
-  absl::StatusOr<std::unique_ptr<model::Flow>> flow = model.StartFlow(spec);
+  absl::StatusOr<std::unique_ptr<model::Denoiser>> flow = model.StartDenoise(spec);
   Require(flow.status());
   return *std::move(flow);
 }
 
 // One step; returns the rows that went in first.
-at::Tensor Step(torch_model::TorchModel& model, model::Flow* flow) {
-  absl::StatusOr<std::unique_ptr<model::FlowStep>> step =
-      model.BeginFlowStep(absl::MakeSpan(&flow, 1));
+at::Tensor Step(torch_model::TorchModel& model, model::Denoiser* flow) {
+  absl::StatusOr<std::unique_ptr<model::DenoiseStep>> step =
+      model.BeginDenoiseStep(absl::MakeSpan(&flow, 1));
   Require(step.status());
   const at::Tensor sequence =
-      static_cast<torch_model::TorchFlowStep&>(**step).FirstSequence();
+      static_cast<torch_model::TorchDenoiseStep&>(**step).FirstSequence();
   while (true) {
     // A layer at a time: the slices that the server makes.
     const absl::StatusOr<bool> done = (*step)->RunSlice(absl::ZeroDuration());
@@ -77,11 +77,11 @@ image::FloatRgbImage Draw(torch_model::TorchModel& model,
                           const GoldenData& goldens, const Json& golden,
                           const BaseContexts& contexts, image::Size size,
                           at::Tensor* decoded) {
-  const std::unique_ptr<model::Flow> flow =
+  const std::unique_ptr<model::Denoiser> flow =
       Start(model, contexts, FlowOptionsOf(golden), size,
             goldens.Tensor(golden, "noise"));
   while (flow->steps_done() < flow->steps_total()) Step(model, flow.get());
-  const auto& own = static_cast<const torch_model::TorchFlow&>(*flow);
+  const auto& own = static_cast<const torch_model::TorchDenoiser&>(*flow);
   *decoded = model.autoencoder().Decode(
       model.autoencoder().Unpatchify(own.x(), own.h(), own.w()));
   model::DecodeLatentsItem item;
@@ -105,9 +105,9 @@ void CheckFlow(const GoldenData& goldens, const Json& golden,
                 goldens.Tensor(base, "vae_noise"), nullptr);
   const model::FlowOptions options = FlowOptionsOf(golden);
   const image::Size size{golden.at("shape").at(1), golden.at("shape").at(0)};
-  const std::unique_ptr<model::Flow> flow =
+  const std::unique_ptr<model::Denoiser> flow =
       Start(model, contexts, options, size, goldens.Tensor(golden, "noise"));
-  const auto& own = static_cast<const torch_model::TorchFlow&>(*flow);
+  const auto& own = static_cast<const torch_model::TorchDenoiser&>(*flow);
   const at::Tensor velocities = goldens.Tensor(golden, "v");
   std::vector<float> times;
   for (int step = 0; step < flow->steps_total(); ++step) {

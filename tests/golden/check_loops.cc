@@ -194,7 +194,7 @@ class Recorder final : public engine::ExecutionProbe {
     return out_->tolerances().exact_texts ? std::nullopt : GoldenText(index);
   }
 
-  void OnFlow(const engine::FlowWork& work, const model::Context& cond,
+  void OnDenoise(const engine::DenoiseWork& work, const model::Context& cond,
               const model::Context& no_text,
               const model::Context& no_image) override {
     events_.push_back({{"op", "gen_image"},
@@ -209,16 +209,16 @@ class Recorder final : public engine::ExecutionProbe {
     CheckNorms(Map("no_image"), no_image, maps_ == 0);
   }
 
-  void OnFlowDone(const engine::FlowWork& work, const model::Flow& flow,
+  void OnDenoiseDone(const engine::DenoiseWork& work, const model::Denoiser& flow,
                   const image::FloatRgbImage& decoded) override {
     out_->Close(
-        Map("latent"), static_cast<const torch_model::TorchFlow&>(flow).x(),
+        Map("latent"), static_cast<const torch_model::TorchDenoiser&>(flow).x(),
         goldens_.Tensor(golden_, Map("latent")),
         maps_ == 0 || feed_golden_ ? &Tolerances::latents
                                    : &Tolerances::latents_after_own_map);
   }
 
-  void OnPicture(const engine::FlowWork& work, engine::DrawnMap* map) override {
+  void OnPicture(const engine::DenoiseWork& work, engine::DrawnMap* map) override {
     const bool tight = maps_ == 0 || feed_golden_;
     if (goldens_.Has(golden_, Map("depth"))) {
       out_->CloseAbsolute(

@@ -55,7 +55,7 @@ class GoldenData {
 image::RgbImage ToImage(const at::Tensor& tensor);
 at::Tensor ToTensor(const image::RgbImage& image);
 
-// Flow options out of a case's fields (`num_timesteps`, `cfg_...`).
+// Denoiser options out of a case's fields (`num_timesteps`, `cfg_...`).
 model::FlowOptions FlowOptionsOf(const nlohmann::json& fields);
 
 }  // namespace cooper::golden

@@ -103,7 +103,7 @@ def test_a_question_is_a_tree_of_spans_below_its_callers():
     assert said["gen_ai.usage.input_tokens"] == str(usage.input_tokens)
     assert said["gen_ai.usage.output_tokens"] == str(usage.output_tokens)
     assert said["cooper.maps"] == str(usage.maps)
-    assert said["cooper.flow_steps"] == str(usage.denoise_steps)
+    assert said["cooper.denoise_steps"] == str(usage.denoise_steps)
     below = [span for span in spans
              if span.get("parentSpanId") == request["spanId"]]
     assert len(below) == len(spans) - 2

@@ -32,13 +32,13 @@ class ForwardingModel : public model::UnifiedModel {
   absl::Status Decode(absl::Span<model::DecodeItem> items) override {
     return model_->Decode(items);
   }
-  absl::StatusOr<std::unique_ptr<model::Flow>> StartFlow(
-      const model::FlowSpec& spec) override {
-    return model_->StartFlow(spec);
+  absl::StatusOr<std::unique_ptr<model::Denoiser>> StartDenoise(
+      const model::DenoiseSpec& spec) override {
+    return model_->StartDenoise(spec);
   }
-  absl::StatusOr<std::unique_ptr<model::FlowStep>> BeginFlowStep(
-      absl::Span<model::Flow* const> flows) override {
-    return model_->BeginFlowStep(flows);
+  absl::StatusOr<std::unique_ptr<model::DenoiseStep>> BeginDenoiseStep(
+      absl::Span<model::Denoiser* const> denoisers) override {
+    return model_->BeginDenoiseStep(denoisers);
   }
   absl::StatusOr<std::unique_ptr<model::Step>> BeginDecodeLatents(
       absl::Span<model::DecodeLatentsItem> items) override {

@@ -31,20 +31,20 @@ absl::Status RunAlone(model::UnifiedModel* model, Execution* execution) {
         execution->OnDecoded(item);
         break;
       }
-      case Execution::State::kFlowStart: {
-        absl::Status status = execution->StartFlow();
+      case Execution::State::kDenoiseStart: {
+        absl::Status status = execution->StartDenoise();
         if (!status.ok()) return status;
         break;
       }
-      case Execution::State::kFlowStep: {
-        model::Flow* flow = execution->flow();
-        auto step = model->BeginFlowStep(absl::MakeConstSpan(&flow, 1));
+      case Execution::State::kDenoiseStep: {
+        model::Denoiser* flow = execution->denoiser();
+        auto step = model->BeginDenoiseStep(absl::MakeConstSpan(&flow, 1));
         if (!step.ok()) return step.status();
         const auto done = (*step)->RunSlice(absl::InfiniteDuration());
         if (!done.ok()) return done.status();
         COOPER_CHECK(*done);
         step->reset();
-        execution->OnFlowStep();
+        execution->OnDenoiseStep();
         break;
       }
       case Execution::State::kLatents: {

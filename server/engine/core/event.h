@@ -68,7 +68,7 @@ struct Usage {
                               // or the session's
   int64_t output_tokens = 0;
   int maps = 0;
-  int flow_steps = 0;
+  int denoise_steps = 0;
   absl::Duration queued, prefill, decode, flow, codec, total;
 };
 

@@ -199,66 +199,66 @@ void Execution::EndText(const DecodedText& text) {
 
 // ---- Maps
 
-bool Execution::Begin(FlowWork work) {
-  flow_work_ = std::move(work);
+bool Execution::Begin(DenoiseWork work) {
+  denoise_work_ = std::move(work);
   for (const Slot slot : {Slot::kCond, Slot::kNoText, Slot::kNoImage}) {
     Ensure(slot);
   }
   if (probe_ != nullptr) {
-    probe_->OnFlow(flow_work_, *context(Slot::kCond), *context(Slot::kNoText),
+    probe_->OnDenoise(denoise_work_, *context(Slot::kCond), *context(Slot::kNoText),
                    *context(Slot::kNoImage));
   }
-  state_ = State::kFlowStart;
+  state_ = State::kDenoiseStart;
   return true;
 }
 
-absl::Status Execution::StartFlow() {
-  COOPER_CHECK(state_ == State::kFlowStart);
-  model::FlowSpec spec;
-  spec.size = flow_work_.size;
+absl::Status Execution::StartDenoise() {
+  COOPER_CHECK(state_ == State::kDenoiseStart);
+  model::DenoiseSpec spec;
+  spec.size = denoise_work_.size;
   spec.options = spec_.flow;
   spec.cond = context(Slot::kCond).get();
   spec.no_text = context(Slot::kNoText).get();
   spec.no_image = context(Slot::kNoImage).get();
-  if (!flow_noise_.has_value()) flow_noise_.emplace(spec_.noise.get());
-  flow_noise_->Rewind();
-  spec.noise = &*flow_noise_;
-  absl::StatusOr<std::unique_ptr<model::Flow>> flow = model_->StartFlow(spec);
+  if (!denoise_noise_.has_value()) denoise_noise_.emplace(spec_.noise.get());
+  denoise_noise_->Rewind();
+  spec.noise = &*denoise_noise_;
+  absl::StatusOr<std::unique_ptr<model::Denoiser>> flow = model_->StartDenoise(spec);
   if (!flow.ok()) {
     if (!absl::IsInvalidArgument(flow.status())) return flow.status();
     Fail(ItemError(flow.status()));
     return absl::OkStatus();
   }
-  flow_noise_.reset();
-  flow_ = *std::move(flow);
+  denoise_noise_.reset();
+  denoiser_ = *std::move(flow);
   context(Slot::kNoText).reset();  // the flow holds a fork
-  observer_->OnMapStarted({flow_work_.map_id, flow_work_.kind, flow_work_.size,
-                           flow_->steps_total(), flow_work_.request_text});
-  state_ = State::kFlowStep;
+  observer_->OnMapStarted({denoise_work_.map_id, denoise_work_.kind, denoise_work_.size,
+                           denoiser_->steps_total(), denoise_work_.request_text});
+  state_ = State::kDenoiseStep;
   return absl::OkStatus();
 }
 
-int64_t Execution::flow_rows() const {
-  return int64_t{flow_->latent_tokens()} * flow_->next_step_branches();
+int64_t Execution::denoise_rows() const {
+  return int64_t{denoiser_->latent_tokens()} * denoiser_->next_step_branches();
 }
 
-void Execution::OnFlowStep() {
-  COOPER_CHECK(state_ == State::kFlowStep);
-  ++totals_.flow_steps;
-  const int step = flow_->steps_done();
-  const bool done = step >= flow_->steps_total();
+void Execution::OnDenoiseStep() {
+  COOPER_CHECK(state_ == State::kDenoiseStep);
+  ++totals_.denoise_steps;
+  const int step = denoiser_->steps_done();
+  const bool done = step >= denoiser_->steps_total();
   preview_ =
       !done && spec_.preview_every > 0 && step % spec_.preview_every == 0;
   if (!preview_) {
-    observer_->OnMapStep(flow_work_.map_id, step, flow_->steps_total(),
+    observer_->OnMapStep(denoise_work_.map_id, step, denoiser_->steps_total(),
                          std::nullopt);
   }
-  state_ = preview_ || done ? State::kLatents : State::kFlowStep;
+  state_ = preview_ || done ? State::kLatents : State::kDenoiseStep;
 }
 
 model::DecodeLatentsItem Execution::TakeLatents() {
   model::DecodeLatentsItem item;
-  item.flow = flow_.get();
+  item.flow = denoiser_.get();
   item.estimate = preview_ ? model::LatentEstimate::kPredictedFinal
                            : model::LatentEstimate::kCurrent;
   return item;
@@ -269,27 +269,27 @@ void Execution::OnLatents(model::DecodeLatentsItem item) {
   if (!item.status.ok()) return Fail(ItemError(item.status));
   if (preview_) {
     preview_ = false;
-    observer_->OnMapStep(flow_work_.map_id, flow_->steps_done(),
-                         flow_->steps_total(), std::move(item.image));
-    state_ = State::kFlowStep;
+    observer_->OnMapStep(denoise_work_.map_id, denoiser_->steps_done(),
+                         denoiser_->steps_total(), std::move(item.image));
+    state_ = State::kDenoiseStep;
     return;
   }
-  if (probe_ != nullptr) probe_->OnFlowDone(flow_work_, *flow_, item.image);
+  if (probe_ != nullptr) probe_->OnDenoiseDone(denoise_work_, *denoiser_, item.image);
   decoded_ = std::move(item.image);
-  flow_.reset();
+  denoiser_.reset();
   state_ = State::kRender;
 }
 
 std::function<std::shared_ptr<const DrawnMap>()> Execution::TakeRender() {
   COOPER_CHECK(state_ == State::kRender);
   auto map = std::make_shared<DrawnMap>();
-  map->map_id = flow_work_.map_id;
-  map->kind = flow_work_.kind;
+  map->map_id = denoise_work_.map_id;
+  map->kind = denoise_work_.kind;
   map->decoded = std::move(decoded_);
-  const bool vision = flow_work_.fed_back || spec_.always_render_vision;
+  const bool vision = denoise_work_.fed_back || spec_.always_render_vision;
   return [map, vision, vae_rule = model_->info().vae_rule,
           vit_rule = model_->info().vit_rule, probe = probe_,
-          work = flow_work_]() -> std::shared_ptr<const DrawnMap> {
+          work = denoise_work_]() -> std::shared_ptr<const DrawnMap> {
     RenderPicture(map.get());
     if (probe != nullptr) probe->OnPicture(work, map.get());
     if (vision) RenderVision(vae_rule, vit_rule, map.get());

@@ -34,8 +34,8 @@ class Execution {
   enum class State {
     kPrefill,     // TakePrefills -> an PrefillStep -> OnPrefilled
     kDecode,     // TakeDecode -> Decode -> OnDecoded
-    kFlowStart,  // StartFlow
-    kFlowStep,   // flow() in a FlowStep -> OnFlowStep
+    kDenoiseStart,  // StartDenoise
+    kDenoiseStep,   // flow() in a DenoiseStep -> OnDenoiseStep
     kLatents,    // TakeLatents -> BeginDecodeLatents's step -> OnLatents
     kRender,     // TakeRender -> any thread -> OnRendered
     kFinished,   // finish()
@@ -71,16 +71,16 @@ class Execution {
   model::DecodeItem TakeDecode();
   void OnDecoded(const model::DecodeItem& item);
 
-  // kFlowStart. Calls the model. Not OK only where the device failed, or with
+  // kDenoiseStart. Calls the model. Not OK only where the device failed, or with
   // RESOURCE_EXHAUSTED where its memory ran out: the state is as it was, and
   // another call draws the same noise. What concerns this request alone makes
   // the state kFailed.
-  absl::Status StartFlow();
+  absl::Status StartDenoise();
 
-  // kFlowStep. Rows of the next step: latent tokens times branches.
-  model::Flow* flow() const { return flow_.get(); }
-  int64_t flow_rows() const;
-  void OnFlowStep();
+  // kDenoiseStep. Rows of the next step: latent tokens times branches.
+  model::Denoiser* denoiser() const { return denoiser_.get(); }
+  int64_t denoise_rows() const;
+  void OnDenoiseStep();
 
   // kLatents: of a finished flow, or for a preview (the flow goes on).
   model::DecodeLatentsItem TakeLatents();
@@ -109,7 +109,7 @@ class Execution {
   // Each begins a piece of work; returns whether it waits for the driver.
   bool Begin(ContextWork work);
   bool Begin(DecodeWork work);
-  bool Begin(FlowWork work);
+  bool Begin(DenoiseWork work);
   bool Begin(FinishWork work);
   void Advance();
   void TakeWishes();
@@ -133,9 +133,9 @@ class Execution {
   PromptSegments segments_;
   ContextAppender appender_;
   TextDecoder decoder_;
-  FlowWork flow_work_;
-  std::optional<model::ReplayedNoise> flow_noise_;  // of a start that failed
-  std::unique_ptr<model::Flow> flow_;
+  DenoiseWork denoise_work_;
+  std::optional<model::ReplayedNoise> denoise_noise_;  // of a start that failed
+  std::unique_ptr<model::Denoiser> denoiser_;
   bool preview_ = false;  // kLatents is for a preview
   image::FloatRgbImage decoded_;
   FinishWork finish_;

@@ -50,14 +50,14 @@ class ExecutionProbe {
     return std::nullopt;
   }
   // Before a map's flow is started.
-  virtual void OnFlow(const FlowWork& work, const model::Context& cond,
+  virtual void OnDenoise(const DenoiseWork& work, const model::Context& cond,
                       const model::Context& no_text,
                       const model::Context& no_image) {}
   // After its last step; `decoded` is what its latents decode to.
-  virtual void OnFlowDone(const FlowWork& work, const model::Flow& flow,
+  virtual void OnDenoiseDone(const DenoiseWork& work, const model::Denoiser& flow,
                           const image::FloatRgbImage& decoded) {}
   // May change `map->picture` before the model looks at it.
-  virtual void OnPicture(const FlowWork& work, DrawnMap* map) {}
+  virtual void OnPicture(const DenoiseWork& work, DrawnMap* map) {}
   // At FinishWork; slots without a context are null.
   virtual void OnFinish(
       const FinishWork& work,

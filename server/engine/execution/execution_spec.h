@@ -27,7 +27,7 @@ struct EncodedText {
 struct ExecutionSpec {
   std::unique_ptr<Program> program;
   std::vector<PreparedImage> images;
-  // Every draw: of latents of images without a file, in their order, then flows
+  // Every draw: of latents of images without a file, in their order, then denoisers
   // and tokens.
   std::unique_ptr<model::NoiseSource> noise;
   model::SamplingOptions sampling;
@@ -62,7 +62,7 @@ struct ExecutionTotals {
   int64_t output_tokens = 0;
   int turns = 0;
   int maps = 0;
-  int flow_steps = 0;
+  int denoise_steps = 0;
 };
 
 }  // namespace cooper::engine

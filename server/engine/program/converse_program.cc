@@ -90,7 +90,7 @@ Work ConverseProgram::NextOfInner() {
     state_ = State::kAsk;
     return Next();
   }
-  if (std::holds_alternative<FlowWork>(work)) {
+  if (std::holds_alternative<DenoiseWork>(work)) {
     if (!no_maps) return work;
     state_ = State::kAsk;
     return Next();

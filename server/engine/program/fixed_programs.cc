@@ -111,7 +111,7 @@ Work PerceiveProgram::Next() {
     }
     case State::kDraw:
       state_ = State::kLook;
-      return FlowWork{
+      return DenoiseWork{
           map_ == 0 ? model::MapKind::kDepth : model::MapKind::kSegmentation,
           options_.map_size, map_, RequestWords(prompt())};
     case State::kLook: {
@@ -158,7 +158,7 @@ Work MapProgram::Next() {
       return ContextWork{GuidedInputOps(inputs_)};
     case State::kDraw:
       state_ = State::kFinish;
-      return FlowWork{options_.kind, options_.map_size, /*map_id=*/0,
+      return DenoiseWork{options_.kind, options_.map_size, /*map_id=*/0,
                       RequestWords(LastText(inputs_)), /*fed_back=*/false};
     case State::kFinish:
       break;
@@ -196,7 +196,7 @@ Work GenerateProgram::Next() {
           {PrefillOp{Slot::kCond, TextPart{text_, TextOrigin::kModel}}}};
     case State::kDraw:
       state_ = State::kFinish;
-      return FlowWork{model::MapKind::kImage, options_.map_size, /*map_id=*/0,
+      return DenoiseWork{model::MapKind::kImage, options_.map_size, /*map_id=*/0,
                       LastText(inputs_), /*fed_back=*/false};
     case State::kFinish:
       break;

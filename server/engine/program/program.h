@@ -78,7 +78,7 @@ struct DecodeWork {
 };
 // Draw a map under guidance of kCond, kNoText and kNoImage, decode its latents
 // and render it; afterwards VisionPart{kMap, map_id} may be appended.
-struct FlowWork {
+struct DenoiseWork {
   model::MapKind kind = model::MapKind::kDepth;
   image::Size size;  // px
   int map_id = 0;
@@ -94,7 +94,7 @@ struct FinishWork {
 };
 // That of a request whose last text is `text`.
 FinishWork FinishOf(FinishReason reason, absl::string_view text);
-using Work = std::variant<ContextWork, DecodeWork, FlowWork, FinishWork>;
+using Work = std::variant<ContextWork, DecodeWork, DenoiseWork, FinishWork>;
 
 // What was decoded.
 struct DecodedText {

@@ -30,7 +30,7 @@ Work ReasoningProgram::Next() {
       return Request();
     case State::kDraw:
       state_ = State::kLook;
-      return FlowWork{request_.kind, options_.map_size, maps_,
+      return DenoiseWork{request_.kind, options_.map_size, maps_,
                       StripText(request_.content)};
     case State::kLook: {
       Work look = Look();

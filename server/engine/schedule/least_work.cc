@@ -31,8 +31,8 @@ LeastWork LeastWorkOf(const Task& task, const model::FlowOptions& flow,
   least.decodes = Writes(task) ? 1 : 0;
   least.maps = Maps(task);
   if (least.maps > 0) {
-    least.flow_steps = least.maps * (flow.num_timesteps - 1);
-    least.flow_rows = latent_tokens * Branches(flow);
+    least.denoise_steps = least.maps * (flow.num_timesteps - 1);
+    least.denoise_rows = latent_tokens * Branches(flow);
   }
   return least;
 }

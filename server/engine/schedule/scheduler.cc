@@ -89,7 +89,7 @@ std::optional<Batch> Scheduler::Plan(std::vector<ReadyItem> ready,
               return rank(a) < rank(b);
             });
   TakeTurns(&ready);
-  int64_t budget = budgets_.flow_rows;
+  int64_t budget = budgets_.denoise_rows;
   if (batch.kind == BatchKind::kPrefill) {
     budget = budgets_.prefill_rows;
     batch.max_rows = budget;

@@ -13,7 +13,7 @@ namespace cooper::engine {
 struct ReadyItem {
   int request = 0;  // the caller's number
   BatchKind kind = BatchKind::kDecode;
-  int64_t rows = 0;          // kPrefill, kFlow
+  int64_t rows = 0;          // kPrefill, kDenoise
   absl::Time waiting_since;  // since this piece of work is ready
   int priority = 0;          // higher goes first
   int client = 0;            // the caller's number of it
@@ -21,7 +21,7 @@ struct ReadyItem {
 
 struct Budgets {
   int64_t prefill_rows = 8192;
-  int64_t flow_rows = 16384;
+  int64_t denoise_rows = 16384;
   // What one step of priority is worth in waiting time: low priority is late,
   // never starved.
   absl::Duration priority_head_start = absl::Seconds(2);
@@ -46,7 +46,7 @@ struct Batch {
 //
 // Texts go first: all of them in one batch, and between any two batches of other
 // kinds as long as some are in text. The others take turns (appends, latents,
-// flows), so that each ready kind runs within three such batches; of what goes
+// denoisers), so that each ready kind runs within three such batches; of what goes
 // slice by slice, each slice is such a batch. Others join the first under the
 // budget; a request that alone passes it goes alone. Of latents one map goes at
 // a time.

@@ -36,8 +36,8 @@ at::Tensor Logits(TorchModel& model,
   return *std::move(logits);
 }
 
-const at::Tensor& LatentsOf(const model::Flow& flow) {
-  return static_cast<const torch_model::TorchFlow&>(flow).x();
+const at::Tensor& LatentsOf(const model::Denoiser& flow) {
+  return static_cast<const torch_model::TorchDenoiser&>(flow).x();
 }
 
 struct Cost {

@@ -54,9 +54,9 @@ class Case {
         .OverlappedSeconds(bench_.rates());
   }
 
-  std::unique_ptr<model::Flow> Start() const {
+  std::unique_ptr<model::Denoiser> Start() const {
     model::SeededNoise noise(1);
-    model::FlowSpec spec;
+    model::DenoiseSpec spec;
     spec.size = {side_, side_};
     spec.options.num_timesteps = 1000;
     if (branches_ < 3) spec.options.cfg_img_scale = 1.0;
@@ -65,7 +65,7 @@ class Case {
     spec.no_text = &scene_.no_text();
     spec.no_image = &scene_.no_image();
     spec.noise = &noise;
-    auto flow = bench_.model().StartFlow(spec);
+    auto flow = bench_.model().StartDenoise(spec);
     Require(flow.status());
     return *std::move(flow);
   }
@@ -131,11 +131,11 @@ void Case::MeasureUnderstandingRows() {
 void Case::MeasureSlices() {
   constexpr absl::Duration kSlice = absl::Milliseconds(50);
   const auto flow = Start();
-  model::Flow* const flows[] = {flow.get()};
+  model::Denoiser* const denoisers[] = {flow.get()};
   int slices = 0;
   double longest = 0.0;
   const double seconds = bench_.MedianSeconds(2, 5, [&] {
-    auto step = bench_.model().BeginFlowStep(flows);
+    auto step = bench_.model().BeginDenoiseStep(denoisers);
     Require(step.status());
     bool done = false;
     for (slices = 0, longest = 0.0; !done; ++slices) {

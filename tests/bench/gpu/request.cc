@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "model/torch/flow.h"
+#include "model/torch/denoiser.h"
 #include "tests/bench/gpu/scene.h"
 
 namespace cooper::bench {

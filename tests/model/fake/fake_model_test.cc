@@ -115,21 +115,21 @@ TEST(FakeModelTest, ImagesTakeTheRowsOfTheirTiles) {
   EXPECT_EQ(noise.Uniform(), again.Uniform());
 }
 
-struct FlowRun {
+struct DenoiseRun {
   std::vector<float> current;
   std::vector<float> predicted;
   std::vector<float> last;
 };
-FlowRun DrawMap(FakeModel& model, const std::string& question, uint64_t seed) {
+DenoiseRun DrawMap(FakeModel& model, const std::string& question, uint64_t seed) {
   const auto context = model.NewContext();
   EXPECT_OK(Append(model, context.get(), Text(question)));
   model::SeededNoise noise(seed);
-  model::FlowSpec spec;
+  model::DenoiseSpec spec;
   spec.size = {64, 64};
   spec.options.num_timesteps = 3;
   spec.cond = spec.no_text = spec.no_image = context.get();
   spec.noise = &noise;
-  auto flow = model.StartFlow(spec);
+  auto flow = model.StartDenoise(spec);
   EXPECT_OK(flow);
   const auto decode = [&](model::LatentEstimate estimate) {
     model::DecodeLatentsItem item;
@@ -141,12 +141,12 @@ FlowRun DrawMap(FakeModel& model, const std::string& question, uint64_t seed) {
     return item.image.pixels;
   };
   const auto step = [&] {
-    model::Flow* one = flow->get();
-    auto under_way = model.BeginFlowStep(absl::MakeConstSpan(&one, 1));
+    model::Denoiser* one = flow->get();
+    auto under_way = model.BeginDenoiseStep(absl::MakeConstSpan(&one, 1));
     EXPECT_OK(under_way);
     EXPECT_TRUE(*(*under_way)->RunSlice(absl::InfiniteDuration()));
   };
-  FlowRun run;
+  DenoiseRun run;
   EXPECT_EQ((*flow)->latent_tokens(), 16);
   EXPECT_EQ((*flow)->next_step_branches(), 3);
   step();
@@ -161,7 +161,7 @@ FlowRun DrawMap(FakeModel& model, const std::string& question, uint64_t seed) {
 TEST(FakeModelTest, AMapDependsOnSeedAndContextOnly) {
   FakeModel one(TwoTurns());
   FakeModel two(TwoTurns());
-  const FlowRun run = DrawMap(one, "question", 1);
+  const DenoiseRun run = DrawMap(one, "question", 1);
   EXPECT_EQ(run.last, DrawMap(two, "question", 1).last);
   EXPECT_NE(run.last, DrawMap(one, "question", 2).last);
   EXPECT_NE(run.last, DrawMap(one, "other", 1).last);
@@ -179,14 +179,14 @@ TEST(FakeModelTest, AFlowOfAnImpossibleSizeIsRefused) {
   model::SeededNoise noise(1);
   for (const image::Size size :
        {image::Size{60, 64}, image::Size{64, 0}, image::Size{256, 64}}) {
-    model::FlowSpec spec;
+    model::DenoiseSpec spec;
     spec.size = size;
     spec.cond = spec.no_text = spec.no_image = context.get();
     spec.noise = &noise;
-    EXPECT_EQ(model.StartFlow(spec).status().code(),
+    EXPECT_EQ(model.StartDenoise(spec).status().code(),
               StatusCode::kInvalidArgument);
   }
-  EXPECT_EQ(model.live_flows(), 0);
+  EXPECT_EQ(model.live_denoisers(), 0);
 }
 
 TEST(FakeModelTest, AStepRunsInSlicesAndADroppedFlowStaysBehind) {
@@ -200,14 +200,14 @@ TEST(FakeModelTest, AStepRunsInSlicesAndADroppedFlowStaysBehind) {
   FakeModel model(script, hooks);
   const auto context = model.NewContext();
   model::SeededNoise noise(1);
-  model::FlowSpec spec;
+  model::DenoiseSpec spec;
   spec.size = {64, 64};
   spec.cond = spec.no_text = spec.no_image = context.get();
   spec.noise = &noise;
-  auto a = model.StartFlow(spec);
-  auto b = model.StartFlow(spec);
-  model::Flow* flows[] = {a->get(), b->get()};
-  auto step = model.BeginFlowStep(flows);
+  auto a = model.StartDenoise(spec);
+  auto b = model.StartDenoise(spec);
+  model::Denoiser* denoisers[] = {a->get(), b->get()};
+  auto step = model.BeginDenoiseStep(denoisers);
   EXPECT_FALSE(*(*step)->RunSlice(absl::Milliseconds(20)));
   EXPECT_EQ(now, absl::UnixEpoch() + absl::Milliseconds(20));
   EXPECT_FALSE(*(*step)->RunSlice(absl::ZeroDuration()));  // one layer at least

@@ -22,7 +22,7 @@ TEST(FakeScriptTest, EveryKeyIsRead) {
                   "decode_item": 4, "flow_layer": 5, "latents": 6},
     "scripts": [{"match": "m", "texts": ["a", "b"]}],
     "default": ["d"],
-    "faults": [{"call": "flow_slice", "effect": "throw", "nth": 7},
+    "faults": [{"call": "denoise_slice", "effect": "throw", "nth": 7},
                {"call": "append", "effect": "item", "match": "x"},
                {"call": "decode", "effect": "out_of_memory", "above": 4}],
     "gpu_memory": {"allocated": 1, "reserved": 2, "free": 3}})"));
@@ -50,7 +50,7 @@ TEST(FakeScriptTest, EveryKeyIsRead) {
   EXPECT_THAT(script.scripts[0].texts, ElementsAre("a", "b"));
   EXPECT_THAT(script.texts, ElementsAre("d"));
   ASSERT_EQ(script.faults.size(), 3U);
-  EXPECT_EQ(script.faults[0].call, FakeFault::Call::kFlowSlice);
+  EXPECT_EQ(script.faults[0].call, FakeFault::Call::kDenoiseSlice);
   EXPECT_EQ(script.faults[0].effect, FakeFault::Effect::kThrow);
   EXPECT_EQ(script.faults[0].nth, 7);
   EXPECT_EQ(script.faults[1].effect, FakeFault::Effect::kItem);

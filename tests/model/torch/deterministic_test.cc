@@ -50,27 +50,27 @@ class DeterministicTest : public ::testing::TestWithParam<const char*> {
     return *std::move(logits);
   }
 
-  std::unique_ptr<model::Flow> Start(const model::Context& cond,
+  std::unique_ptr<model::Denoiser> Start(const model::Context& cond,
                                      image::Size size, int seed) {
     model::SeededNoise noise(seed);
-    model::FlowSpec spec;
+    model::DenoiseSpec spec;
     spec.size = size;
     spec.options.num_timesteps = 3;
     spec.cond = &cond;
     spec.no_text = &cond;
     spec.no_image = &cond;
     spec.noise = &noise;
-    auto flow = model_->StartFlow(spec);
+    auto flow = model_->StartDenoise(spec);
     EXPECT_OK(flow);
     return *std::move(flow);
   }
-  void Step(const std::vector<model::Flow*>& flows) {
-    auto step = model_->BeginFlowStep(flows);
+  void Step(const std::vector<model::Denoiser*>& denoisers) {
+    auto step = model_->BeginDenoiseStep(denoisers);
     ASSERT_OK(step);
     ASSERT_OK((*step)->RunSlice(absl::InfiniteDuration()));
   }
-  static const at::Tensor& X(const model::Flow& flow) {
-    return static_cast<const TorchFlow&>(flow).x();
+  static const at::Tensor& X(const model::Denoiser& flow) {
+    return static_cast<const TorchDenoiser&>(flow).x();
   }
 
   std::unique_ptr<TorchModel> model_;

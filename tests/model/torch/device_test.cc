@@ -192,7 +192,7 @@ TEST_F(GpuModelTest, TooLittleMemoryIsRefusedWithTheBytesNeededAndFree) {
 TEST_F(GpuModelTest, ThePoolIsWhatTheLargestBatchesLeave) {
   options_.kv_cache_mib = 0;
   options_.prefill_rows = 256;
-  options_.flow_rows = 256;
+  options_.denoise_rows = 256;
   const int64_t workspace = int64_t{80} << 20;
   layer_.memory = {int64_t{1200} << 20, int64_t{4} << 30};
   layer_.allocator = {int64_t{1} << 20, int64_t{2} << 20, 0,
@@ -216,7 +216,7 @@ TEST_F(GpuModelTest, ThePoolIsWhatTheLargestBatchesLeave) {
 
 TEST_F(GpuModelTest, AnAskedPoolIsKeptWhereTheBatchesFitBesideIt) {
   options_.prefill_rows = 256;
-  options_.flow_rows = 256;
+  options_.denoise_rows = 256;
   const auto model = Load();
   ASSERT_NE(model, nullptr);
   const int64_t before = model->info().kv_capacity_tokens;
@@ -231,7 +231,7 @@ TEST_F(GpuModelTest, AnAskedPoolIsKeptWhereTheBatchesFitBesideIt) {
 
 TEST_F(GpuModelTest, AFaultDuringTheWarmUpIsTheDevices) {
   options_.prefill_rows = 256;
-  options_.flow_rows = 256;
+  options_.denoise_rows = 256;
   const auto model = Load();
   ASSERT_NE(model, nullptr);
   layer_.on_synchronize = [] { return absl::InternalError("a fault"); };

@@ -140,7 +140,7 @@ std::unique_ptr<PagedContext> MetaNetwork::SomeContext(int text_tokens) {
   return context;
 }
 
-std::unique_ptr<TorchFlow> MetaNetwork::SomeFlow(image::Size size,
+std::unique_ptr<TorchDenoiser> MetaNetwork::SomeDenoiser(image::Size size,
                                                  model::Renorm renorm) {
   const int stride =
       shape_.cooper.ae_downsample * shape_.cooper.latent_patch_size;
@@ -148,21 +148,21 @@ std::unique_ptr<TorchFlow> MetaNetwork::SomeFlow(image::Size size,
   const int64_t w = size.width / stride;
   const std::unique_ptr<PagedContext> cond = SomeContext(20);
   const PagedContext empty(pool_.get());
-  model::FlowSpec spec;
+  model::DenoiseSpec spec;
   spec.size = size;
   spec.options.num_timesteps = 5;
   spec.options.cfg_renorm_type = renorm;
   spec.cond = cond.get();
   spec.no_text = cond.get();
   spec.no_image = &empty;
-  return std::make_unique<TorchFlow>(
+  return std::make_unique<TorchDenoiser>(
       spec, Empty({h * w, latents_->channels()}, at::kFloat), h, w);
 }
 
-absl::Status MetaNetwork::Step(TorchFlow* flow, const at::Tensor& delimiters) {
-  model::Flow* const flows[] = {flow};
-  TorchFlowStep step(transformer_.get(), latents_.get(), device_, delimiters,
-                     flows);
+absl::Status MetaNetwork::Step(TorchDenoiser* flow, const at::Tensor& delimiters) {
+  model::Denoiser* const denoisers[] = {flow};
+  TorchDenoiseStep step(transformer_.get(), latents_.get(), device_, delimiters,
+                     denoisers);
   return RunInSlices(&step);
 }
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "model/torch/prefill_step.h"
-#include "model/torch/flow.h"
+#include "model/torch/denoiser.h"
 #include "model/torch/kv_cache.h"
 #include "model/torch/transformer.h"
 #include "model/torch/vision/autoencoder.h"
@@ -56,9 +56,9 @@ class MetaNetwork {
   // another text.
   std::unique_ptr<PagedContext> SomeContext(int text_tokens);
   // A flow at its start, with three branches.
-  std::unique_ptr<TorchFlow> SomeFlow(image::Size size, model::Renorm renorm);
+  std::unique_ptr<TorchDenoiser> SomeDenoiser(image::Size size, model::Renorm renorm);
   // One step of it, in slices.
-  absl::Status Step(TorchFlow* flow, const at::Tensor& delimiters);
+  absl::Status Step(TorchDenoiser* flow, const at::Tensor& delimiters);
 
   // Images of the largest size that the shape's rules give for `side`.
   std::shared_ptr<const image::RgbImage> LatentImage() const;

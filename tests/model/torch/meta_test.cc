@@ -79,7 +79,7 @@ TEST_P(MetaTest, AFlowStepsWithThreeBranches) {
   for (const model::Renorm renorm :
        {model::Renorm::kTextChannel, model::Renorm::kChannel,
         model::Renorm::kGlobal}) {
-    const auto flow = network_.SomeFlow(size, renorm);
+    const auto flow = network_.SomeDenoiser(size, renorm);
     ASSERT_EQ(flow->next_step_branches(), 3);
     const std::vector<int64_t> sizes = flow->x().sizes().vec();
     for (int step = 1; step <= 2; ++step) {
@@ -137,7 +137,7 @@ TEST(MetaNetworkTest, ATensorLeftOnTheHostIsFound) {
   const at::Tensor host =
       at::zeros(network.delimiters().sizes(), at::kBFloat16);
   PagedContext context(network.pool());
-  const auto flow = network.SomeFlow(network.LatentImage()->size,
+  const auto flow = network.SomeDenoiser(network.LatentImage()->size,
                                      model::Renorm::kTextChannel);
   {
     const OperatorLog log;

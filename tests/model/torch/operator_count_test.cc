@@ -131,8 +131,8 @@ TEST_F(OperatorCountTest, ATextCostsAsMuchAsAToken) {
 
 TEST_F(OperatorCountTest, ADenoisingStepOfThreeBranchesIsOnePass) {
   const Cost cost = CostOf([](MetaNetwork& network) {
-    const std::shared_ptr<TorchFlow> flow =
-        network.SomeFlow({1024, 1024}, model::Renorm::kTextChannel);
+    const std::shared_ptr<TorchDenoiser> flow =
+        network.SomeDenoiser({1024, 1024}, model::Renorm::kTextChannel);
     EXPECT_EQ(flow->next_step_branches(), 3);
     return [&network, flow] {
       return network.Step(flow.get(), network.delimiters());

@@ -1,5 +1,5 @@
 // Memory that runs out at any point of a call: the call says so, its contexts
-// and flows stay as they were, and the same call succeeds afterwards.
+// and denoisers stay as they were, and the same call succeeds afterwards.
 
 #include <ATen/TensorOperators.h>
 
@@ -130,32 +130,32 @@ TEST_F(OutOfMemoryTest, APrefillLeavesItsContextAsItWas) {
             DecodeTokens(model_, *undisturbed, 4));
 }
 
-class OutOfMemoryFlowTest : public OutOfMemoryTest {
+class OutOfMemoryDenoiseTest : public OutOfMemoryTest {
  protected:
-  std::unique_ptr<model::Flow> Start(const model::Context& cond) {
+  std::unique_ptr<model::Denoiser> Start(const model::Context& cond) {
     model::SeededNoise noise(5);
-    model::FlowSpec spec;
+    model::DenoiseSpec spec;
     spec.size = {48, 64};
     spec.options.num_timesteps = 4;
     spec.cond = &cond;
     spec.no_text = &cond;
     spec.no_image = &cond;
     spec.noise = &noise;
-    auto flow = model_.StartFlow(spec);
+    auto flow = model_.StartDenoise(spec);
     EXPECT_OK(flow);
     return *std::move(flow);
   }
-  absl::Status Step(const std::vector<model::Flow*>& flows) {
-    auto step = model_.BeginFlowStep(flows);
+  absl::Status Step(const std::vector<model::Denoiser*>& denoisers) {
+    auto step = model_.BeginDenoiseStep(denoisers);
     if (!step.ok()) return step.status();
     return (*step)->RunSlice(absl::InfiniteDuration()).status();
   }
-  static const at::Tensor& X(const model::Flow& flow) {
-    return static_cast<const TorchFlow&>(flow).x();
+  static const at::Tensor& X(const model::Denoiser& flow) {
+    return static_cast<const TorchDenoiser&>(flow).x();
   }
 };
 
-TEST_F(OutOfMemoryFlowTest, ADenoisingStepLeavesEveryFlowAsItWas) {
+TEST_F(OutOfMemoryDenoiseTest, ADenoisingStepLeavesEveryFlowAsItWas) {
   const std::unique_ptr<model::Context> cond = ContextOf(20);
   const auto first = Start(*cond);
   const auto second = Start(*cond);
@@ -176,7 +176,7 @@ TEST_F(OutOfMemoryFlowTest, ADenoisingStepLeavesEveryFlowAsItWas) {
   EXPECT_TRUE(X(*first).allclose(X(*undisturbed), 1e-5, 1e-5));
 }
 
-TEST_F(OutOfMemoryFlowTest, AMapsDecodingLeavesItsFlowAsItWas) {
+TEST_F(OutOfMemoryDenoiseTest, AMapsDecodingLeavesItsFlowAsItWas) {
   const std::unique_ptr<model::Context> cond = ContextOf(6);
   const auto flow = Start(*cond);
   model::DecodeLatentsItem want;
@@ -193,12 +193,12 @@ TEST_F(OutOfMemoryFlowTest, AMapsDecodingLeavesItsFlowAsItWas) {
 }
 
 // A cancel while memory is short must not take the process down.
-TEST_F(OutOfMemoryFlowTest, AFlowThatLeavesWithoutMemoryEndsTheStepOnly) {
+TEST_F(OutOfMemoryDenoiseTest, AFlowThatLeavesWithoutMemoryEndsTheStepOnly) {
   const std::unique_ptr<model::Context> cond = ContextOf(20);
   const auto first = Start(*cond);
   const auto second = Start(*cond);
-  model::Flow* const flows[] = {first.get(), second.get()};
-  auto step = model_.BeginFlowStep(flows);
+  model::Denoiser* const denoisers[] = {first.get(), second.get()};
+  auto step = model_.BeginDenoiseStep(denoisers);
   ASSERT_OK(step);
   ASSERT_OK((*step)->RunSlice(absl::ZeroDuration()));
   DropWithoutMemory(step->get(), first.get());

@@ -128,23 +128,23 @@ TEST_P(RandomModelTest, PrefillsDecodesAndDenoisesFiniteValues) {
   EXPECT_FALSE(logits[0].equal(logits[1]));
   EXPECT_GT(logits[0].std().item<double>(), 0.1);
 
-  model::FlowSpec spec;
+  model::DenoiseSpec spec;
   spec.size = kMap;
   spec.options.num_timesteps = 3;
   spec.cond = cond.get();
   spec.no_text = empty.get();
   spec.no_image = empty.get();
   spec.noise = &noise;
-  auto flow = model.StartFlow(spec);
+  auto flow = model.StartDenoise(spec);
   ASSERT_OK(flow);
-  const at::Tensor start = static_cast<TorchFlow&>(**flow).x().clone();
+  const at::Tensor start = static_cast<TorchDenoiser&>(**flow).x().clone();
   while ((*flow)->steps_done() < (*flow)->steps_total()) {
-    model::Flow* const flows[] = {flow->get()};
-    auto step = model.BeginFlowStep(flows);
+    model::Denoiser* const denoisers[] = {flow->get()};
+    auto step = model.BeginDenoiseStep(denoisers);
     ASSERT_OK(step);
     ASSERT_OK((*step)->RunSlice(absl::InfiniteDuration()));
   }
-  const at::Tensor end = static_cast<TorchFlow&>(**flow).x();
+  const at::Tensor end = static_cast<TorchDenoiser&>(**flow).x();
   EXPECT_TRUE(end.isfinite().all().item<bool>());
   EXPECT_FALSE(end.allclose(start, 0.01, 0.01));
 

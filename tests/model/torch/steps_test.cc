@@ -201,11 +201,11 @@ TEST(LatentsStepTest, GivesInSlicesWhatItGivesInOneGo) {
   PrefillAll(model, cond.get(), {SomeText(8, 1)});
   const auto start = [&](int seed) {
     model::SeededNoise noise(seed);
-    model::FlowSpec spec;
+    model::DenoiseSpec spec;
     spec.size = {96, 64};
     spec.cond = spec.no_text = spec.no_image = cond.get();
     spec.noise = &noise;
-    auto flow = model.StartFlow(spec);
+    auto flow = model.StartDenoise(spec);
     EXPECT_OK(flow);
     return *std::move(flow);
   };

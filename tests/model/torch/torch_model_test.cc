@@ -35,39 +35,39 @@ std::unique_ptr<model::Context> PromptContext(TorchModel& model, int seed) {
   return context;
 }
 
-std::unique_ptr<model::Flow> StartFlow(TorchModel& model,
+std::unique_ptr<model::Denoiser> StartDenoise(TorchModel& model,
                                        const model::Context& cond,
                                        const model::Context& no_text,
                                        const model::Context& no_image,
                                        image::Size size, int seed,
                                        int num_timesteps) {
   model::SeededNoise noise(seed + 1000);
-  model::FlowSpec spec;
+  model::DenoiseSpec spec;
   spec.size = size;
   spec.options.num_timesteps = num_timesteps;
   spec.cond = &cond;
   spec.no_text = &no_text;
   spec.no_image = &no_image;
   spec.noise = &noise;
-  auto flow = model.StartFlow(spec);
+  auto flow = model.StartDenoise(spec);
   EXPECT_OK(flow);
   return *std::move(flow);
 }
 
-at::Tensor State(const model::Flow& flow) {
-  return static_cast<const TorchFlow&>(flow).x();
+at::Tensor State(const model::Denoiser& flow) {
+  return static_cast<const TorchDenoiser&>(flow).x();
 }
 
-void RunToEnd(TorchModel& model, std::vector<model::Flow*> flows) {
-  while (!flows.empty()) {
-    auto step = model.BeginFlowStep(flows);
+void RunToEnd(TorchModel& model, std::vector<model::Denoiser*> denoisers) {
+  while (!denoisers.empty()) {
+    auto step = model.BeginDenoiseStep(denoisers);
     ASSERT_OK(step);
     while (true) {
       auto done = (*step)->RunSlice(absl::ZeroDuration());
       ASSERT_OK(done);
       if (*done) break;
     }
-    std::erase_if(flows, [](const model::Flow* flow) {
+    std::erase_if(denoisers, [](const model::Denoiser* flow) {
       return flow->steps_done() == flow->steps_total();
     });
   }
@@ -122,14 +122,14 @@ TEST(TorchModelTest, MapsDoNotDependOnTheBatchNorOnNeighboursThatLeave) {
   const auto other = PromptContext(model, 2);
   const auto empty = model.NewContext();
   const auto alone =
-      StartFlow(model, *cond, *other, *empty, kLatent, 1, /*num_timesteps=*/4);
+      StartDenoise(model, *cond, *other, *empty, kLatent, 1, /*num_timesteps=*/4);
   RunToEnd(model, {alone.get()});
 
-  const auto mine = StartFlow(model, *cond, *other, *empty, kLatent, 1, 4);
-  const auto wide = StartFlow(model, *other, *cond, *cond, {96, 64}, 2, 6);
-  auto leaving = StartFlow(model, *other, *cond, *empty, {64, 64}, 3, 5);
-  model::Flow* const flows[] = {leaving.get(), mine.get(), wide.get()};
-  auto step = model.BeginFlowStep(flows);
+  const auto mine = StartDenoise(model, *cond, *other, *empty, kLatent, 1, 4);
+  const auto wide = StartDenoise(model, *other, *cond, *cond, {96, 64}, 2, 6);
+  auto leaving = StartDenoise(model, *other, *cond, *empty, {64, 64}, 3, 5);
+  model::Denoiser* const denoisers[] = {leaving.get(), mine.get(), wide.get()};
+  auto step = model.BeginDenoiseStep(denoisers);
   ASSERT_OK(step);
   ASSERT_OK((*step)->RunSlice(absl::ZeroDuration()));
   (*step)->Drop(leaving.get());
@@ -157,7 +157,7 @@ TEST(TorchModelTest, ContextsComeBackToThePool) {
   {
     const auto context = PromptContext(model, 6);
     const auto flow =
-        StartFlow(model, *context, *context, *context, kLatent, 1, 3);
+        StartDenoise(model, *context, *context, *context, kLatent, 1, 3);
     EXPECT_GT(model.kv_usage().used_bytes, before);
   }
   EXPECT_EQ(model.kv_usage().used_bytes, before);
@@ -209,13 +209,13 @@ TEST(TorchModelTest, AMapOfAnImpossibleSizeIsRefused) {
   TorchModel& model = NanoModel();
   const auto empty = model.NewContext();
   model::SeededNoise noise(1);
-  model::FlowSpec spec;
+  model::DenoiseSpec spec;
   spec.cond = spec.no_text = spec.no_image = empty.get();
   spec.noise = &noise;
   for (const image::Size size :
        {image::Size{0, 16}, image::Size{24, 16}, image::Size{176, 16}}) {
     spec.size = size;
-    EXPECT_THAT(model.StartFlow(spec),
+    EXPECT_THAT(model.StartDenoise(spec),
                 StatusIs(absl::StatusCode::kInvalidArgument, _));
   }
 }

@@ -171,7 +171,7 @@ class Batches {
   // Small batches, so that who goes with whom changes all the time.
   void RunTogether() {
     EngineOptions options;
-    options.flow_tokens = 64;
+    options.denoise_tokens = 64;
     options.slice = absl::Milliseconds(2);
     WithEngine(options, [&](Engine& engine) { ExpectAll(SubmitAll(engine)); });
     WithEngine({}, [&](Engine& engine) {

@@ -56,8 +56,8 @@ const Moment kMoments[] = {
     {"within a prefill", Call::kPrefill, 3, Phase::kPrefill},
     {"first token", Call::kDecode, 1, Phase::kDecode},
     {"text", Call::kDecode, 20, Phase::kDecode},
-    {"flow begins", Call::kFlowSlice, 1, Phase::kDenoise},
-    {"within a flow step", Call::kFlowSlice, 13, Phase::kDenoise},
+    {"flow begins", Call::kDenoiseSlice, 1, Phase::kDenoise},
+    {"within a flow step", Call::kDenoiseSlice, 13, Phase::kDenoise},
     {"latents", Call::kLatents, 1, Phase::kVaeDecode},
     {"within latents", Call::kLatents, 3, Phase::kVaeDecode},
 };
@@ -146,7 +146,7 @@ TEST(EngineEndTest, AQueuedRequestIsCancelledWithoutBeingRun) {
   ExpectEnd(second->WaitDone(), ErrorReason::kCancelled, Phase::kQueue);
   ASSERT_OK(first->WaitDone());
   for (const auto& record : harness.model().records()) {
-    EXPECT_NE(record.call, Call::kFlowSlice);
+    EXPECT_NE(record.call, Call::kDenoiseSlice);
   }
   harness.ExpectNothingLeft();
 }
@@ -164,7 +164,7 @@ TEST(EngineEndTest, ADeadlineThatPassesInTheQueueIsNeverRun) {
   ExpectEnd(second->WaitDone(), ErrorReason::kDeadline, Phase::kQueue);
   ASSERT_OK(first->WaitDone());
   for (const auto& record : harness.model().records()) {
-    EXPECT_NE(record.call, Call::kFlowSlice);
+    EXPECT_NE(record.call, Call::kDenoiseSlice);
   }
 }
 
@@ -215,7 +215,7 @@ TEST(EngineEndTest, ACancelledMapLeavesTheOthersStepAsItWas) {
       harness.AwaitLoad(0, 2, 2);
     }
     // The second slice of a step of both.
-    harness.HoldModelAt(Call::kFlowSlice, 1);
+    harness.HoldModelAt(Call::kDenoiseSlice, 1);
     harness.ReleaseOnce();
     harness.AwaitHeld();
     harness.Step();
@@ -267,8 +267,8 @@ TEST(EngineEndTest, ACancelledPromptLeavesTheOthersAppendAsItWas) {
 
 TEST(EngineEndTest, ADeviceFailureEndsEverythingAndStopsAdmission) {
   for (const Effect effect : {Effect::kStatus, Effect::kThrow}) {
-    for (const Call call : {Call::kPrefill, Call::kDecode, Call::kStartFlow,
-                            Call::kFlowSlice, Call::kLatents}) {
+    for (const Call call : {Call::kPrefill, Call::kDecode, Call::kStartDenoise,
+                            Call::kDenoiseSlice, Call::kLatents}) {
       fake::FakeScript script = SlicedScript();
       script.faults = {{call, effect, 1, "", StatusCode::kInternal}};
       EngineHarness harness(script, OneAtATime());
@@ -339,7 +339,7 @@ TEST(EngineEndTest, DrainingRefusesNewWorkAndFinishesTheOld) {
 
 TEST(EngineEndTest, ShutdownEndsWhatIsLeftAtItsDeadline) {
   EngineHarness harness(SlicedScript(), OneAtATime());
-  harness.HoldModelAt(Call::kFlowSlice);
+  harness.HoldModelAt(Call::kDenoiseSlice);
   const auto running = harness.Submit(Question("a depth question", 1000));
   harness.AwaitHeld();
   const auto queued = harness.Submit(Question("a question"));

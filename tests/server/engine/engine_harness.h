@@ -38,7 +38,7 @@ class EngineHarness {
     ReleaseModel();
     engine_.reset();
     EXPECT_EQ(model_.live_contexts(), 0);
-    EXPECT_EQ(model_.live_flows(), 0);
+    EXPECT_EQ(model_.live_denoisers(), 0);
     EXPECT_EQ(model_.used_tokens(), 0);
   }
 
@@ -132,7 +132,7 @@ class EngineHarness {
            Metric("cooper_kv_cache_bytes") > 0) {
       std::this_thread::yield();
     }
-    EXPECT_EQ(model_.live_flows(), 0);
+    EXPECT_EQ(model_.live_denoisers(), 0);
     EXPECT_EQ(static_cast<double>(model_.kv_usage().used_bytes),
               Metric("cooper_prefix_cache_bytes"));
   }

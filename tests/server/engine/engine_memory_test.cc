@@ -146,7 +146,7 @@ TEST_F(EngineMemoryTest, ABatchThatIsTooLargeIsRunOneByOneWithTheSameResult) {
   ASSERT_EQ(retries_, 0);
   for (const auto& [call, above] :
        {std::pair(Call::kPrefill, ItemsOfOne()), std::pair(Call::kDecode, 1),
-        std::pair(Call::kFlowSlice, 1)}) {
+        std::pair(Call::kDenoiseSlice, 1)}) {
     // At once, and in a later slice.
     for (const int nth : {1, 4}) {
       SCOPED_TRACE(::testing::Message()
@@ -162,8 +162,8 @@ TEST_F(EngineMemoryTest, ABatchThatIsTooLargeIsRunOneByOneWithTheSameResult) {
 TEST_F(EngineMemoryTest, OnlyTheRequestThatIsTooLargeFails) {
   const std::vector<Outcome> undisturbed =
       Run(ThreeMaps(), {}, WithoutPrefixCache());
-  for (const Call call : {Call::kPrefill, Call::kDecode, Call::kStartFlow,
-                          Call::kFlowSlice, Call::kLatents}) {
+  for (const Call call : {Call::kPrefill, Call::kDecode, Call::kStartDenoise,
+                          Call::kDenoiseSlice, Call::kLatents}) {
     SCOPED_TRACE(static_cast<int>(call));
     const std::vector<Outcome> outcomes =
         Run(ThreeMaps(), {NoMemoryAbove(call, 0, "both question")},
@@ -178,8 +178,8 @@ TEST_F(EngineMemoryTest, OnlyTheRequestThatIsTooLargeFails) {
 
 // Memory that another batch held may be free by then.
 TEST_F(EngineMemoryTest, ARequestThatIsAloneIsRunOnceMore) {
-  for (const Call call : {Call::kPrefill, Call::kDecode, Call::kStartFlow,
-                          Call::kFlowSlice, Call::kLatents}) {
+  for (const Call call : {Call::kPrefill, Call::kDecode, Call::kStartDenoise,
+                          Call::kDenoiseSlice, Call::kLatents}) {
     SCOPED_TRACE(static_cast<int>(call));
     EngineHarness undisturbed(SmallScript());
     const Outcome want =
@@ -195,8 +195,8 @@ TEST_F(EngineMemoryTest, ARequestThatIsAloneIsRunOnceMore) {
 }
 
 TEST_F(EngineMemoryTest, ARequestThatIsAloneIsNotRunAThirdTime) {
-  for (const Call call : {Call::kPrefill, Call::kDecode, Call::kStartFlow,
-                          Call::kFlowSlice, Call::kLatents}) {
+  for (const Call call : {Call::kPrefill, Call::kDecode, Call::kStartDenoise,
+                          Call::kDenoiseSlice, Call::kLatents}) {
     SCOPED_TRACE(static_cast<int>(call));
     fake::FakeScript script = SmallScript();
     script.faults = {NoMemoryAbove(call, 0, "depth question")};
@@ -239,7 +239,7 @@ TEST_F(EngineMemoryTest, AnotherEncodesThePrefixOfARequestThatFailed) {
 
 TEST_F(EngineMemoryTest, ARequestThatWaitsForItsTurnAloneCanBeCancelled) {
   fake::FakeScript script = SlicedScript();
-  script.faults = {NoMemoryAbove(Call::kFlowSlice, 1)};
+  script.faults = {NoMemoryAbove(Call::kDenoiseSlice, 1)};
   EngineHarness harness(script);
   harness.HoldModelAt(Call::kDecode);
   std::vector<std::shared_ptr<Recorded>> recorded;
@@ -255,7 +255,7 @@ TEST_F(EngineMemoryTest, ARequestThatWaitsForItsTurnAloneCanBeCancelled) {
   bool together = false;
   int alone = 0;
   harness.HoldWhere([&](const fake::FakeModel::Record& record) {
-    if (record.call != Call::kFlowSlice) return false;
+    if (record.call != Call::kDenoiseSlice) return false;
     together = together || record.items > 1;
     return together && record.items == 1 && ++alone == 2;
   });

@@ -61,7 +61,7 @@ TEST(EngineTest, FinishedTellsAnswerAndUsage) {
   EXPECT_EQ(finished.answer, kAnswerText);
   EXPECT_EQ(finished.boxed, "A");
   EXPECT_EQ(finished.usage.maps, 1);
-  EXPECT_EQ(finished.usage.flow_steps, 3);
+  EXPECT_EQ(finished.usage.denoise_steps, 3);
   EXPECT_EQ(finished.usage.output_tokens,
             static_cast<int64_t>(std::string(kDepthText).size() +
                                  std::string(kAnswerText).size()));
@@ -142,17 +142,17 @@ TEST(EngineTest, EightMixedRequestsRunTogetherAndEndOneByOne) {
     EXPECT_EQ(all[i]->dones(), 1);
   }
   int decoded_together = 0;
-  int flows_together = 0;
+  int denoisers_together = 0;
   for (const auto& record : harness.model().records()) {
     if (record.call == Call::kDecode) {
       decoded_together = std::max(decoded_together, record.items);
     }
-    if (record.call == Call::kFlowSlice) {
-      flows_together = std::max(flows_together, record.items);
+    if (record.call == Call::kDenoiseSlice) {
+      denoisers_together = std::max(denoisers_together, record.items);
     }
   }
   EXPECT_EQ(decoded_together, 8);
-  EXPECT_EQ(flows_together, 4);
+  EXPECT_EQ(denoisers_together, 4);
   harness.ExpectNothingLeft();
 }
 
@@ -182,7 +182,7 @@ TEST(EngineTest, TextFlowsWhileAMapIsDrawn) {
   EngineOptions options;
   options.slice = absl::Milliseconds(50);
   EngineHarness harness(script, options);
-  harness.HoldModelAt(Call::kFlowSlice);
+  harness.HoldModelAt(Call::kDenoiseSlice);
   const auto map = harness.Submit(Question("a depth question", 50));
   harness.AwaitHeld();
   const auto text = harness.Submit(Question("a question"));
@@ -200,7 +200,7 @@ TEST(EngineTest, TextFlowsWhileAMapIsDrawn) {
     if (decodes == 0) continue;
     if (decodes >= static_cast<int>(std::string(kAnswerText).size())) break;
     slices_in_a_row =
-        records[i].call == Call::kFlowSlice ? slices_in_a_row + 1 : 0;
+        records[i].call == Call::kDenoiseSlice ? slices_in_a_row + 1 : 0;
     EXPECT_LE(slices_in_a_row, 1);
   }
   EXPECT_GT(decodes, 0);

@@ -30,11 +30,11 @@ class ShortOfMemory final : public testing::ForwardingModel {
     if (items.size() > 1 && random_() % 4 == 0) return Fail();
     return model()->Decode(items);
   }
-  absl::StatusOr<std::unique_ptr<model::FlowStep>> BeginFlowStep(
-      absl::Span<model::Flow* const> flows) override {
-    auto step = model()->BeginFlowStep(flows);
+  absl::StatusOr<std::unique_ptr<model::DenoiseStep>> BeginDenoiseStep(
+      absl::Span<model::Denoiser* const> denoisers) override {
+    auto step = model()->BeginDenoiseStep(denoisers);
     if (!step.ok()) return step;
-    return std::make_unique<Denoise>(this, *std::move(step), flows.size() > 1);
+    return std::make_unique<Denoise>(this, *std::move(step), denoisers.size() > 1);
   }
 
   // Calls that ran out of memory: prefill, decode and denoising.
@@ -66,7 +66,7 @@ class ShortOfMemory final : public testing::ForwardingModel {
     int slices_left_;  // until it fails; below 0: it does not
   };
   using Prefill = Failing<model::PrefillStep, model::Context>;
-  using Denoise = Failing<model::FlowStep, model::Flow>;
+  using Denoise = Failing<model::DenoiseStep, model::Denoiser>;
 
   absl::Status Fail() {
     ++failures_;

@@ -244,7 +244,7 @@ TEST(InferenceServiceTest, StreamReadsNoMoreThanItsBound) {
   TestServer::Options options = WithMaps();
   options.engine.max_running = 1;
   TestServer server(options);
-  server.gate().CloseFor(Call::kFlowSlice);
+  server.gate().CloseFor(Call::kDenoiseSlice);
   grpc::ClientContext context;
   const auto stub = StubOf(server);
   const auto stream = stub->ModelStreamInfer(&context);
@@ -351,7 +351,7 @@ TEST(InferenceServiceTest, FullQueueIsRefusedOnStreamsToo) {
   options.engine.max_running = 1;
   options.engine.max_queue = 0;
   TestServer server(options);
-  server.gate().CloseFor(Call::kFlowSlice);
+  server.gate().CloseFor(Call::kDenoiseSlice);
   grpc::ClientContext context;
   const auto stub = StubOf(server);
   const auto stream = stub->ModelStreamInfer(&context);

@@ -37,7 +37,7 @@ TEST(ExecutionEndTest, AllModesReachTheirEndAndGiveEverythingBack) {
     Execution execution(&model, Spec(std::move(program), model), &observer);
     ASSERT_OK(RunAlone(&model, &execution));
     EXPECT_EQ(model.live_contexts(), 0);
-    EXPECT_EQ(model.live_flows(), 0);
+    EXPECT_EQ(model.live_denoisers(), 0);
     EXPECT_EQ(model.used_tokens(), 0);
   }
 }
@@ -65,7 +65,7 @@ TEST(ExecutionEndTest, ItemFaultsFailTheRequestInTheirPhase) {
        ErrorReason::kNumeric},
       {Call::kDecode, absl::StatusCode::kInternal, State::kDecode,
        ErrorReason::kNumeric},
-      {Call::kStartFlow, absl::StatusCode::kInvalidArgument, State::kFlowStart,
+      {Call::kStartDenoise, absl::StatusCode::kInvalidArgument, State::kDenoiseStart,
        ErrorReason::kInvalidArgument},
       {Call::kLatents, absl::StatusCode::kInternal, State::kLatents,
        ErrorReason::kNumeric},
@@ -87,7 +87,7 @@ TEST(ExecutionEndTest, ItemFaultsFailTheRequestInTheirPhase) {
 TEST(ExecutionEndTest, AMapThatFindsNoMemoryCanBeStartedAgain) {
   fake::FakeScript script = SmallScript();
   fake::FakeFault fault;
-  fault.call = Call::kStartFlow;
+  fault.call = Call::kStartDenoise;
   fault.effect = fake::FakeFault::Effect::kOutOfMemory;
   fault.last = 1;
   script.faults = {fault};
@@ -96,7 +96,7 @@ TEST(ExecutionEndTest, AMapThatFindsNoMemoryCanBeStartedAgain) {
   Execution execution(&model, Spec(Reasoning(), model), &observer);
   EXPECT_EQ(RunAlone(&model, &execution).code(),
             absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(execution.state(), State::kFlowStart);
+  EXPECT_EQ(execution.state(), State::kDenoiseStart);
   EXPECT_OK(RunAlone(&model, &execution));
   EXPECT_EQ(execution.state(), State::kFinished);
 }

@@ -34,13 +34,13 @@ class LogProbe final : public ExecutionProbe {
                                          const model::Context&) override {
     return work.turn == 0 ? kSegmentText : kAnswerText;
   }
-  void OnFlow(const FlowWork& work, const model::Context& cond,
+  void OnDenoise(const DenoiseWork& work, const model::Context& cond,
               const model::Context& no_text,
               const model::Context& no_image) override {
-    flows.push_back(
+    denoisers.push_back(
         {cond.cache_length(), no_text.cache_length(), no_image.cache_length()});
   }
-  void OnPicture(const FlowWork& work, DrawnMap* map) override {
+  void OnPicture(const DenoiseWork& work, DrawnMap* map) override {
     map->picture = TestImage(96, 80, 99);
   }
   void OnFinish(const FinishWork&,
@@ -49,7 +49,7 @@ class LogProbe final : public ExecutionProbe {
     end = contexts[0]->cache_length();
   }
   std::vector<std::array<int64_t, 4>> counters;
-  std::vector<std::array<int64_t, 3>> flows;
+  std::vector<std::array<int64_t, 3>> denoisers;
   int64_t end = 0;
 };
 

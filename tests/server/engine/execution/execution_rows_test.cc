@@ -48,7 +48,7 @@ TEST(ExecutionRowsTest, CountsWhatItUsed) {
                                  std::string(kAnswerText).size()));
   EXPECT_EQ(totals.turns, 2);
   EXPECT_EQ(totals.maps, 1);
-  EXPECT_EQ(totals.flow_steps, 3);
+  EXPECT_EQ(totals.denoise_steps, 3);
   EXPECT_EQ(observer.tokens, totals.output_tokens);
 }
 

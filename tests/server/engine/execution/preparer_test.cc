@@ -77,7 +77,7 @@ TEST_F(PreparerTest, AMapIsOfTheLastImagesSize) {
   Program& program = *prepared.spec.program;
   ASSERT_TRUE(std::holds_alternative<ContextWork>(program.Next()));
   const Work work = program.Next();
-  const auto& flow = std::get<FlowWork>(work);
+  const auto& flow = std::get<DenoiseWork>(work);
   EXPECT_EQ(flow.size, (image::Size{96, 80}));
   EXPECT_EQ(flow.kind, model::MapKind::kSegmentation);
   EXPECT_EQ(flow.request_text,
@@ -94,7 +94,7 @@ TEST_F(PreparerTest, WithoutAnImageAMapIsOfFullSizeUnlessOneIsAskedFor) {
                          Prepare(std::move(request)));
     prepared.spec.program->Next();
     const Work work = prepared.spec.program->Next();
-    EXPECT_EQ(std::get<FlowWork>(work).size,
+    EXPECT_EQ(std::get<DenoiseWork>(work).size,
               asked.width > 0 ? asked : (image::Size{128, 128}));
   }
 }

@@ -74,7 +74,7 @@ class Turn {
       }
       if (const auto* context = std::get_if<ContextWork>(&work)) {
         for (const ContextOp& op : context->ops) Add(LineOf(op));
-      } else if (const auto* flow = std::get_if<FlowWork>(&work)) {
+      } else if (const auto* flow = std::get_if<DenoiseWork>(&work)) {
         Add(absl::StrCat("map ", flow->map_id));
       } else {
         Decode(std::get<DecodeWork>(work));

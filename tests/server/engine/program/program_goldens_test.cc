@@ -132,7 +132,7 @@ TEST(ProgramGoldensTest, EveryRunIsReproduced) {
         DecodedText text;
         text.raw = texts[decoded++];
         program->OnText(text);
-      } else if (const auto* flow = std::get_if<FlowWork>(&work)) {
+      } else if (const auto* flow = std::get_if<DenoiseWork>(&work)) {
         lines.push_back(flow->kind == model::MapKind::kDepth ? "depth"
                                                              : "picture");
       } else {

@@ -90,7 +90,7 @@ ProgramRun RunProgram(Program* program, std::vector<std::string> texts) {
         text.hit_limit = true;
       }
       program->OnText(text);
-    } else if (const auto* flow = std::get_if<FlowWork>(&work)) {
+    } else if (const auto* flow = std::get_if<DenoiseWork>(&work)) {
       EXPECT_EQ(flow->size, (image::Size{32, 16}));
       run.lines.push_back(absl::StrCat(
           flow->kind == model::MapKind::kDepth          ? "depth "

@@ -90,22 +90,22 @@ TEST(LeastWorkTest, Table) {
   const LeastWork text = least(ReasonTask{Mode::kTextOnly, 3});
   EXPECT_EQ(text.prefill_rows, 1110);
   EXPECT_EQ(text.decodes, 1);
-  EXPECT_EQ(text.flow_steps, 0);
+  EXPECT_EQ(text.denoise_steps, 0);
   EXPECT_EQ(text.maps, 0);
   EXPECT_EQ(least(ReasonTask{Mode::kInterleaved, 3}).maps, 0);
   const LeastWork perceive = least(ReasonTask{Mode::kPerceiveThenAnswer, 3});
-  EXPECT_EQ(perceive.flow_steps, 20);
+  EXPECT_EQ(perceive.denoise_steps, 20);
   EXPECT_EQ(perceive.maps, 2);
   EXPECT_EQ(perceive.decodes, 1);
   const LeastWork depth = least(MapTask{model::MapKind::kDepth});
-  EXPECT_EQ(depth.flow_steps, 10);
-  EXPECT_EQ(depth.flow_rows, 64 * 3);
+  EXPECT_EQ(depth.denoise_steps, 10);
+  EXPECT_EQ(depth.denoise_rows, 64 * 3);
   EXPECT_EQ(depth.decodes, 0);
   EXPECT_EQ(least(GenerateTask{.think = true, .size = {}}).decodes, 1);
   flow.cfg_img_scale = 1;
-  EXPECT_EQ(least(MapTask{}).flow_rows, 64 * 2);
+  EXPECT_EQ(least(MapTask{}).denoise_rows, 64 * 2);
   flow.cfg_interval_low = 0.4;
-  EXPECT_EQ(least(MapTask{}).flow_rows, 64);
+  EXPECT_EQ(least(MapTask{}).denoise_rows, 64);
 }
 
 }  // namespace

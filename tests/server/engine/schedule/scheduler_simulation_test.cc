@@ -27,7 +27,7 @@ struct Simulated {
   absl::Time waiting_since;
   absl::Duration longest_wait;
   absl::Time finished;
-  bool in_flow = false;
+  bool in_denoise = false;
 
   bool over() const { return stage >= stages.size(); }
 };
@@ -59,7 +59,7 @@ Report Simulate(std::vector<Simulated>& requests, Budgets budgets) {
         next_arrival = std::min(next_arrival, request.arrival);
         continue;
       }
-      if (request.in_flow) continue;
+      if (request.in_denoise) continue;
       if (request.stage == 0 && request.done == 0) {
         request.waiting_since = request.arrival;
       }
@@ -82,15 +82,15 @@ Report Simulate(std::vector<Simulated>& requests, Budgets budgets) {
     const auto serve = [&](int index, bool complete) {
       Simulated& request = requests[index];
       const auto kind = static_cast<size_t>(request.stages[request.stage].kind);
-      if (!request.in_flow) {
+      if (!request.in_denoise) {
         report.longest_wait[kind] =
             std::max(report.longest_wait[kind], now - request.waiting_since);
       }
       if (!complete) {
-        request.in_flow = true;
+        request.in_denoise = true;
         return;
       }
-      request.in_flow = false;
+      request.in_denoise = false;
       if (++request.done == request.stages[request.stage].count) {
         ++request.stage;
         request.done = 0;
@@ -106,7 +106,7 @@ Report Simulate(std::vector<Simulated>& requests, Budgets budgets) {
         now += kSliceTime;
         if (--slices_left > 0) break;
         for (size_t i = 0; i < requests.size(); ++i) {
-          if (!requests[i].in_flow) continue;
+          if (!requests[i].in_denoise) continue;
           serve(static_cast<int>(i), true);
           requests[i].waiting_since = now;
         }
@@ -146,7 +146,7 @@ std::vector<Simulated> MixedTrace(int count, absl::Duration spacing) {
 TEST(SchedulerSimulationTest, NobodyStarvesUnderAMixedLoad) {
   std::vector<Simulated> requests = MixedTrace(200, absl::Milliseconds(300));
   const Report report =
-      Simulate(requests, {.prefill_rows = 4000, .flow_rows = 8000});
+      Simulate(requests, {.prefill_rows = 4000, .denoise_rows = 8000});
   for (const Simulated& request : requests) ASSERT_TRUE(request.over());
   // Between two decodings at most one other batch runs.
   EXPECT_LE(report.longest_wait[static_cast<size_t>(BatchKind::kDecode)],
@@ -157,7 +157,7 @@ TEST(SchedulerSimulationTest, EndlessTextDoesNotStopAMap) {
   std::vector<Simulated> requests(2);
   requests[0].stages = {{BatchKind::kDecode, 5000, 1}};
   requests[1].stages = {{BatchKind::kDenoise, 10, 100}};
-  Simulate(requests, {.prefill_rows = 100, .flow_rows = 100});
+  Simulate(requests, {.prefill_rows = 100, .denoise_rows = 100});
   EXPECT_LE(requests[1].finished - absl::UnixEpoch(),
             10 * kSlicesPerStep * (kSliceTime + kDecodeTime) + kDecodeTime);
 }
@@ -168,7 +168,7 @@ TEST(SchedulerSimulationTest, EndlessMapsDoNotStopText) {
     requests[i].stages = {{BatchKind::kDenoise, 200, 90}};
   }
   requests[4].stages = {{BatchKind::kDecode, 100, 1}};
-  Simulate(requests, {.prefill_rows = 100, .flow_rows = 100});
+  Simulate(requests, {.prefill_rows = 100, .denoise_rows = 100});
   EXPECT_LE(requests[4].finished - absl::UnixEpoch(),
             101 * (kSliceTime + kDecodeTime));
 }
@@ -181,7 +181,7 @@ TEST(SchedulerSimulationTest, MapsThatDoNotFitTogetherTakeTurns) {
     request.stages = {{BatchKind::kDenoise, 20, 100}};
   }
   const Report report =
-      Simulate(requests, {.prefill_rows = 100, .flow_rows = 100});
+      Simulate(requests, {.prefill_rows = 100, .denoise_rows = 100});
   EXPECT_LE(report.longest_wait[static_cast<size_t>(BatchKind::kDenoise)],
             4 * kSlicesPerStep * kSliceTime);
 }
@@ -190,7 +190,7 @@ TEST(SchedulerSimulationTest, TheDeviceIsNeverIdleWhileWorkIsReady) {
   // All is there from the start: not a moment may be lost.
   std::vector<Simulated> requests = MixedTrace(50, absl::ZeroDuration());
   const Report report =
-      Simulate(requests, {.prefill_rows = 4000, .flow_rows = 8000});
+      Simulate(requests, {.prefill_rows = 4000, .denoise_rows = 8000});
   EXPECT_EQ(report.idle, absl::ZeroDuration());
 }
 

@@ -13,7 +13,7 @@ using ::testing::IsEmpty;
 
 constexpr BatchKind kDecode = BatchKind::kDecode;
 constexpr BatchKind kPrefill = BatchKind::kPrefill;
-constexpr BatchKind kFlow = BatchKind::kDenoise;
+constexpr BatchKind kDenoise = BatchKind::kDenoise;
 constexpr BatchKind kLatents = BatchKind::kVaeDecode;
 
 absl::Time At(int seconds) { return absl::FromUnixSeconds(seconds); }
@@ -23,7 +23,7 @@ ReadyItem Item(int request, BatchKind kind, int64_t rows = 1, int since = 0,
   return {request, kind, rows, At(since), priority, client};
 }
 
-Budgets Small() { return {.prefill_rows = 100, .flow_rows = 100}; }
+Budgets Small() { return {.prefill_rows = 100, .denoise_rows = 100}; }
 
 // The kinds of the next `count` batches with the same things ready.
 std::vector<BatchKind> Kinds(const std::vector<ReadyItem>& ready, int count,
@@ -53,21 +53,21 @@ TEST(SchedulerTest, DecodesAllTextsTogether) {
 TEST(SchedulerTest, TextGoesFirstAndBetweenAnyTwoOtherBatches) {
   EXPECT_THAT(Kinds({Item(0, kDecode)}, 3),
               ElementsAre(kDecode, kDecode, kDecode));
-  EXPECT_THAT(Kinds({Item(0, kDecode), Item(1, kFlow)}, 4),
-              ElementsAre(kDecode, kFlow, kDecode, kFlow));
-  EXPECT_THAT(Kinds({Item(0, kDecode)}, 4, /*under_way=*/{kFlow}),
-              ElementsAre(kDecode, kFlow, kDecode, kFlow));
-  EXPECT_THAT(Kinds({Item(0, kDecode), Item(1, kFlow), Item(2, kPrefill),
+  EXPECT_THAT(Kinds({Item(0, kDecode), Item(1, kDenoise)}, 4),
+              ElementsAre(kDecode, kDenoise, kDecode, kDenoise));
+  EXPECT_THAT(Kinds({Item(0, kDecode)}, 4, /*under_way=*/{kDenoise}),
+              ElementsAre(kDecode, kDenoise, kDecode, kDenoise));
+  EXPECT_THAT(Kinds({Item(0, kDecode), Item(1, kDenoise), Item(2, kPrefill),
                      Item(3, kLatents)},
                     8),
-              ElementsAre(kDecode, kPrefill, kDecode, kLatents, kDecode, kFlow,
+              ElementsAre(kDecode, kPrefill, kDecode, kLatents, kDecode, kDenoise,
                           kDecode, kPrefill));
 }
 
 TEST(SchedulerTest, OtherKindsTakeTurns) {
-  EXPECT_THAT(Kinds({Item(0, kFlow), Item(1, kPrefill)}, 4),
-              ElementsAre(kPrefill, kFlow, kPrefill, kFlow));
-  EXPECT_THAT(Kinds({Item(0, kFlow)}, 2), ElementsAre(kFlow, kFlow));
+  EXPECT_THAT(Kinds({Item(0, kDenoise), Item(1, kPrefill)}, 4),
+              ElementsAre(kPrefill, kDenoise, kPrefill, kDenoise));
+  EXPECT_THAT(Kinds({Item(0, kDenoise)}, 2), ElementsAre(kDenoise, kDenoise));
 }
 
 TEST(SchedulerTest, FillsAnPrefillBatchUpToItsBudgetOldestFirst) {
@@ -97,14 +97,14 @@ TEST(SchedulerTest, FillsAnPrefillBatchUpToItsBudgetOldestFirst) {
 TEST(SchedulerTest, PacksFlowsUnderTheirBudgetWhoWaitsLongestFirst) {
   Scheduler scheduler(Small());
   const auto batch = scheduler.Plan(
-      {Item(0, kFlow, 60, 3), Item(1, kFlow, 60, 1), Item(2, kFlow, 40, 2)},
+      {Item(0, kDenoise, 60, 3), Item(1, kDenoise, 60, 1), Item(2, kDenoise, 40, 2)},
       {});
   EXPECT_THAT(batch->requests, ElementsAre(1, 2));
   EXPECT_FALSE(batch->go_on);
 }
 
 TEST(SchedulerTest, GoesOnWithWhatIsUnderWayBeforeItBeginsAnother) {
-  for (const BatchKind kind : {kPrefill, kFlow, kLatents}) {
+  for (const BatchKind kind : {kPrefill, kDenoise, kLatents}) {
     Scheduler scheduler(Small());
     const auto batch = scheduler.Plan({Item(0, kind)}, {kind});
     EXPECT_EQ(batch->kind, kind);
@@ -114,10 +114,10 @@ TEST(SchedulerTest, GoesOnWithWhatIsUnderWayBeforeItBeginsAnother) {
 }
 
 TEST(SchedulerTest, WhatIsUnderWayTakesTurnsWithWhatIsReady) {
-  EXPECT_THAT(Kinds({Item(0, kFlow), Item(1, kDecode)}, 6, {kPrefill}),
-              ElementsAre(kDecode, kPrefill, kDecode, kFlow, kDecode, kPrefill));
-  EXPECT_THAT(Kinds({}, 4, {kPrefill, kFlow, kLatents}),
-              ElementsAre(kPrefill, kLatents, kFlow, kPrefill));
+  EXPECT_THAT(Kinds({Item(0, kDenoise), Item(1, kDecode)}, 6, {kPrefill}),
+              ElementsAre(kDecode, kPrefill, kDecode, kDenoise, kDecode, kPrefill));
+  EXPECT_THAT(Kinds({}, 4, {kPrefill, kDenoise, kLatents}),
+              ElementsAre(kPrefill, kLatents, kDenoise, kPrefill));
 }
 
 TEST(SchedulerTest, DecodesTheLatentsOfOneMapAtATime) {
@@ -131,12 +131,12 @@ TEST(SchedulerTest, PriorityIsAHeadStartNotARight) {
   Scheduler scheduler(Small());
   EXPECT_THAT(
       scheduler
-          .Plan({Item(0, kFlow, 100, 10, 0), Item(1, kFlow, 100, 11, 1)}, {})
+          .Plan({Item(0, kDenoise, 100, 10, 0), Item(1, kDenoise, 100, 11, 1)}, {})
           ->requests,
       ElementsAre(1));
   EXPECT_THAT(
       scheduler
-          .Plan({Item(0, kFlow, 100, 10, 0), Item(1, kFlow, 100, 15, 1)}, {})
+          .Plan({Item(0, kDenoise, 100, 10, 0), Item(1, kDenoise, 100, 15, 1)}, {})
           ->requests,
       ElementsAre(0));
 }
@@ -148,26 +148,26 @@ std::vector<int> FirstBatch(std::vector<ReadyItem> ready) {
 TEST(SchedulerTest, ClientsTakeTurnsUnderTheBudget) {
   // Client 0 has three that wait longer than client 1's two.
   EXPECT_THAT(
-      FirstBatch({Item(0, kFlow, 30, 1, 0, 0), Item(1, kFlow, 30, 2, 0, 0),
-                 Item(2, kFlow, 30, 3, 0, 0), Item(3, kFlow, 30, 4, 0, 1),
-                 Item(4, kFlow, 30, 5, 0, 1)}),
+      FirstBatch({Item(0, kDenoise, 30, 1, 0, 0), Item(1, kDenoise, 30, 2, 0, 0),
+                 Item(2, kDenoise, 30, 3, 0, 0), Item(3, kDenoise, 30, 4, 0, 1),
+                 Item(4, kDenoise, 30, 5, 0, 1)}),
       ElementsAre(0, 3, 1));
   // Alone, it has them all.
   EXPECT_THAT(
-      FirstBatch({Item(0, kFlow, 30, 1, 0, 0), Item(1, kFlow, 30, 2, 0, 0),
-                 Item(2, kFlow, 30, 3, 0, 0)}),
+      FirstBatch({Item(0, kDenoise, 30, 1, 0, 0), Item(1, kDenoise, 30, 2, 0, 0),
+                 Item(2, kDenoise, 30, 3, 0, 0)}),
       ElementsAre(0, 1, 2));
 }
 
 TEST(SchedulerTest, LowPriorityComesLastAlsoOfAnotherClient) {
   EXPECT_THAT(
-      FirstBatch({Item(0, kFlow, 30, 5, -1, 0), Item(1, kFlow, 30, 5, 0, 1),
-                 Item(2, kFlow, 30, 6, 0, 1)}),
+      FirstBatch({Item(0, kDenoise, 30, 5, -1, 0), Item(1, kDenoise, 30, 5, 0, 1),
+                 Item(2, kDenoise, 30, 6, 0, 1)}),
       ElementsAre(1, 2, 0));
   // Unless it waits two seconds longer than anybody else.
   EXPECT_THAT(
-      FirstBatch({Item(0, kFlow, 30, 2, -1, 0), Item(1, kFlow, 30, 5, 0, 1),
-                 Item(2, kFlow, 30, 6, 0, 1)}),
+      FirstBatch({Item(0, kDenoise, 30, 2, -1, 0), Item(1, kDenoise, 30, 5, 0, 1),
+                 Item(2, kDenoise, 30, 6, 0, 1)}),
       ElementsAre(0, 1, 2));
 }
 

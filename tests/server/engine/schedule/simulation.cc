@@ -44,8 +44,8 @@ LeastWork LeastOf(const TraceRequest& request) {
   work.decodes = request.tokens > 0 ? 1 : 0;
   // Of a question nobody knows what it will draw.
   if (request.tokens == 0 && request.maps > 0) {
-    work.flow_steps = request.maps * request.steps;
-    work.flow_rows = request.map_rows * kBranches;
+    work.denoise_steps = request.maps * request.steps;
+    work.denoise_rows = request.map_rows * kBranches;
     work.maps = request.maps;
   }
   return work;
@@ -282,7 +282,7 @@ class Simulation {
       case BatchKind::kPrefill:
         return device_.prefill_batch + device_.append_row * rows;
       case BatchKind::kDenoise:
-        return device_.flow_step + device_.flow_row * rows;
+        return device_.denoise_step + device_.flow_row * rows;
       default:
         return device_.latents * rows;
     }

@@ -17,7 +17,7 @@ struct SimulatedDevice {
   absl::Duration append_row = absl::Microseconds(40);
   absl::Duration decode_batch = absl::Milliseconds(12);
   absl::Duration decode_row = absl::Microseconds(200);
-  absl::Duration flow_step = absl::Milliseconds(10);
+  absl::Duration denoise_step = absl::Milliseconds(10);
   absl::Duration flow_row = absl::Microseconds(20);
   absl::Duration latents = absl::Milliseconds(40);
   absl::Duration slice = absl::Milliseconds(50);

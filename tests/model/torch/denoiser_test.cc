@@ -1,4 +1,4 @@
-#include "model/torch/flow.h"
+#include "model/torch/denoiser.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
@@ -21,7 +21,7 @@ void ExpectValues(const at::Tensor& got, double a, double b) {
   EXPECT_NEAR(got.flatten()[1].item<double>(), b, 1e-5);
 }
 
-TEST(FlowTest, TimesAreShiftedTowardsNoise) {
+TEST(DenoiserTest, TimesAreShiftedTowardsNoise) {
   model::FlowOptions options;
   options.num_timesteps = 5;
   options.timestep_shift = 3.0;
@@ -31,7 +31,7 @@ TEST(FlowTest, TimesAreShiftedTowardsNoise) {
                           FloatNear(0.0f, 1e-6f)));
 }
 
-TEST(FlowTest, GuidanceAppliesAboveLowAndUpToHigh) {
+TEST(DenoiserTest, GuidanceAppliesAboveLowAndUpToHigh) {
   model::FlowOptions options;
   options.cfg_interval_low = 0.5;
   options.cfg_interval_high = 0.9;
@@ -44,14 +44,14 @@ TEST(FlowTest, GuidanceAppliesAboveLowAndUpToHigh) {
 }
 
 // cond (3, 4) of norm 5, no_text (0, 0), scale 4: u = (12, 16) of norm 20.
-TEST(FlowTest, TextChannelRenormalisesBeforeTheImageMix) {
+TEST(DenoiserTest, TextChannelRenormalisesBeforeTheImageMix) {
   model::FlowOptions options;
   const at::Tensor v = Guide(options, {Pair(3, 4), Pair(0, 0), Pair(1, 1)});
   // u is scaled back to (3, 4); then no_image + 2 (u - no_image).
   ExpectValues(v, 5, 7);
 }
 
-TEST(FlowTest, ChannelAndGlobalRenormaliseAfterBothMixes) {
+TEST(DenoiserTest, ChannelAndGlobalRenormaliseAfterBothMixes) {
   model::FlowOptions options;
   for (const model::Renorm renorm :
        {model::Renorm::kGlobal, model::Renorm::kChannel}) {
@@ -61,7 +61,7 @@ TEST(FlowTest, ChannelAndGlobalRenormaliseAfterBothMixes) {
   }
 }
 
-TEST(FlowTest, TheFactorIsNotBelowItsMinimumNorAboveOne) {
+TEST(DenoiserTest, TheFactorIsNotBelowItsMinimumNorAboveOne) {
   model::FlowOptions options;
   options.cfg_img_scale = 1.0;
   options.cfg_renorm_min = 0.5;
@@ -71,7 +71,7 @@ TEST(FlowTest, TheFactorIsNotBelowItsMinimumNorAboveOne) {
   ExpectValues(Guide(options, {Pair(3, 4), Pair(3, 7), at::Tensor()}), 3, 1);
 }
 
-TEST(FlowTest, WithoutGuidanceTheConditionIsAll) {
+TEST(DenoiserTest, WithoutGuidanceTheConditionIsAll) {
   ExpectValues(Guide({}, {Pair(3, 4), at::Tensor(), at::Tensor()}), 3, 4);
 }
 

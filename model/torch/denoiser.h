@@ -1,5 +1,5 @@
-#ifndef COOPER_MODEL_TORCH_FLOW_H_
-#define COOPER_MODEL_TORCH_FLOW_H_
+#ifndef COOPER_MODEL_TORCH_DENOISER_H_
+#define COOPER_MODEL_TORCH_DENOISER_H_
 
 #include <ATen/core/Tensor.h>
 
@@ -34,10 +34,10 @@ struct Branches {
 at::Tensor Guide(const model::FlowOptions& options, const Branches& v);
 
 // One trajectory.
-class TorchFlow final : public model::Flow {
+class TorchDenoiser final : public model::Denoiser {
  public:
   // `x` is the noise to start from, [h * w, channels] float32.
-  TorchFlow(const model::FlowSpec& spec, at::Tensor x, int64_t h, int64_t w);
+  TorchDenoiser(const model::DenoiseSpec& spec, at::Tensor x, int64_t h, int64_t w);
 
   int steps_total() const override {
     return static_cast<int>(times_.size()) - 1;
@@ -84,18 +84,18 @@ class TorchFlow final : public model::Flow {
   int step_ = 0;
 };
 
-// One step of several flows: all branches of all flows in one ragged pass.
-class TorchFlowStep final : public model::FlowStep {
+// One step of several denoisers: all branches of all denoisers in one ragged pass.
+class TorchDenoiseStep final : public model::DenoiseStep {
  public:
   // `delimiters`: embeddings of soi and eoi, [2, hidden].
-  TorchFlowStep(const Transformer* transformer, const LatentEmbedder* embedder,
+  TorchDenoiseStep(const Transformer* transformer, const LatentEmbedder* embedder,
                 const Device& device, const at::Tensor& delimiters,
-                absl::Span<model::Flow* const> flows);
+                absl::Span<model::Denoiser* const> denoisers);
 
   absl::StatusOr<bool> RunSlice(absl::Duration budget) override;
-  void Drop(const model::Flow* flow) override;
+  void Drop(const model::Denoiser* flow) override;
 
-  // The rows that the flows' first branch went in with, for checks: [soi,
+  // The rows that the denoisers' first branch went in with, for checks: [soi,
   // latents, eoi] of the first flow.
   at::Tensor FirstSequence() const;
 
@@ -104,8 +104,8 @@ class TorchFlowStep final : public model::FlowStep {
 
   const LatentEmbedder* embedder_;
   const Device device_;
-  std::vector<TorchFlow*> flows_;
-  std::vector<size_t> branch_flow_;  // per segment: index into flows_
+  std::vector<TorchDenoiser*> denoisers_;
+  std::vector<size_t> branch_denoiser_;  // per segment: index into denoisers_
   std::unique_ptr<PacedPass> pass_;
   absl::Status failure_;  // of Drop: the step cannot go on
   at::Tensor first_sequence_;
@@ -113,4 +113,4 @@ class TorchFlowStep final : public model::FlowStep {
 
 }  // namespace cooper::torch_model
 
-#endif  // COOPER_MODEL_TORCH_FLOW_H_
+#endif  // COOPER_MODEL_TORCH_DENOISER_H_

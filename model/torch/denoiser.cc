@@ -1,4 +1,4 @@
-#include "model/torch/flow.h"
+#include "model/torch/denoiser.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
@@ -47,7 +47,7 @@ at::Tensor Guide(const model::FlowOptions& options, const Branches& v) {
   return text_only ? u : renormalise(u);
 }
 
-TorchFlow::TorchFlow(const model::FlowSpec& spec, at::Tensor x, int64_t h,
+TorchDenoiser::TorchDenoiser(const model::DenoiseSpec& spec, at::Tensor x, int64_t h,
                      int64_t w)
     : options_(spec.options),
       times_(FlowTimes(spec.options)),
@@ -58,7 +58,7 @@ TorchFlow::TorchFlow(const model::FlowSpec& spec, at::Tensor x, int64_t h,
       no_image_(spec.no_image->Fork()),
       x_(std::move(x)) {}
 
-std::vector<PagedContext*> TorchFlow::NextBranches() const {
+std::vector<PagedContext*> TorchDenoiser::NextBranches() const {
   const auto paged = [](const std::unique_ptr<model::Context>& context) {
     return static_cast<PagedContext*>(context.get());
   };
@@ -70,7 +70,7 @@ std::vector<PagedContext*> TorchFlow::NextBranches() const {
   return branches;
 }
 
-TorchFlow::Update TorchFlow::ComputeStep(
+TorchDenoiser::Update TorchDenoiser::ComputeStep(
     const std::vector<at::Tensor>& velocities) const {
   COOPER_CHECK(step_ < steps_total());
   Update update;
@@ -83,14 +83,14 @@ TorchFlow::Update TorchFlow::ComputeStep(
   return update;
 }
 
-void TorchFlow::Advance(Update update) {
+void TorchDenoiser::Advance(Update update) {
   last_branches_ = std::move(update.branches);
   last_velocity_ = std::move(update.velocity);
   x_ = std::move(update.x);
   ++step_;
 }
 
-at::Tensor TorchFlow::Latents(model::LatentEstimate estimate) const {
+at::Tensor TorchDenoiser::Latents(model::LatentEstimate estimate) const {
   if (estimate == model::LatentEstimate::kCurrent ||
       !last_velocity_.defined()) {
     return x_;
@@ -98,17 +98,17 @@ at::Tensor TorchFlow::Latents(model::LatentEstimate estimate) const {
   return x_ - last_velocity_ * static_cast<double>(times_[step_]);
 }
 
-TorchFlowStep::TorchFlowStep(const Transformer* transformer,
+TorchDenoiseStep::TorchDenoiseStep(const Transformer* transformer,
                              const LatentEmbedder* embedder,
                              const Device& device, const at::Tensor& delimiters,
-                             absl::Span<model::Flow* const> flows)
+                             absl::Span<model::Denoiser* const> denoisers)
     : embedder_(embedder), device_(device) {
   PassInput input;
   input.need_und = false;
   std::vector<at::Tensor> und;
   std::vector<at::Tensor> gen;
-  for (model::Flow* const flow : flows) {
-    auto* const own = static_cast<TorchFlow*>(flow);
+  for (model::Denoiser* const flow : denoisers) {
+    auto* const own = static_cast<TorchDenoiser*>(flow);
     const at::Tensor embedded =
         embedder->Embed(own->x(), own->time(), own->h(), own->w());
     if (!first_sequence_.defined()) {
@@ -131,17 +131,17 @@ TorchFlowStep::TorchFlowStep(const Transformer* transformer,
                                  context->next_position());
       und.push_back(delimiters);
       gen.push_back(embedded);
-      branch_flow_.push_back(flows_.size());
+      branch_denoiser_.push_back(denoisers_.size());
     }
-    flows_.push_back(own);
+    denoisers_.push_back(own);
   }
   input.hidden.und = at::cat(und);
   input.hidden.gen = at::cat(gen);
   pass_ = std::make_unique<PacedPass>(transformer, device, std::move(input));
 }
 
-absl::StatusOr<bool> TorchFlowStep::RunSlice(absl::Duration budget) {
-  if (flows_.empty()) return true;
+absl::StatusOr<bool> TorchDenoiseStep::RunSlice(absl::Duration budget) {
+  if (denoisers_.empty()) return true;
   COOPER_RETURN_IF_ERROR(failure_);
   SliceBudget slice(budget);
   absl::Status status = Guarded(device_, [&]() -> absl::Status {
@@ -153,17 +153,17 @@ absl::StatusOr<bool> TorchFlowStep::RunSlice(absl::Duration budget) {
   return pass_->done();
 }
 
-// All flows advance, or none.
-void TorchFlowStep::Complete() {
+// All denoisers advance, or none.
+void TorchDenoiseStep::Complete() {
   const at::Tensor velocity = embedder_->Velocity(pass_->pass().Finish().gen);
   const std::vector<Segment>& segments = pass_->pass().segments();
-  // All flows advance or, where memory runs out, none.
-  std::vector<std::pair<TorchFlow*, TorchFlow::Update>> updates;
+  // All denoisers advance or, where memory runs out, none.
+  std::vector<std::pair<TorchDenoiser*, TorchDenoiser::Update>> updates;
   for (size_t i = 0; i < segments.size();) {
-    TorchFlow* const flow = flows_[branch_flow_[i]];
+    TorchDenoiser* const flow = denoisers_[branch_denoiser_[i]];
     std::vector<at::Tensor> own;
-    for (const size_t index = branch_flow_[i];
-         i < segments.size() && branch_flow_[i] == index; ++i) {
+    for (const size_t index = branch_denoiser_[i];
+         i < segments.size() && branch_denoiser_[i] == index; ++i) {
       own.push_back(
           velocity.narrow(0, segments[i].gen_begin, segments[i].gen_count));
     }
@@ -172,29 +172,29 @@ void TorchFlowStep::Complete() {
   for (auto& [flow, update] : updates) flow->Advance(std::move(update));
 }
 
-void TorchFlowStep::Drop(const model::Flow* flow) {
-  std::vector<bool> drop(branch_flow_.size());
+void TorchDenoiseStep::Drop(const model::Denoiser* flow) {
+  std::vector<bool> drop(branch_denoiser_.size());
   std::vector<size_t> kept;
   bool found = false;
-  for (size_t i = 0; i < branch_flow_.size(); ++i) {
-    drop[i] = flows_[branch_flow_[i]] == flow;
+  for (size_t i = 0; i < branch_denoiser_.size(); ++i) {
+    drop[i] = denoisers_[branch_denoiser_[i]] == flow;
     found = found || drop[i];
-    if (!drop[i]) kept.push_back(branch_flow_[i]);
+    if (!drop[i]) kept.push_back(branch_denoiser_[i]);
   }
   if (!found) return;
-  branch_flow_ = std::move(kept);
-  if (branch_flow_.empty()) {
-    flows_.clear();
+  branch_denoiser_ = std::move(kept);
+  if (branch_denoiser_.empty()) {
+    denoisers_.clear();
     return;
   }
   if (!failure_.ok()) return;
-  // A pass of fewer rows from here on; indices into flows_ stay as they are.
+  // A pass of fewer rows from here on; indices into denoisers_ stay as they are.
   failure_ = Guarded(device_, [&] {
     pass_->pass().Drop(drop);
     return absl::OkStatus();
   });
 }
 
-at::Tensor TorchFlowStep::FirstSequence() const { return first_sequence_; }
+at::Tensor TorchDenoiseStep::FirstSequence() const { return first_sequence_; }
 
 }  // namespace cooper::torch_model

@@ -1,5 +1,5 @@
-#ifndef COOPER_MODEL_FAKE_FAKE_FLOW_H_
-#define COOPER_MODEL_FAKE_FAKE_FLOW_H_
+#ifndef COOPER_MODEL_FAKE_FAKE_DENOISER_H_
+#define COOPER_MODEL_FAKE_FAKE_DENOISER_H_
 
 #include <memory>
 #include <string>
@@ -11,11 +11,11 @@ namespace cooper::fake {
 
 // A picture that goes from noise to coloured bands. Which bands, depends on
 // the noise and on what the three contexts hold; nothing else.
-class FakeFlow final : public model::Flow {
+class FakeDenoiser final : public model::Denoiser {
  public:
-  FakeFlow(std::shared_ptr<FakePool> pool, const model::FlowSpec& spec,
+  FakeDenoiser(std::shared_ptr<FakePool> pool, const model::DenoiseSpec& spec,
            int latent_stride);
-  ~FakeFlow() override;
+  ~FakeDenoiser() override;
 
   int steps_total() const override { return options_.num_timesteps - 1; }
   int steps_done() const override { return steps_done_; }
@@ -43,4 +43,4 @@ class FakeFlow final : public model::Flow {
 
 }  // namespace cooper::fake
 
-#endif  // COOPER_MODEL_FAKE_FAKE_FLOW_H_
+#endif  // COOPER_MODEL_FAKE_FAKE_DENOISER_H_

@@ -1,4 +1,4 @@
-#include "model/fake/fake_flow.h"
+#include "model/fake/fake_denoiser.h"
 
 #include <cmath>
 #include <cstring>
@@ -22,7 +22,7 @@ uint64_t HashOf(const model::Context& context) {
 
 }  // namespace
 
-FakeFlow::FakeFlow(std::shared_ptr<FakePool> pool, const model::FlowSpec& spec,
+FakeDenoiser::FakeDenoiser(std::shared_ptr<FakePool> pool, const model::DenoiseSpec& spec,
                    int latent_stride)
     : pool_(std::move(pool)),
       size_(spec.size),
@@ -42,18 +42,18 @@ FakeFlow::FakeFlow(std::shared_ptr<FakePool> pool, const model::FlowSpec& spec,
     std::memcpy(&bits, &value, sizeof(bits));
     noise_hash_ = MixHash(noise_hash_, bits);
   }
-  ++pool_->flows;
+  ++pool_->denoisers;
 }
 
-FakeFlow::~FakeFlow() { --pool_->flows; }
+FakeDenoiser::~FakeDenoiser() { --pool_->denoisers; }
 
-double FakeFlow::Time(int step) const {
+double FakeDenoiser::Time(int step) const {
   const double t = 1.0 - static_cast<double>(step) / steps_total();
   const double shift = options_.timestep_shift;
   return shift * t / (1.0 + (shift - 1.0) * t);
 }
 
-int FakeFlow::next_step_branches() const {
+int FakeDenoiser::next_step_branches() const {
   const double t = Time(steps_done_);
   if (t <= options_.cfg_interval_low || t > options_.cfg_interval_high ||
       options_.cfg_text_scale <= 1.0) {
@@ -62,7 +62,7 @@ int FakeFlow::next_step_branches() const {
   return options_.cfg_img_scale > 1.0 ? 3 : 2;
 }
 
-image::FloatRgbImage FakeFlow::Picture(model::LatentEstimate estimate) const {
+image::FloatRgbImage FakeDenoiser::Picture(model::LatentEstimate estimate) const {
   auto noisy = static_cast<float>(Time(steps_done_));
   if (estimate == model::LatentEstimate::kPredictedFinal) noisy *= noisy;
   image::FloatRgbImage image;
@@ -85,7 +85,7 @@ image::FloatRgbImage FakeFlow::Picture(model::LatentEstimate estimate) const {
   return image;
 }
 
-std::vector<model::TokenId> FakeFlow::Ids() const {
+std::vector<model::TokenId> FakeDenoiser::Ids() const {
   return static_cast<const FakeContext&>(*cond_).Ids();
 }
 
