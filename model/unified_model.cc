@@ -42,8 +42,8 @@ absl::Status UnifiedModel::Prefill(absl::Span<PrefillItem> items) {
   return RunWhole(*step);
 }
 
-absl::Status UnifiedModel::DecodeLatents(absl::Span<DecodeLatentsItem> items) {
-  COOPER_ASSIGN_OR_RETURN(const auto step, BeginDecodeLatents(items));
+absl::Status UnifiedModel::VaeDecode(absl::Span<VaeDecodeItem> items) {
+  COOPER_ASSIGN_OR_RETURN(const auto step, BeginVaeDecode(items));
   return RunWhole(*step);
 }
 

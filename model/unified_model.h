@@ -29,7 +29,7 @@
 //
 // Errors: an item that cannot be served (context pool full, not-finite values)
 // carries its own status and leaves its context as it was. The status that
-// BeginPrefill, Decode, StartDenoise, BeginDenoiseStep, BeginDecodeLatents and
+// BeginPrefill, Decode, StartDenoise, BeginDenoiseStep, BeginVaeDecode and
 // RunSlice return is about the whole call:
 // - RESOURCE_EXHAUSTED: the device's memory ran out. Every context and flow of
 //   the call is as it was, though noise may have been drawn; a step that
@@ -210,7 +210,7 @@ enum class LatentEstimate {
   kPredictedFinal,  // x - t*v: what the map would be, for previews
 };
 
-struct DecodeLatentsItem {
+struct VaeDecodeItem {
   const Denoiser* flow = nullptr;
   LatentEstimate estimate = LatentEstimate::kCurrent;
   image::FloatRgbImage image;  // out
@@ -239,8 +239,8 @@ class UnifiedModel {
       absl::Span<Denoiser* const> denoisers) = 0;
   // The items and their denoisers must outlive the step; the denoisers may not be in a
   // DenoiseStep meanwhile.
-  virtual absl::StatusOr<std::unique_ptr<Step>> BeginDecodeLatents(
-      absl::Span<DecodeLatentsItem> items) = 0;
+  virtual absl::StatusOr<std::unique_ptr<Step>> BeginVaeDecode(
+      absl::Span<VaeDecodeItem> items) = 0;
   // Runs every kind of work once, so that the first request is not slower. Call
   // it once after loading, on the thread that will use the model, while there
   // is no context; info().kv_capacity_tokens may change.
@@ -250,7 +250,7 @@ class UnifiedModel {
 
   // In one go.
   absl::Status Prefill(absl::Span<PrefillItem> items);
-  absl::Status DecodeLatents(absl::Span<DecodeLatentsItem> items);
+  absl::Status VaeDecode(absl::Span<VaeDecodeItem> items);
 };
 
 }  // namespace cooper::model

@@ -236,9 +236,9 @@ absl::StatusOr<std::unique_ptr<model::DenoiseStep>> FakeModel::BeginDenoiseStep(
   return std::make_unique<FakeDenoiseStep>(this, denoisers);
 }
 
-absl::StatusOr<std::unique_ptr<model::Step>> FakeModel::BeginDecodeLatents(
-    absl::Span<model::DecodeLatentsItem> items) {
-  return std::make_unique<FakeLatentsStep>(this, items);
+absl::StatusOr<std::unique_ptr<model::Step>> FakeModel::BeginVaeDecode(
+    absl::Span<model::VaeDecodeItem> items) {
+  return std::make_unique<FakeVaeDecodeStep>(this, items);
 }
 
 absl::Status FakeModel::WarmUp() {

@@ -59,8 +59,8 @@ class FakeModel final : public model::UnifiedModel {
       const model::DenoiseSpec& spec) override;
   absl::StatusOr<std::unique_ptr<model::DenoiseStep>> BeginDenoiseStep(
       absl::Span<model::Denoiser* const> denoisers) override;
-  absl::StatusOr<std::unique_ptr<model::Step>> BeginDecodeLatents(
-      absl::Span<model::DecodeLatentsItem> items) override;
+  absl::StatusOr<std::unique_ptr<model::Step>> BeginVaeDecode(
+      absl::Span<model::VaeDecodeItem> items) override;
   absl::Status WarmUp() override;
   std::optional<model::GpuMemory> gpu_memory() const override {
     return script_.gpu_memory;
@@ -77,7 +77,7 @@ class FakeModel final : public model::UnifiedModel {
  private:
   friend class FakePrefillStep;
   friend class FakeDenoiseStep;
-  friend class FakeLatentsStep;
+  friend class FakeVaeDecodeStep;
   struct EncodedTexts {
     std::string match;
     std::vector<std::vector<model::TokenId>> texts;

@@ -137,7 +137,7 @@ FakeFault ReadFault(Fields& fields) {
                {"decode", FakeFault::Call::kDecode},
                {"start_denoise", FakeFault::Call::kStartDenoise},
                {"denoise_slice", FakeFault::Call::kDenoiseSlice},
-               {"latents", FakeFault::Call::kLatents},
+               {"latents", FakeFault::Call::kVaeDecode},
                {"warm_up", FakeFault::Call::kWarmUp}},
               &fault.call);
   fields.Read("effect",

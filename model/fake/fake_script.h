@@ -36,7 +36,7 @@ struct FakeFault {
     kDecode,
     kStartDenoise,
     kDenoiseSlice,
-    kLatents,
+    kVaeDecode,
     kWarmUp
   };
   enum class Effect {

@@ -124,16 +124,16 @@ void FakePrefillStep::Drop(const model::Context* context) {
   });
 }
 
-absl::StatusOr<bool> FakeLatentsStep::RunSlice(absl::Duration budget) {
+absl::StatusOr<bool> FakeVaeDecodeStep::RunSlice(absl::Duration budget) {
   const auto count = static_cast<int64_t>(items_.size());
-  FakeModel::Record record{FakeModel::Call::kLatents, static_cast<int>(count),
+  FakeModel::Record record{FakeModel::Call::kVaeDecode, static_cast<int>(count),
                            0};
-  for (const model::DecodeLatentsItem& item : items_) {
+  for (const model::VaeDecodeItem& item : items_) {
     record.rows += item.flow->latent_tokens();
   }
   COOPER_RETURN_IF_ERROR(model_->Enter(record));
   COOPER_RETURN_IF_ERROR(model_->MemoryFault(
-      FakeModel::Call::kLatents, items_.size(), [&](size_t i) {
+      FakeModel::Call::kVaeDecode, items_.size(), [&](size_t i) {
         return static_cast<const FakeDenoiser*>(items_[i].flow)->Ids();
       }));
   if (!std::exchange(begun_, true)) {
@@ -141,10 +141,10 @@ absl::StatusOr<bool> FakeLatentsStep::RunSlice(absl::Duration budget) {
   }
   model_->Sleep(TakeSlice(budget, &left_));
   if (left_ > absl::ZeroDuration()) return false;
-  for (model::DecodeLatentsItem& item : items_) {
+  for (model::VaeDecodeItem& item : items_) {
     const auto* flow = static_cast<const FakeDenoiser*>(item.flow);
     if (!model_->script_.faults.empty()) {
-      item.status = model_->ItemFault(FakeModel::Call::kLatents, flow->Ids());
+      item.status = model_->ItemFault(FakeModel::Call::kVaeDecode, flow->Ids());
       if (!item.status.ok()) continue;
     }
     item.image = flow->Picture(item.estimate);

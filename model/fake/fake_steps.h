@@ -39,17 +39,17 @@ class FakePrefillStep final : public model::PrefillStep {
   absl::Duration left_;
 };
 
-class FakeLatentsStep final : public model::Step {
+class FakeVaeDecodeStep final : public model::Step {
  public:
   // Both outlive it.
-  FakeLatentsStep(FakeModel* model, absl::Span<model::DecodeLatentsItem> items)
+  FakeVaeDecodeStep(FakeModel* model, absl::Span<model::VaeDecodeItem> items)
       : model_(model), items_(items) {}
 
   absl::StatusOr<bool> RunSlice(absl::Duration budget) override;
 
  private:
   FakeModel* const model_;
-  const absl::Span<model::DecodeLatentsItem> items_;
+  const absl::Span<model::VaeDecodeItem> items_;
   bool begun_ = false;
   absl::Duration left_;
 };

@@ -46,7 +46,7 @@ absl::StatusOr<bool> TorchPrefillStep::RunSlice(absl::Duration budget) {
 absl::StatusOr<bool> TorchPrefillStep::RunStages(SliceBudget* slice) {
   if (entries_.empty()) return true;
   for (const auto stage :
-       {&TorchPrefillStep::RunVision, &TorchPrefillStep::RunLatents,
+       {&TorchPrefillStep::RunVision, &TorchPrefillStep::RunVaeDecode,
         &TorchPrefillStep::RunPass}) {
     COOPER_ASSIGN_OR_RETURN(const bool complete, (this->*stage)(slice));
     if (!complete) return false;
@@ -76,7 +76,7 @@ absl::StatusOr<bool> TorchPrefillStep::RunVision(SliceBudget* slice) {
 }
 
 // In the items' order, which is that of their draws.
-absl::StatusOr<bool> TorchPrefillStep::RunLatents(SliceBudget* slice) {
+absl::StatusOr<bool> TorchPrefillStep::RunVaeDecode(SliceBudget* slice) {
   const Autoencoder& autoencoder = *network_.autoencoder;
   while (true) {
     if (!encoding_.has_value()) {

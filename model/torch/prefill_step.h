@@ -69,7 +69,7 @@ class TorchPrefillStep final : public model::PrefillStep {
   void StartVision();
   // What fits into the slice; returns whether the stage is complete.
   absl::StatusOr<bool> RunVision(SliceBudget* slice);
-  absl::StatusOr<bool> RunLatents(SliceBudget* slice);
+  absl::StatusOr<bool> RunVaeDecode(SliceBudget* slice);
   absl::StatusOr<bool> RunPass(SliceBudget* slice);
   void StartPass();
   void DropImage(const image::RgbImage* image);

@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "model/torch/guard.h"
-#include "model/torch/latents_step.h"
+#include "model/torch/vae_decode_step.h"
 #include "model/torch/token_choice.h"
 #include "model/torch/upload.h"
 
@@ -204,9 +204,9 @@ absl::StatusOr<std::unique_ptr<model::DenoiseStep>> TorchModel::BeginDenoiseStep
   return step;
 }
 
-absl::StatusOr<std::unique_ptr<model::Step>> TorchModel::BeginDecodeLatents(
-    absl::Span<model::DecodeLatentsItem> items) {
-  return std::make_unique<TorchLatentsStep>(autoencoder_.get(), &decoder_pacer_,
+absl::StatusOr<std::unique_ptr<model::Step>> TorchModel::BeginVaeDecode(
+    absl::Span<model::VaeDecodeItem> items) {
+  return std::make_unique<TorchVaeDecodeStep>(autoencoder_.get(), &decoder_pacer_,
                                             device_, items);
 }
 

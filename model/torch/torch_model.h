@@ -43,8 +43,8 @@ class TorchModel final : public model::UnifiedModel {
       const model::DenoiseSpec& spec) override;
   absl::StatusOr<std::unique_ptr<model::DenoiseStep>> BeginDenoiseStep(
       absl::Span<model::Denoiser* const> denoisers) override;
-  absl::StatusOr<std::unique_ptr<model::Step>> BeginDecodeLatents(
-      absl::Span<model::DecodeLatentsItem> items) override;
+  absl::StatusOr<std::unique_ptr<model::Step>> BeginVaeDecode(
+      absl::Span<model::VaeDecodeItem> items) override;
   std::optional<model::GpuMemory> gpu_memory() const override;
   absl::Status WarmUp() override;
 

@@ -88,9 +88,9 @@ class WarmUp {
     }
     COOPER_ASSIGN_OR_RETURN(const auto step, model_->BeginDenoiseStep(Maps()));
     COOPER_RETURN_IF_ERROR(step->RunSlice(absl::InfiniteDuration()).status());
-    model::DecodeLatentsItem latents;
+    model::VaeDecodeItem latents;
     latents.flow = maps_.front().get();
-    COOPER_RETURN_IF_ERROR(model_->DecodeLatents(absl::MakeSpan(&latents, 1)));
+    COOPER_RETURN_IF_ERROR(model_->VaeDecode(absl::MakeSpan(&latents, 1)));
     for (int i = 0; i < kDecodedTokens; ++i) COOPER_RETURN_IF_ERROR(Decode());
     return shapes_.together ? RunTogether() : absl::OkStatus();
   }
@@ -150,11 +150,11 @@ class WarmUp {
       COOPER_RETURN_IF_ERROR(prefill.Begin(model_));
       COOPER_ASSIGN_OR_RETURN(const auto denoise,
                               model_->BeginDenoiseStep(Maps()));
-      model::DecodeLatentsItem latents;
+      model::VaeDecodeItem latents;
       latents.flow = shown.get();
       COOPER_ASSIGN_OR_RETURN(
           const auto decode,
-          model_->BeginDecodeLatents(absl::MakeSpan(&latents, 1)));
+          model_->BeginVaeDecode(absl::MakeSpan(&latents, 1)));
       COOPER_RETURN_IF_ERROR(
           RunInTurns({prefill.step(), denoise.get(), decode.get()}));
       COOPER_RETURN_IF_ERROR(prefill.End());

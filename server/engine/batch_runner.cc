@@ -60,7 +60,7 @@ absl::Status BatchRunner::Begin(BatchKind kind, absl::Span<Job* const> jobs,
       return BeginDenoise(jobs, done);
     default:
       COOPER_CHECK(jobs.size() == 1);
-      return BeginLatents(jobs.front(), done);
+      return BeginVaeDecode(jobs.front(), done);
   }
 }
 
@@ -104,8 +104,8 @@ absl::Status BatchRunner::BeginDenoise(absl::Span<Job* const> jobs,
   return BeginStep(BatchKind::kDenoise, done);
 }
 
-absl::Status BatchRunner::BeginLatents(Job* job, std::vector<Job*>* done) {
-  latents_item_ = job->execution()->TakeLatents();
+absl::Status BatchRunner::BeginVaeDecode(Job* job, std::vector<Job*>* done) {
+  vae_decode_item_ = job->execution()->TakeVaeDecode();
   latents_.members.push_back({job, 1});
   latents_.rows = 1;
   return BeginStep(BatchKind::kVaeDecode, done);
@@ -141,8 +141,8 @@ absl::Status BatchRunner::MakeStep(BatchKind kind) {
     }
     default:
       COOPER_ASSIGN_OR_RETURN(
-          latents_step_,
-          model_->BeginDecodeLatents(absl::MakeSpan(&latents_item_, 1)));
+          vae_decode_step_,
+          model_->BeginVaeDecode(absl::MakeSpan(&vae_decode_item_, 1)));
   }
   return absl::OkStatus();
 }
@@ -205,7 +205,7 @@ absl::Status BatchRunner::RunSlice(BatchKind kind, absl::Duration budget,
       EndDenoise();
       break;
     default:
-      EndLatents();
+      EndVaeDecode();
   }
   for (const Member& member : batch.members) done->push_back(member.job);
   EndMembers(kind);
@@ -235,13 +235,13 @@ void BatchRunner::EndDenoise() {
   }
 }
 
-void BatchRunner::EndLatents() {
+void BatchRunner::EndVaeDecode() {
   metrics_->BatchRun(BatchKind::kVaeDecode, 1, latents_.took);
   metrics_->PhaseRun(Phase::kVaeDecode, latents_.took);
   costs_->Observe(BatchKind::kVaeDecode, 1, latents_.took, clock_->Now());
-  latents_step_.reset();
-  latents_.members.front().job->execution()->OnLatents(
-      std::move(latents_item_));
+  vae_decode_step_.reset();
+  latents_.members.front().job->execution()->OnVaeDecoded(
+      std::move(vae_decode_item_));
 }
 
 // The batch's time counts for the phases by the share of their rows.
@@ -293,7 +293,7 @@ model::Step* BatchRunner::StepOf(BatchKind kind) const {
     case BatchKind::kDenoise:
       return denoise_step_.get();
     default:
-      return latents_step_.get();
+      return vae_decode_step_.get();
   }
 }
 
@@ -306,7 +306,7 @@ void BatchRunner::ResetStep(BatchKind kind) {
       denoise_step_.reset();
       break;
     default:
-      latents_step_.reset();
+      vae_decode_step_.reset();
   }
 }
 

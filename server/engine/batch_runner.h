@@ -80,7 +80,7 @@ class BatchRunner {
   absl::Status BeginPrefill(absl::Span<Job* const> jobs, int64_t max_rows,
                            std::vector<Job*>* done);
   absl::Status BeginDenoise(absl::Span<Job* const> jobs, std::vector<Job*>* done);
-  absl::Status BeginLatents(Job* job, std::vector<Job*>* done);
+  absl::Status BeginVaeDecode(Job* job, std::vector<Job*>* done);
   // Of its members.
   absl::Status BeginStep(BatchKind kind, std::vector<Job*>* done);
   absl::Status BeginNextAlone(BatchKind kind, std::vector<Job*>* done);
@@ -94,7 +94,7 @@ class BatchRunner {
   void DropFrom(BatchKind kind, const Member& member);
   void EndPrefill();
   void EndDenoise();
-  void EndLatents();
+  void EndVaeDecode();
   void CountPrefill(absl::Duration took);
 
   model::UnifiedModel* const model_;
@@ -104,11 +104,11 @@ class BatchRunner {
 
   Sliced prefill_, denoiser_, latents_;
   std::vector<model::PrefillItem> prefill_items_;
-  model::DecodeLatentsItem latents_item_;
+  model::VaeDecodeItem vae_decode_item_;
   // Last: they point to what is above.
   std::unique_ptr<model::PrefillStep> prefill_step_;
   std::unique_ptr<model::DenoiseStep> denoise_step_;
-  std::unique_ptr<model::Step> latents_step_;
+  std::unique_ptr<model::Step> vae_decode_step_;
 };
 
 }  // namespace cooper::engine

@@ -20,7 +20,7 @@ BatchKind BatchOf(Execution::State state) {
       return BatchKind::kPrefill;
     case Execution::State::kDenoiseStep:
       return BatchKind::kDenoise;
-    case Execution::State::kLatents:
+    case Execution::State::kVaeDecode:
       return BatchKind::kVaeDecode;
     default:
       return BatchKind::kDecode;

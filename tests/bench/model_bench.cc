@@ -177,9 +177,9 @@ double RequestSeconds(TorchModel& model) {
     const auto flow =
         StartMap(model, *cond, *no_image, absl::GetFlag(FLAGS_map_size));
     for (int i = 0; i < 3; ++i) StepOne(model, flow.get());
-    model::DecodeLatentsItem item;
+    model::VaeDecodeItem item;
     item.flow = flow.get();
-    Require(model.DecodeLatents(absl::MakeSpan(&item, 1)));
+    Require(model.VaeDecode(absl::MakeSpan(&item, 1)));
     Require(item.status);
   });
 }

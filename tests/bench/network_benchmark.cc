@@ -61,14 +61,14 @@ void EncodeLatents(benchmark::State& state, TorchModel& model) {
   }
 }
 
-void DecodeLatents(benchmark::State& state, TorchModel& model) {
+void VaeDecode(benchmark::State& state, TorchModel& model) {
   const auto cond = ContextOf(model, kContext);
   const auto flow =
       StartMap(model, *cond, *cond, static_cast<int>(state.range(0)));
   for (auto _ : state) {
-    model::DecodeLatentsItem item;
+    model::VaeDecodeItem item;
     item.flow = flow.get();
-    Require(model.DecodeLatents(absl::MakeSpan(&item, 1)));
+    Require(model.VaeDecode(absl::MakeSpan(&item, 1)));
     Require(item.status);
   }
 }
@@ -88,7 +88,7 @@ void Register(TorchModel& model) {
   add("denoise_step", DenoiseStep)->ArgName("side")->Arg(256)->Arg(384)->Arg(512);
   add("encode_vision", EncodeVision)->ArgName("side")->Arg(112)->Arg(224);
   add("encode_latents", EncodeLatents)->ArgName("side")->Arg(256)->Arg(512);
-  add("decode_latents", DecodeLatents)->ArgName("side")->Arg(256)->Arg(512);
+  add("decode_latents", VaeDecode)->ArgName("side")->Arg(256)->Arg(512);
 }
 
 int Main(const char* checkpoint) {

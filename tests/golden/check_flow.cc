@@ -84,9 +84,9 @@ image::FloatRgbImage Draw(torch_model::TorchModel& model,
   const auto& own = static_cast<const torch_model::TorchDenoiser&>(*flow);
   *decoded = model.autoencoder().Decode(
       model.autoencoder().Unpatchify(own.x(), own.h(), own.w()));
-  model::DecodeLatentsItem item;
+  model::VaeDecodeItem item;
   item.flow = flow.get();
-  Require(model.DecodeLatents(absl::MakeSpan(&item, 1)));
+  Require(model.VaeDecode(absl::MakeSpan(&item, 1)));
   Require(item.status);
   return item.image;
 }

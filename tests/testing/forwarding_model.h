@@ -40,9 +40,9 @@ class ForwardingModel : public model::UnifiedModel {
       absl::Span<model::Denoiser* const> denoisers) override {
     return model_->BeginDenoiseStep(denoisers);
   }
-  absl::StatusOr<std::unique_ptr<model::Step>> BeginDecodeLatents(
-      absl::Span<model::DecodeLatentsItem> items) override {
-    return model_->BeginDecodeLatents(items);
+  absl::StatusOr<std::unique_ptr<model::Step>> BeginVaeDecode(
+      absl::Span<model::VaeDecodeItem> items) override {
+    return model_->BeginVaeDecode(items);
   }
   absl::Status WarmUp() override { return model_->WarmUp(); }
 

@@ -47,11 +47,11 @@ absl::Status RunAlone(model::UnifiedModel* model, Execution* execution) {
         execution->OnDenoiseStep();
         break;
       }
-      case Execution::State::kLatents: {
-        model::DecodeLatentsItem item = execution->TakeLatents();
-        absl::Status status = model->DecodeLatents(absl::MakeSpan(&item, 1));
+      case Execution::State::kVaeDecode: {
+        model::VaeDecodeItem item = execution->TakeVaeDecode();
+        absl::Status status = model->VaeDecode(absl::MakeSpan(&item, 1));
         if (!status.ok()) return status;
-        execution->OnLatents(std::move(item));
+        execution->OnVaeDecoded(std::move(item));
         break;
       }
       case Execution::State::kRender:

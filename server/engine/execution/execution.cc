@@ -253,19 +253,19 @@ void Execution::OnDenoiseStep() {
     observer_->OnMapStep(denoise_work_.map_id, step, denoiser_->steps_total(),
                          std::nullopt);
   }
-  state_ = preview_ || done ? State::kLatents : State::kDenoiseStep;
+  state_ = preview_ || done ? State::kVaeDecode : State::kDenoiseStep;
 }
 
-model::DecodeLatentsItem Execution::TakeLatents() {
-  model::DecodeLatentsItem item;
+model::VaeDecodeItem Execution::TakeVaeDecode() {
+  model::VaeDecodeItem item;
   item.flow = denoiser_.get();
   item.estimate = preview_ ? model::LatentEstimate::kPredictedFinal
                            : model::LatentEstimate::kCurrent;
   return item;
 }
 
-void Execution::OnLatents(model::DecodeLatentsItem item) {
-  COOPER_CHECK(state_ == State::kLatents);
+void Execution::OnVaeDecoded(model::VaeDecodeItem item) {
+  COOPER_CHECK(state_ == State::kVaeDecode);
   if (!item.status.ok()) return Fail(ItemError(item.status));
   if (preview_) {
     preview_ = false;

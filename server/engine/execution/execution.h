@@ -36,7 +36,7 @@ class Execution {
     kDecode,     // TakeDecode -> Decode -> OnDecoded
     kDenoiseStart,  // StartDenoise
     kDenoiseStep,   // flow() in a DenoiseStep -> OnDenoiseStep
-    kLatents,    // TakeLatents -> BeginDecodeLatents's step -> OnLatents
+    kVaeDecode,    // TakeVaeDecode -> BeginVaeDecode's step -> OnVaeDecoded
     kRender,     // TakeRender -> any thread -> OnRendered
     kFinished,   // finish()
     kFailed,     // status()
@@ -82,9 +82,9 @@ class Execution {
   int64_t denoise_rows() const;
   void OnDenoiseStep();
 
-  // kLatents: of a finished flow, or for a preview (the flow goes on).
-  model::DecodeLatentsItem TakeLatents();
-  void OnLatents(model::DecodeLatentsItem item);
+  // kVaeDecode: of a finished flow, or for a preview (the flow goes on).
+  model::VaeDecodeItem TakeVaeDecode();
+  void OnVaeDecoded(model::VaeDecodeItem item);
 
   // kRender. Pixel work without the model; run it once, on any thread.
   std::function<std::shared_ptr<const DrawnMap>()> TakeRender();
@@ -136,7 +136,7 @@ class Execution {
   DenoiseWork denoise_work_;
   std::optional<model::ReplayedNoise> denoise_noise_;  // of a start that failed
   std::unique_ptr<model::Denoiser> denoiser_;
-  bool preview_ = false;  // kLatents is for a preview
+  bool preview_ = false;  // kVaeDecode is for a preview
   image::FloatRgbImage decoded_;
   FinishWork finish_;
   SessionContexts kept_;

@@ -21,7 +21,7 @@ class CostEstimator {
  public:
   static constexpr absl::Duration kMemory = absl::Minutes(1);
 
-  // `size`: rows; of kLatents: maps.
+  // `size`: rows; of kVaeDecode: maps.
   void Observe(BatchKind kind, int64_t size, absl::Duration took,
                absl::Time now);
   // Zero for what is not known.

@@ -24,9 +24,9 @@ void RunLargest(Bench& bench) {
   const auto flow =
       StartMap(bench.model(), scene.cond(), scene.no_image(), side);
   StepOne(bench.model(), flow.get());
-  model::DecodeLatentsItem item;
+  model::VaeDecodeItem item;
   item.flow = flow.get();
-  Require(bench.model().DecodeLatents(absl::MakeSpan(&item, 1)));
+  Require(bench.model().VaeDecode(absl::MakeSpan(&item, 1)));
   Require(item.status);
 }
 

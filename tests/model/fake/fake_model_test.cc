@@ -132,10 +132,10 @@ DenoiseRun DrawMap(FakeModel& model, const std::string& question, uint64_t seed)
   auto flow = model.StartDenoise(spec);
   EXPECT_OK(flow);
   const auto decode = [&](model::LatentEstimate estimate) {
-    model::DecodeLatentsItem item;
+    model::VaeDecodeItem item;
     item.flow = flow->get();
     item.estimate = estimate;
-    EXPECT_OK(model.DecodeLatents(absl::MakeSpan(&item, 1)));
+    EXPECT_OK(model.VaeDecode(absl::MakeSpan(&item, 1)));
     EXPECT_OK(item.status);
     EXPECT_EQ(item.image.size, (image::Size{64, 64}));
     return item.image.pixels;
@@ -224,7 +224,7 @@ TEST(FakeModelTest, FaultsHitTheCallOrTheItemTheyName) {
        StatusCode::kInternal},
       {FakeFault::Call::kDecode, FakeFault::Effect::kStatus, 2, "",
        StatusCode::kInternal},
-      {FakeFault::Call::kLatents, FakeFault::Effect::kThrow, 1, "",
+      {FakeFault::Call::kVaeDecode, FakeFault::Effect::kThrow, 1, "",
        StatusCode::kInternal},
   };
   FakeModel model(script);
@@ -242,7 +242,7 @@ TEST(FakeModelTest, FaultsHitTheCallOrTheItemTheyName) {
   EXPECT_THAT(
       model.Decode(absl::MakeSpan(&item, 1)),
       testing::StatusIs(StatusCode::kInternal, "scripted device failure"));
-  EXPECT_THROW((void)model.DecodeLatents({}), std::runtime_error);
+  EXPECT_THROW((void)model.VaeDecode({}), std::runtime_error);
 }
 
 TEST(FakeModelTest, RecordsItsCallsWhereTold) {

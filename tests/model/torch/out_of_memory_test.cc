@@ -179,13 +179,13 @@ TEST_F(OutOfMemoryDenoiseTest, ADenoisingStepLeavesEveryFlowAsItWas) {
 TEST_F(OutOfMemoryDenoiseTest, AMapsDecodingLeavesItsFlowAsItWas) {
   const std::unique_ptr<model::Context> cond = ContextOf(6);
   const auto flow = Start(*cond);
-  model::DecodeLatentsItem want;
+  model::VaeDecodeItem want;
   want.flow = flow.get();
-  ASSERT_OK(model_.DecodeLatents(absl::MakeSpan(&want, 1)));
-  model::DecodeLatentsItem item;
+  ASSERT_OK(model_.VaeDecode(absl::MakeSpan(&want, 1)));
+  model::VaeDecodeItem item;
   item.flow = flow.get();
   const int failures = FailEachAllocation([&] {
-    const absl::Status status = model_.DecodeLatents(absl::MakeSpan(&item, 1));
+    const absl::Status status = model_.VaeDecode(absl::MakeSpan(&item, 1));
     return status.ok() ? item.status : status;
   });
   EXPECT_GT(failures, 50);

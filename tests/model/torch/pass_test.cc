@@ -20,7 +20,7 @@ namespace {
 // A flow step's pass: three segments of [soi, latents, eoi] over contexts.
 class PassTest : public ::testing::Test {
  protected:
-  static constexpr int64_t kLatents[] = {20, 286, 7};
+  static constexpr int64_t kVaeDecode[] = {20, 286, 7};
 
   void SetUp() override {
     int64_t hidden = transformer_.hidden_size();
@@ -28,7 +28,7 @@ class PassTest : public ::testing::Test {
       contexts_.push_back(model_.NewContext());
       PrefillAll(model_, contexts_.back().get(), {SomeText(4 + 9 * i, i)});
       und_.push_back(at::randn({2, hidden}));
-      gen_.push_back(at::randn({kLatents[i], hidden}));
+      gen_.push_back(at::randn({kVaeDecode[i], hidden}));
     }
   }
 
@@ -44,7 +44,7 @@ class PassTest : public ::testing::Test {
       segment.und_begin = static_cast<int64_t>(input.und_positions.size());
       segment.und_count = 2;
       segment.gen_begin = static_cast<int64_t>(input.gen_positions.size());
-      segment.gen_count = kLatents[i];
+      segment.gen_count = kVaeDecode[i];
       input.segments.push_back(segment);
       const int64_t position = segment.context->next_position();
       input.und_positions.resize(segment.und_begin + 2, position);

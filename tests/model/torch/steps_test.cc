@@ -195,7 +195,7 @@ TEST_F(PrefillStepTest, WhenAllHaveLeftItIsComplete) {
   });
 }
 
-TEST(LatentsStepTest, GivesInSlicesWhatItGivesInOneGo) {
+TEST(VaeDecodeStepTest, GivesInSlicesWhatItGivesInOneGo) {
   TorchModel& model = NanoModel();
   const auto cond = model.NewContext();
   PrefillAll(model, cond.get(), {SomeText(8, 1)});
@@ -211,12 +211,12 @@ TEST(LatentsStepTest, GivesInSlicesWhatItGivesInOneGo) {
   };
   const auto one = start(1);
   const auto two = start(2);
-  std::vector<model::DecodeLatentsItem> whole(2);
+  std::vector<model::VaeDecodeItem> whole(2);
   whole[0].flow = one.get();
   whole[1].flow = two.get();
-  std::vector<model::DecodeLatentsItem> sliced = whole;
-  ASSERT_OK(model.DecodeLatents(absl::MakeSpan(whole)));
-  auto step = model.BeginDecodeLatents(absl::MakeSpan(sliced));
+  std::vector<model::VaeDecodeItem> sliced = whole;
+  ASSERT_OK(model.VaeDecode(absl::MakeSpan(whole)));
+  auto step = model.BeginVaeDecode(absl::MakeSpan(sliced));
   ASSERT_OK(step);
   int slices = 0;
   for (bool complete = false; !complete; ++slices) {

@@ -58,8 +58,8 @@ const Moment kMoments[] = {
     {"text", Call::kDecode, 20, Phase::kDecode},
     {"flow begins", Call::kDenoiseSlice, 1, Phase::kDenoise},
     {"within a flow step", Call::kDenoiseSlice, 13, Phase::kDenoise},
-    {"latents", Call::kLatents, 1, Phase::kVaeDecode},
-    {"within latents", Call::kLatents, 3, Phase::kVaeDecode},
+    {"latents", Call::kVaeDecode, 1, Phase::kVaeDecode},
+    {"within latents", Call::kVaeDecode, 3, Phase::kVaeDecode},
 };
 
 TEST(EngineEndTest, ACancelledRequestLeavesAtTheNextTokenSliceOrStep) {
@@ -268,7 +268,7 @@ TEST(EngineEndTest, ACancelledPromptLeavesTheOthersAppendAsItWas) {
 TEST(EngineEndTest, ADeviceFailureEndsEverythingAndStopsAdmission) {
   for (const Effect effect : {Effect::kStatus, Effect::kThrow}) {
     for (const Call call : {Call::kPrefill, Call::kDecode, Call::kStartDenoise,
-                            Call::kDenoiseSlice, Call::kLatents}) {
+                            Call::kDenoiseSlice, Call::kVaeDecode}) {
       fake::FakeScript script = SlicedScript();
       script.faults = {{call, effect, 1, "", StatusCode::kInternal}};
       EngineHarness harness(script, OneAtATime());
@@ -307,7 +307,7 @@ TEST(EngineEndTest, ADeviceFailureEndsTheQueueToo) {
 }
 
 TEST(EngineEndTest, AnItemThatIsNotFiniteEndsItsRequestOnly) {
-  for (const Call call : {Call::kPrefill, Call::kDecode, Call::kLatents}) {
+  for (const Call call : {Call::kPrefill, Call::kDecode, Call::kVaeDecode}) {
     fake::FakeScript script = SmallScript();
     script.faults = {{call, Effect::kItem, 1, "poison", StatusCode::kInternal}};
     EngineHarness harness(script);

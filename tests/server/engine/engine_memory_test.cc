@@ -163,7 +163,7 @@ TEST_F(EngineMemoryTest, OnlyTheRequestThatIsTooLargeFails) {
   const std::vector<Outcome> undisturbed =
       Run(ThreeMaps(), {}, WithoutPrefixCache());
   for (const Call call : {Call::kPrefill, Call::kDecode, Call::kStartDenoise,
-                          Call::kDenoiseSlice, Call::kLatents}) {
+                          Call::kDenoiseSlice, Call::kVaeDecode}) {
     SCOPED_TRACE(static_cast<int>(call));
     const std::vector<Outcome> outcomes =
         Run(ThreeMaps(), {NoMemoryAbove(call, 0, "both question")},
@@ -179,7 +179,7 @@ TEST_F(EngineMemoryTest, OnlyTheRequestThatIsTooLargeFails) {
 // Memory that another batch held may be free by then.
 TEST_F(EngineMemoryTest, ARequestThatIsAloneIsRunOnceMore) {
   for (const Call call : {Call::kPrefill, Call::kDecode, Call::kStartDenoise,
-                          Call::kDenoiseSlice, Call::kLatents}) {
+                          Call::kDenoiseSlice, Call::kVaeDecode}) {
     SCOPED_TRACE(static_cast<int>(call));
     EngineHarness undisturbed(SmallScript());
     const Outcome want =
@@ -196,7 +196,7 @@ TEST_F(EngineMemoryTest, ARequestThatIsAloneIsRunOnceMore) {
 
 TEST_F(EngineMemoryTest, ARequestThatIsAloneIsNotRunAThirdTime) {
   for (const Call call : {Call::kPrefill, Call::kDecode, Call::kStartDenoise,
-                          Call::kDenoiseSlice, Call::kLatents}) {
+                          Call::kDenoiseSlice, Call::kVaeDecode}) {
     SCOPED_TRACE(static_cast<int>(call));
     fake::FakeScript script = SmallScript();
     script.faults = {NoMemoryAbove(call, 0, "depth question")};

@@ -212,7 +212,7 @@ TEST(EngineTest, TextFlowsWhileAMapsLatentsAreDecoded) {
   EngineOptions options;
   options.slice = absl::Milliseconds(50);
   EngineHarness harness(script, options);
-  harness.HoldModelAt(Call::kLatents);
+  harness.HoldModelAt(Call::kVaeDecode);
   const auto map = harness.Submit(Question("a depth question"));
   harness.AwaitHeld();
   const auto text = harness.Submit(Question("a question"));
@@ -225,7 +225,7 @@ TEST(EngineTest, TextFlowsWhileAMapsLatentsAreDecoded) {
   int slices = 0;
   int decodes_between = 0;
   for (size_t i = 0; i + 1 < records.size(); ++i) {
-    if (records[i].call != Call::kLatents) continue;
+    if (records[i].call != Call::kVaeDecode) continue;
     ++slices;
     if (records[i + 1].call == Call::kDecode) ++decodes_between;
   }

@@ -67,7 +67,7 @@ TEST(ExecutionEndTest, ItemFaultsFailTheRequestInTheirPhase) {
        ErrorReason::kNumeric},
       {Call::kStartDenoise, absl::StatusCode::kInvalidArgument, State::kDenoiseStart,
        ErrorReason::kInvalidArgument},
-      {Call::kLatents, absl::StatusCode::kInternal, State::kLatents,
+      {Call::kVaeDecode, absl::StatusCode::kInternal, State::kVaeDecode,
        ErrorReason::kNumeric},
   };
   for (const auto& c : cases) {

@@ -14,7 +14,7 @@ using ::testing::IsEmpty;
 constexpr BatchKind kDecode = BatchKind::kDecode;
 constexpr BatchKind kPrefill = BatchKind::kPrefill;
 constexpr BatchKind kDenoise = BatchKind::kDenoise;
-constexpr BatchKind kLatents = BatchKind::kVaeDecode;
+constexpr BatchKind kVaeDecode = BatchKind::kVaeDecode;
 
 absl::Time At(int seconds) { return absl::FromUnixSeconds(seconds); }
 
@@ -58,9 +58,9 @@ TEST(SchedulerTest, TextGoesFirstAndBetweenAnyTwoOtherBatches) {
   EXPECT_THAT(Kinds({Item(0, kDecode)}, 4, /*under_way=*/{kDenoise}),
               ElementsAre(kDecode, kDenoise, kDecode, kDenoise));
   EXPECT_THAT(Kinds({Item(0, kDecode), Item(1, kDenoise), Item(2, kPrefill),
-                     Item(3, kLatents)},
+                     Item(3, kVaeDecode)},
                     8),
-              ElementsAre(kDecode, kPrefill, kDecode, kLatents, kDecode, kDenoise,
+              ElementsAre(kDecode, kPrefill, kDecode, kVaeDecode, kDecode, kDenoise,
                           kDecode, kPrefill));
 }
 
@@ -104,7 +104,7 @@ TEST(SchedulerTest, PacksFlowsUnderTheirBudgetWhoWaitsLongestFirst) {
 }
 
 TEST(SchedulerTest, GoesOnWithWhatIsUnderWayBeforeItBeginsAnother) {
-  for (const BatchKind kind : {kPrefill, kDenoise, kLatents}) {
+  for (const BatchKind kind : {kPrefill, kDenoise, kVaeDecode}) {
     Scheduler scheduler(Small());
     const auto batch = scheduler.Plan({Item(0, kind)}, {kind});
     EXPECT_EQ(batch->kind, kind);
@@ -116,14 +116,14 @@ TEST(SchedulerTest, GoesOnWithWhatIsUnderWayBeforeItBeginsAnother) {
 TEST(SchedulerTest, WhatIsUnderWayTakesTurnsWithWhatIsReady) {
   EXPECT_THAT(Kinds({Item(0, kDenoise), Item(1, kDecode)}, 6, {kPrefill}),
               ElementsAre(kDecode, kPrefill, kDecode, kDenoise, kDecode, kPrefill));
-  EXPECT_THAT(Kinds({}, 4, {kPrefill, kDenoise, kLatents}),
-              ElementsAre(kPrefill, kLatents, kDenoise, kPrefill));
+  EXPECT_THAT(Kinds({}, 4, {kPrefill, kDenoise, kVaeDecode}),
+              ElementsAre(kPrefill, kVaeDecode, kDenoise, kPrefill));
 }
 
 TEST(SchedulerTest, DecodesTheLatentsOfOneMapAtATime) {
   Scheduler scheduler(Small());
   const auto batch =
-      scheduler.Plan({Item(0, kLatents, 1, 2), Item(1, kLatents, 1, 1)}, {});
+      scheduler.Plan({Item(0, kVaeDecode, 1, 2), Item(1, kVaeDecode, 1, 1)}, {});
   EXPECT_THAT(batch->requests, ElementsAre(1));
 }
 

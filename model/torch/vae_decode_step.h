@@ -1,5 +1,5 @@
-#ifndef COOPER_MODEL_TORCH_LATENTS_STEP_H_
-#define COOPER_MODEL_TORCH_LATENTS_STEP_H_
+#ifndef COOPER_MODEL_TORCH_VAE_DECODE_STEP_H_
+#define COOPER_MODEL_TORCH_VAE_DECODE_STEP_H_
 
 #include <cstddef>
 #include <optional>
@@ -14,12 +14,12 @@
 namespace cooper::torch_model {
 
 // The latents of denoisers as pictures, one after the other.
-class TorchLatentsStep final : public model::Step {
+class TorchVaeDecodeStep final : public model::Step {
  public:
   // All outlive it.
-  TorchLatentsStep(const Autoencoder* autoencoder, PartPacer* pacer,
+  TorchVaeDecodeStep(const Autoencoder* autoencoder, PartPacer* pacer,
                    const Device& device,
-                   absl::Span<model::DecodeLatentsItem> items)
+                   absl::Span<model::VaeDecodeItem> items)
       : autoencoder_(autoencoder),
         pacer_(pacer),
         device_(device),
@@ -29,17 +29,17 @@ class TorchLatentsStep final : public model::Step {
 
  private:
   // What fits of the next item; returns whether it is complete.
-  absl::StatusOr<bool> RunItem(model::DecodeLatentsItem* item,
+  absl::StatusOr<bool> RunItem(model::VaeDecodeItem* item,
                                SliceBudget* slice);
 
   const Autoencoder* const autoencoder_;
   PartPacer* const pacer_;
   const Device device_;
-  const absl::Span<model::DecodeLatentsItem> items_;
+  const absl::Span<model::VaeDecodeItem> items_;
   size_t next_ = 0;
   std::optional<Autoencoder::Run> run_;  // of the next
 };
 
 }  // namespace cooper::torch_model
 
-#endif  // COOPER_MODEL_TORCH_LATENTS_STEP_H_
+#endif  // COOPER_MODEL_TORCH_VAE_DECODE_STEP_H_

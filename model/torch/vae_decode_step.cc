@@ -1,4 +1,4 @@
-#include "model/torch/latents_step.h"
+#include "model/torch/vae_decode_step.h"
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/isfinite.h>
@@ -10,10 +10,10 @@
 
 namespace cooper::torch_model {
 
-absl::StatusOr<bool> TorchLatentsStep::RunSlice(absl::Duration budget) {
+absl::StatusOr<bool> TorchVaeDecodeStep::RunSlice(absl::Duration budget) {
   SliceBudget slice(budget);
   while (next_ < items_.size()) {
-    model::DecodeLatentsItem& item = items_[next_];
+    model::VaeDecodeItem& item = items_[next_];
     bool complete = false;
     COOPER_RETURN_IF_ERROR(Guarded(device_, [&]() -> absl::Status {
       COOPER_ASSIGN_OR_RETURN(complete, RunItem(&item, &slice));
@@ -26,7 +26,7 @@ absl::StatusOr<bool> TorchLatentsStep::RunSlice(absl::Duration budget) {
   return true;
 }
 
-absl::StatusOr<bool> TorchLatentsStep::RunItem(model::DecodeLatentsItem* item,
+absl::StatusOr<bool> TorchVaeDecodeStep::RunItem(model::VaeDecodeItem* item,
                                                SliceBudget* slice) {
   if (!run_.has_value()) {
     const auto* flow = static_cast<const TorchDenoiser*>(item->flow);
