@@ -196,7 +196,7 @@ absl::Status EngineLoop::StartRunning(absl::Time now) {
 
 RequestSize EngineLoop::SizeOf(const Job& job) const {
   // What is kept of a conversation are two forks more.
-  const int contexts = kSlots + (job.request().session.has_value() ? 2 : 0);
+  const int contexts = kBranches + (job.request().session.has_value() ? 2 : 0);
   const PreparedRequest& prepared = job.prepared();
   return {kv_.WithPages(prepared.kv_tokens, contexts),
           prepared.least_positions};

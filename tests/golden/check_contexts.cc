@@ -80,13 +80,13 @@ model::TextSegment TextOf(const torch_model::TorchModel& model,
 at::Tensor KeysOf(const model::Context& context, int layer) {
   const PagedContext& paged = Paged(context);
   return paged.pool()->keys(layer).index_select(
-      0, paged.Slots(paged.cache_length()));
+      0, paged.Branches(paged.cache_length()));
 }
 
 at::Tensor ValuesOf(const model::Context& context, int layer) {
   const PagedContext& paged = Paged(context);
   return paged.pool()->values(layer).index_select(
-      0, paged.Slots(paged.cache_length()));
+      0, paged.Branches(paged.cache_length()));
 }
 
 at::Tensor KeyNorms(const model::Context& context) {

@@ -18,18 +18,18 @@
 namespace cooper::golden {
 namespace {
 
-using engine::Slot;
+using engine::Branch;
 
-const char* NameOf(Slot slot) {
-  switch (slot) {
-    case Slot::kCond:
+const char* NameOf(Branch branch) {
+  switch (branch) {
+    case Branch::kCond:
       return "cond";
-    case Slot::kNoText:
+    case Branch::kNoText:
       return "no_text";
-    case Slot::kNoImage:
+    case Branch::kNoImage:
       return "no_image";
-    case Slot::kScratch:
-    case Slot::kScratchStart:
+    case Branch::kScratch:
+    case Branch::kScratchStart:
       break;
   }
   return "scratch";
@@ -133,7 +133,7 @@ class Recorder final : public engine::ExecutionProbe {
                    engine::ContextCounters after) override {
     const auto* append = std::get_if<engine::PrefillOp>(&op);
     if (append == nullptr) return;
-    Json event = {{"ctx", NameOf(append->slot)},
+    Json event = {{"ctx", NameOf(append->branch)},
                   {"kv", Pair(before.cache_length, after.cache_length)},
                   {"rope", Pair(before.next_position, after.next_position)}};
     if (const auto* text = std::get_if<engine::TextPart>(&append->segment)) {
@@ -244,7 +244,7 @@ class Recorder final : public engine::ExecutionProbe {
 
   void OnFinish(const engine::FinishWork& work,
                 const std::array<std::unique_ptr<model::Context>,
-                                 engine::kSlots>& contexts) override {
+                                 engine::kBranches>& contexts) override {
     const model::Context& cond = *contexts.at(0);
     out_->EqualValues("end kv", cond.cache_length(),
                       golden_.at("end").at("kv").get<int64_t>());

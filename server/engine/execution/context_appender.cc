@@ -12,7 +12,7 @@ ContextCounters CountersOf(const model::Context& context) {
   return {context.cache_length(), context.next_position()};
 }
 
-size_t Index(Slot slot) { return static_cast<size_t>(slot); }
+size_t Index(Branch branch) { return static_cast<size_t>(branch); }
 
 const PromptSegment& SegmentOf(const ContextOp& op) {
   return std::get<PrefillOp>(op).segment;
@@ -39,26 +39,26 @@ void ContextAppender::Begin(std::vector<ContextOp> ops, Contexts contexts,
                             std::optional<ScratchText> scratch) {
   Reset();
   ops_ = std::move(ops);
-  const std::vector<std::optional<Slot>> starts_with = MakeSegments(scratch);
+  const std::vector<std::optional<Branch>> starts_with = MakeSegments(scratch);
 
-  ContextSlots slots;
+  ContextBranches branches;
   if (scratch.has_value()) {
-    slots.scratch_parent = scratch->parent;
-    contexts[Index(Slot::kScratch)] = std::move(scratch->context);
-    contexts[Index(Slot::kScratchStart)] = std::move(scratch->start.context);
+    branches.scratch_parent = scratch->parent;
+    contexts[Index(Branch::kScratch)] = std::move(scratch->context);
+    contexts[Index(Branch::kScratchStart)] = std::move(scratch->start.context);
   }
-  for (size_t i = 0; i < kSlots; ++i) {
-    slots.exists[i] = contexts[i] != nullptr;
-    if (!slots.exists[i]) continue;
-    slots.lineage[i] = contexts[i]->lineage();
+  for (size_t i = 0; i < kBranches; ++i) {
+    branches.exists[i] = contexts[i] != nullptr;
+    if (!branches.exists[i]) continue;
+    branches.lineage[i] = contexts[i]->lineage();
     before_[i] = CountersOf(*contexts[i]);
   }
-  plan_ = PlanContextOps(ops_, slots, starts_with);
+  plan_ = PlanContextOps(ops_, branches, starts_with);
   after_.resize(ops_.size());
   cached_.resize(ops_.size());
   registers_.resize(plan_.registers);
   std::vector<std::optional<base::Digest>> keys(plan_.registers);
-  for (size_t i = 0; i < kSlots; ++i) {
+  for (size_t i = 0; i < kBranches; ++i) {
     if (contexts[i] != nullptr && contexts[i]->cache_length() == 0) {
       keys[i] = EmptyPrefix();
     }
@@ -67,7 +67,7 @@ void ContextAppender::Begin(std::vector<ContextOp> ops, Contexts contexts,
   for (const ContextStep& step : plan_.steps) {
     if (step.kind != ContextStep::Kind::kPrefillTail) continue;
     auto& ids = std::get<model::TextSegment>(segments_[step.op]).ids;
-    const size_t had = step.to == static_cast<int>(Slot::kScratch)
+    const size_t had = step.to == static_cast<int>(Branch::kScratch)
                            ? scratch->ids.size()
                            : scratch->start.tokens;
     ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(had));
@@ -76,10 +76,10 @@ void ContextAppender::Begin(std::vector<ContextOp> ops, Contexts contexts,
 }
 
 // Equal texts are encoded once.
-std::vector<std::optional<Slot>> ContextAppender::MakeSegments(
+std::vector<std::optional<Branch>> ContextAppender::MakeSegments(
     std::optional<ScratchText>& scratch) {
   segments_.resize(ops_.size());
-  std::vector<std::optional<Slot>> starts_with(ops_.size());
+  std::vector<std::optional<Branch>> starts_with(ops_.size());
   for (size_t i = 0; i < ops_.size(); ++i) {
     const auto* append = std::get_if<PrefillOp>(&ops_[i]);
     if (append == nullptr) continue;
@@ -145,7 +145,7 @@ int64_t ContextAppender::input_rows() const {
   int64_t rows = 0;
   for (size_t i = 0; i < ops_.size(); ++i) {
     const auto* append = std::get_if<PrefillOp>(&ops_[i]);
-    if (append != nullptr && append->slot == Slot::kCond &&
+    if (append != nullptr && append->branch == Branch::kCond &&
         !IsModelText(append->segment)) {
       rows += model::SegmentRows(*info_, segments_[i]);
     }
@@ -157,7 +157,7 @@ int64_t ContextAppender::cached_rows() const {
   int64_t rows = 0;
   for (size_t i = 0; i < ops_.size(); ++i) {
     const auto* append = std::get_if<PrefillOp>(&ops_[i]);
-    if (append != nullptr && append->slot == Slot::kCond &&
+    if (append != nullptr && append->branch == Branch::kCond &&
         cached_[plan_.encoded_by[i]]) {
       rows += model::SegmentRows(*info_, segments_[i]);
     }
@@ -248,8 +248,8 @@ bool ContextAppender::Advance() {
 ContextAppender::Contexts ContextAppender::TakeContexts() {
   if (probe_ != nullptr) ReportOps();
   Contexts contexts;
-  for (size_t i = 0; i < kSlots; ++i) {
-    const int held = plan_.slots[i];
+  for (size_t i = 0; i < kBranches; ++i) {
+    const int held = plan_.branches[i];
     if (held >= 0) contexts[i] = std::move(registers_[held]);
   }
   Reset();
@@ -293,7 +293,7 @@ void ContextAppender::KeepClaims() {
 }
 
 void ContextAppender::ReportOps() {
-  std::array<ContextCounters, kSlots>& now = before_;
+  std::array<ContextCounters, kBranches>& now = before_;
   for (size_t i = 0; i < ops_.size(); ++i) {
     const ContextOp& op = ops_[i];
     if (const auto* fork = std::get_if<ForkOp>(&op)) {
@@ -302,7 +302,7 @@ void ContextAppender::ReportOps() {
       probe_->OnContextOp(op, before, now[Index(fork->to)]);
       continue;
     }
-    ContextCounters& counters = now[Index(std::get<PrefillOp>(op).slot)];
+    ContextCounters& counters = now[Index(std::get<PrefillOp>(op).branch)];
     const ContextCounters before = counters;
     counters = after_[plan_.encoded_by[i]];
     probe_->OnContextOp(op, before, counters);

@@ -40,14 +40,14 @@ class SegmentSource {
 // Not thread-safe; belongs to the thread that drives the Execution.
 class ContextAppender {
  public:
-  using Contexts = std::array<std::unique_ptr<model::Context>, kSlots>;
+  using Contexts = std::array<std::unique_ptr<model::Context>, kBranches>;
 
   // All outlive it; `prefixes` (no prefix caching) and `probe` may be null.
   ContextAppender(const model::ModelInfo* info, SegmentSource* source,
                   PrefixCache* prefixes, ExecutionProbe* probe)
       : info_(info), source_(source), prefixes_(prefixes), probe_(probe) {}
 
-  // Begins `ops`. Every slot that they name has a context; kScratch and
+  // Begins `ops`. Every branch that they name has a context; kScratch and
   // kScratchStart are those of `scratch`.
   void Begin(std::vector<ContextOp> ops, Contexts contexts,
              std::optional<ScratchText> scratch);
@@ -81,8 +81,8 @@ class ContextAppender {
     std::optional<base::Digest> key;  // of all up to its end; unset: not shared
   };
 
-  // Returns, per op, the slot whose text its segment goes on from.
-  std::vector<std::optional<Slot>> MakeSegments(
+  // Returns, per op, the branch whose text its segment goes on from.
+  std::vector<std::optional<Branch>> MakeSegments(
       std::optional<ScratchText>& scratch);
   void PlanPieces(std::vector<std::optional<base::Digest>> keys);
   Piece PieceAt(size_t step, const std::optional<base::Digest>& before) const;
@@ -109,7 +109,7 @@ class ContextAppender {
   std::vector<size_t> in_call_;       // steps of the call under way
   std::vector<const Piece*> claims_;  // pieces of it that go into the cache
   std::vector<bool> cached_;          // per op: found, not encoded
-  std::array<ContextCounters, kSlots> before_ = {};
+  std::array<ContextCounters, kBranches> before_ = {};
   std::vector<ContextCounters> after_;  // per op that was encoded
 };
 

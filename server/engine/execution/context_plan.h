@@ -10,11 +10,11 @@
 
 namespace cooper::engine {
 
-// Turns a program's ops into as few encodings as possible: where two slots
+// Turns a program's ops into as few encodings as possible: where two branches
 // hold the same thing and get the same segment, it is encoded once and forked.
 //
 // The plan works on registers, each of which holds one context. Register i
-// (< kSlots) starts as slot i's context; new ones are numbered upwards.
+// (< kBranches) starts as branch i's context; new ones are numbered upwards.
 
 struct ContextStep {
   enum class Kind {
@@ -35,16 +35,16 @@ struct ContextPlan {
   // Per op: the op whose encoding it shares (itself, if it has its own); -1
   // for a ForkOp.
   std::vector<int> encoded_by;
-  // Per slot: the register that is its context afterwards; -1: none, as for a
-  // slot that had none and was not named.
-  std::array<int, kSlots> slots = {};
-  int registers = kSlots;
+  // Per branch: the register that is its context afterwards; -1: none, as for a
+  // branch that had none and was not named.
+  std::array<int, kBranches> branches = {};
+  int registers = kBranches;
 };
 
-struct ContextSlots {
-  // Per slot: its context's lineage, where it has one.
-  std::array<bool, kSlots> exists = {};
-  std::array<uint64_t, kSlots> lineage = {};
+struct ContextBranches {
+  // Per branch: its context's lineage, where it has one.
+  std::array<bool, kBranches> exists = {};
+  std::array<uint64_t, kBranches> lineage = {};
   // kScratch was forked from a context of this lineage and then got a text, of
   // which kScratchStart has the start.
   uint64_t scratch_parent = 0;
@@ -52,10 +52,10 @@ struct ContextSlots {
 
 // Pure. `starts_with[i]`: op i appends a text that begins with what this one,
 // kScratch or kScratchStart, got since the fork; nullopt: with neither. Every
-// slot that an op reads must exist. The two are gone afterwards.
+// branch that an op reads must exist. The two are gone afterwards.
 ContextPlan PlanContextOps(const std::vector<ContextOp>& ops,
-                           const ContextSlots& slots,
-                           const std::vector<std::optional<Slot>>& starts_with);
+                           const ContextBranches& branches,
+                           const std::vector<std::optional<Branch>>& starts_with);
 
 }  // namespace cooper::engine
 

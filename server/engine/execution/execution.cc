@@ -58,8 +58,8 @@ Execution::Execution(model::UnifiedModel* model, ExecutionSpec spec,
     totals_.input_tokens = spec_.contexts.cond->cache_length();
     totals_.cached_tokens = totals_.input_tokens;
   }
-  context(Slot::kCond) = std::move(spec_.contexts.cond);
-  context(Slot::kNoImage) = std::move(spec_.contexts.no_image);
+  context(Branch::kCond) = std::move(spec_.contexts.cond);
+  context(Branch::kNoImage) = std::move(spec_.contexts.no_image);
   Advance();
 }
 
@@ -91,14 +91,14 @@ void Execution::TakeWishes() {
 }
 
 void Execution::KeepContexts() {
-  kept_.cond = context(Slot::kCond)->Fork();
-  const auto& no_image = context(Slot::kNoImage);
+  kept_.cond = context(Branch::kCond)->Fork();
+  const auto& no_image = context(Branch::kNoImage);
   kept_.no_image = no_image == nullptr ? nullptr : no_image->Fork();
 }
 
-model::Context* Execution::Ensure(Slot slot) {
-  if (context(slot) == nullptr) context(slot) = model_->NewContext();
-  return context(slot).get();
+model::Context* Execution::Ensure(Branch branch) {
+  if (context(branch) == nullptr) context(branch) = model_->NewContext();
+  return context(branch).get();
 }
 
 // ---- Prompts
@@ -106,7 +106,7 @@ model::Context* Execution::Ensure(Slot slot) {
 bool Execution::Begin(ContextWork work) {
   for (const ContextOp& op : work.ops) {
     const auto* append = std::get_if<PrefillOp>(&op);
-    Ensure(append != nullptr ? append->slot : std::get<ForkOp>(op).from);
+    Ensure(append != nullptr ? append->branch : std::get<ForkOp>(op).from);
   }
   appender_.Begin(std::move(work.ops), std::move(contexts_),
                   decoder_.TakeScratch());
@@ -201,12 +201,12 @@ void Execution::EndText(const DecodedText& text) {
 
 bool Execution::Begin(DenoiseWork work) {
   denoise_work_ = std::move(work);
-  for (const Slot slot : {Slot::kCond, Slot::kNoText, Slot::kNoImage}) {
-    Ensure(slot);
+  for (const Branch branch : {Branch::kCond, Branch::kNoText, Branch::kNoImage}) {
+    Ensure(branch);
   }
   if (probe_ != nullptr) {
-    probe_->OnDenoise(denoise_work_, *context(Slot::kCond), *context(Slot::kNoText),
-                   *context(Slot::kNoImage));
+    probe_->OnDenoise(denoise_work_, *context(Branch::kCond), *context(Branch::kNoText),
+                   *context(Branch::kNoImage));
   }
   state_ = State::kDenoiseStart;
   return true;
@@ -217,9 +217,9 @@ absl::Status Execution::StartDenoise() {
   model::DenoiseSpec spec;
   spec.size = denoise_work_.size;
   spec.options = spec_.flow;
-  spec.cond = context(Slot::kCond).get();
-  spec.no_text = context(Slot::kNoText).get();
-  spec.no_image = context(Slot::kNoImage).get();
+  spec.cond = context(Branch::kCond).get();
+  spec.no_text = context(Branch::kNoText).get();
+  spec.no_image = context(Branch::kNoImage).get();
   if (!denoise_noise_.has_value()) denoise_noise_.emplace(spec_.noise.get());
   denoise_noise_->Rewind();
   spec.noise = &*denoise_noise_;
@@ -231,7 +231,7 @@ absl::Status Execution::StartDenoise() {
   }
   denoise_noise_.reset();
   denoiser_ = *std::move(flow);
-  context(Slot::kNoText).reset();  // the flow holds a fork
+  context(Branch::kNoText).reset();  // the flow holds a fork
   observer_->OnMapStarted({denoise_work_.map_id, denoise_work_.kind, denoise_work_.size,
                            denoiser_->steps_total(), denoise_work_.request_text});
   state_ = State::kDenoiseStep;

@@ -117,9 +117,9 @@ class Execution {
   bool EndedPrefill();
   bool EndsText();
   void EndText(const DecodedText& text);
-  model::Context* Ensure(Slot slot);
-  std::unique_ptr<model::Context>& context(Slot slot) {
-    return contexts_[static_cast<size_t>(slot)];
+  model::Context* Ensure(Branch branch);
+  std::unique_ptr<model::Context>& context(Branch branch) {
+    return contexts_[static_cast<size_t>(branch)];
   }
 
   model::UnifiedModel* const model_;

@@ -41,7 +41,7 @@ class ExecutionProbe {
  public:
   virtual ~ExecutionProbe() = default;
   // Each op of a ContextWork in order, once all are done. For an op whose
-  // encoding was shared the counters are those of the sharing slot.
+  // encoding was shared the counters are those of the sharing branch.
   virtual void OnContextOp(const ContextOp& op, ContextCounters before,
                            ContextCounters after) {}
   // A text in place of decoding; nullopt: decode. `from` is the context.
@@ -58,10 +58,10 @@ class ExecutionProbe {
                           const image::FloatRgbImage& decoded) {}
   // May change `map->picture` before the model looks at it.
   virtual void OnPicture(const DenoiseWork& work, DrawnMap* map) {}
-  // At FinishWork; slots without a context are null.
+  // At FinishWork; branches without a context are null.
   virtual void OnFinish(
       const FinishWork& work,
-      const std::array<std::unique_ptr<model::Context>, kSlots>& contexts) {}
+      const std::array<std::unique_ptr<model::Context>, kBranches>& contexts) {}
 };
 
 }  // namespace cooper::engine

@@ -7,23 +7,23 @@ namespace cooper::engine {
 
 using model::TokenId;
 
-std::optional<Slot> ScratchText::StartOf(const std::vector<TokenId>& longer) {
+std::optional<Branch> ScratchText::StartOf(const std::vector<TokenId>& longer) {
   const auto begins_with = [&](size_t tokens) {
     return longer.size() > tokens &&
            std::equal(ids.begin(),
                       ids.begin() + static_cast<std::ptrdiff_t>(tokens),
                       longer.begin());
   };
-  if (begins_with(ids.size())) return Slot::kScratch;
+  if (begins_with(ids.size())) return Branch::kScratch;
   if (start.context != nullptr) {
-    return begins_with(start.tokens) ? std::optional(Slot::kScratchStart)
+    return begins_with(start.tokens) ? std::optional(Branch::kScratchStart)
                                      : std::nullopt;
   }
   for (auto mark = marks.rbegin(); mark != marks.rend(); ++mark) {
     if (!begins_with(mark->tokens)) continue;
     start = std::move(*mark);
     marks.clear();
-    return Slot::kScratchStart;
+    return Branch::kScratchStart;
   }
   return std::nullopt;
 }

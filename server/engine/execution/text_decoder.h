@@ -16,7 +16,7 @@
 
 namespace cooper::engine {
 
-// The context on which a text was decoded (Slot::kScratch), and forks of it at
+// The context on which a text was decoded (Branch::kScratch), and forks of it at
 // places within the text where a tag may begin. What is appended next often
 // begins with this text, and need not be encoded again.
 //
@@ -27,9 +27,9 @@ struct ScratchText {
     std::unique_ptr<model::Context> context;
   };
 
-  // The slot whose text `longer` begins with and goes on: kScratch, or
+  // The branch whose text `longer` begins with and goes on: kScratch, or
   // kScratchStart. The first mark that fits becomes kScratchStart, for good.
-  std::optional<Slot> StartOf(const std::vector<model::TokenId>& longer);
+  std::optional<Branch> StartOf(const std::vector<model::TokenId>& longer);
 
   uint64_t parent = 0;                      // lineage of the forked context
   std::vector<model::TokenId> ids;          // bos included

@@ -50,7 +50,7 @@ Work ConverseProgram::Next() {
       state_ = State::kAnswer;
       return Ask();
     case State::kAnswer:
-      return DecodeWork{Slot::kCond, max_think_tokens_, turn_,
+      return DecodeWork{Branch::kCond, max_think_tokens_, turn_,
                         TextChannel::kAnswer};
     case State::kKeep: {
       state_ = State::kFinish;
@@ -102,8 +102,8 @@ Work ConverseProgram::NextOfInner() {
 
 void ConverseProgram::AddText(const TextPart& text,
                              std::vector<ContextOp>* ops) const {
-  ops->emplace_back(PrefillOp{Slot::kCond, text});
-  if (guidance_) ops->emplace_back(PrefillOp{Slot::kNoImage, text});
+  ops->emplace_back(PrefillOp{Branch::kCond, text});
+  if (guidance_) ops->emplace_back(PrefillOp{Branch::kNoImage, text});
 }
 
 Work ConverseProgram::Ask() {

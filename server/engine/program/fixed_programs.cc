@@ -19,7 +19,7 @@ std::vector<ContextOp> GuidedInputOps(const std::vector<ProgramInput>& inputs) {
   const auto split = inputs.end() - (text_last ? 1 : 0);
   std::vector<ContextOp> ops =
       InputOps({inputs.begin(), split}, /*guidance=*/true, /*latents=*/true);
-  ops.emplace_back(ForkOp{Slot::kCond, Slot::kNoText});
+  ops.emplace_back(ForkOp{Branch::kCond, Branch::kNoText});
   for (ContextOp& op :
        InputOps({split, inputs.end()}, /*guidance=*/true, /*latents=*/true)) {
     ops.push_back(std::move(op));
@@ -57,7 +57,7 @@ Work TextProgram::Next() {
           InputOps(all, options_.texts_to_no_image, /*latents=*/false)};
     }
     case State::kDecode:
-      return DecodeWork{Slot::kCond, options_.max_think_tokens, /*turn=*/0};
+      return DecodeWork{Branch::kCond, options_.max_think_tokens, /*turn=*/0};
     case State::kFinish:
       break;
   }
@@ -84,9 +84,9 @@ const std::string& PerceiveProgram::prompt() const {
 }
 
 void PerceiveProgram::Ask(std::vector<ContextOp>* ops) const {
-  ops->emplace_back(ForkOp{Slot::kCond, Slot::kNoText});
-  ops->emplace_back(PrefillOp{Slot::kNoImage, TextPart{prompt()}});
-  ops->emplace_back(PrefillOp{Slot::kCond, TextPart{prompt()}});
+  ops->emplace_back(ForkOp{Branch::kCond, Branch::kNoText});
+  ops->emplace_back(PrefillOp{Branch::kNoImage, TextPart{prompt()}});
+  ops->emplace_back(PrefillOp{Branch::kCond, TextPart{prompt()}});
 }
 
 Work PerceiveProgram::Next() {
@@ -101,7 +101,7 @@ Work PerceiveProgram::Next() {
       ContextWork work{InputOps(all, /*guidance=*/true, /*latents=*/true)};
       if (!options_.draw_maps) {
         work.ops.emplace_back(
-            PrefillOp{Slot::kCond, TextPart{std::string(kOpenAnswer)}});
+            PrefillOp{Branch::kCond, TextPart{std::string(kOpenAnswer)}});
         state_ = State::kDecode;
         return work;
       }
@@ -117,19 +117,19 @@ Work PerceiveProgram::Next() {
     case State::kLook: {
       const VisionPart map{VisionPart::Source::kMap, map_};
       ContextWork work{
-          {PrefillOp{Slot::kCond, map}, PrefillOp{Slot::kNoImage, map}}};
+          {PrefillOp{Branch::kCond, map}, PrefillOp{Branch::kNoImage, map}}};
       if (++map_ < kMaps) {
         Ask(&work.ops);
         state_ = State::kDraw;
       } else {
         work.ops.emplace_back(
-            PrefillOp{Slot::kCond, TextPart{std::string(kOpenAnswer)}});
+            PrefillOp{Branch::kCond, TextPart{std::string(kOpenAnswer)}});
         state_ = State::kDecode;
       }
       return work;
     }
     case State::kDecode:
-      return DecodeWork{Slot::kCond, options_.max_think_tokens, /*turn=*/0,
+      return DecodeWork{Branch::kCond, options_.max_think_tokens, /*turn=*/0,
                         TextChannel::kAnswer};
     case State::kFinish:
       break;
@@ -189,11 +189,11 @@ Work GenerateProgram::Next() {
       return ContextWork{GuidedInputOps(all)};
     }
     case State::kDecode:
-      return DecodeWork{Slot::kCond, options_.max_think_tokens, /*turn=*/0};
+      return DecodeWork{Branch::kCond, options_.max_think_tokens, /*turn=*/0};
     case State::kPlanned:
       state_ = State::kDraw;
       return ContextWork{
-          {PrefillOp{Slot::kCond, TextPart{text_, TextOrigin::kModel}}}};
+          {PrefillOp{Branch::kCond, TextPart{text_, TextOrigin::kModel}}}};
     case State::kDraw:
       state_ = State::kFinish;
       return DenoiseWork{model::MapKind::kImage, options_.map_size, /*map_id=*/0,

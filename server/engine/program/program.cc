@@ -15,14 +15,14 @@ std::vector<ContextOp> InputOps(const std::vector<ProgramInput>& inputs,
   std::vector<ContextOp> ops;
   for (const ProgramInput& input : inputs) {
     if (const auto* text = std::get_if<TextPart>(&input)) {
-      ops.emplace_back(PrefillOp{Slot::kCond, *text});
-      if (guidance) ops.emplace_back(PrefillOp{Slot::kNoImage, *text});
+      ops.emplace_back(PrefillOp{Branch::kCond, *text});
+      if (guidance) ops.emplace_back(PrefillOp{Branch::kNoImage, *text});
       continue;
     }
     const int image = std::get<InputImage>(input).image;
-    if (latents) ops.emplace_back(PrefillOp{Slot::kCond, LatentPart{image}});
+    if (latents) ops.emplace_back(PrefillOp{Branch::kCond, LatentPart{image}});
     ops.emplace_back(
-        PrefillOp{Slot::kCond, VisionPart{VisionPart::Source::kInput, image}});
+        PrefillOp{Branch::kCond, VisionPart{VisionPart::Source::kInput, image}});
   }
   return ops;
 }

@@ -15,18 +15,18 @@
 #include "server/engine/core/request.h"
 
 // What one request has the model do, as a pure state machine: no thread, no
-// clock, no tensor. A program names its contexts by slot and its images by
+// clock, no tensor. A program names its contexts by branch and its images by
 // index, asks for one piece of work at a time, and is told of the texts.
 
 namespace cooper::engine {
 
 // The contexts of a request. kCond: everything so far. kNoText: the same
 // without the words of the map's request. kNoImage: only the texts (and the
-// drawn maps). kScratch: a fork of another slot, on which a text is decoded;
+// drawn maps). kScratch: a fork of another branch, on which a text is decoded;
 // kScratchStart: kScratch as it was within that text, where the words of a
 // request may begin. No op names these two.
-enum class Slot { kCond, kNoText, kNoImage, kScratch, kScratchStart };
-inline constexpr int kSlots = 5;
+enum class Branch { kCond, kNoText, kNoImage, kScratch, kScratchStart };
+inline constexpr int kBranches = 5;
 
 // Who wrote a text; decides how control spellings in it are read.
 enum class TextOrigin { kSystem, kUser, kModel, kFixed };
@@ -50,16 +50,16 @@ struct VisionPart {
 };
 using PromptSegment = std::variant<TextPart, LatentPart, VisionPart>;
 
-// `slot` gets one more segment.
+// `branch` gets one more segment.
 struct PrefillOp {
-  Slot slot = Slot::kCond;
+  Branch branch = Branch::kCond;
   PromptSegment segment;
   friend bool operator==(const PrefillOp&, const PrefillOp&) = default;
 };
 // `to` becomes equal to what `from` is now.
 struct ForkOp {
-  Slot from = Slot::kCond;
-  Slot to = Slot::kNoText;
+  Branch from = Branch::kCond;
+  Branch to = Branch::kNoText;
   friend bool operator==(const ForkOp&, const ForkOp&) = default;
 };
 using ContextOp = std::variant<PrefillOp, ForkOp>;
@@ -70,7 +70,7 @@ struct ContextWork {
 };
 // Decode a text on a scratch fork of `from`, until eos or the limit.
 struct DecodeWork {
-  Slot from = Slot::kCond;
+  Branch from = Branch::kCond;
   int max_tokens = 0;  // the leading bos counted
   int turn = 0;        // counts the request's texts
   // Where the text starts for its reader (it may continue an open tag).

@@ -24,7 +24,7 @@ Work ReasoningProgram::Next() {
       return ContextWork{InputOps(all, /*guidance=*/true, /*latents=*/true)};
     }
     case State::kDecode:
-      return DecodeWork{Slot::kCond, options_.max_think_tokens, turn_};
+      return DecodeWork{Branch::kCond, options_.max_think_tokens, turn_};
     case State::kRequested:
       state_ = State::kDraw;
       return Request();
@@ -73,21 +73,21 @@ void ReasoningProgram::OnText(const DecodedText& text) {
 Work ReasoningProgram::Request() const {
   const TextPart text{text_, TextOrigin::kModel};
   return ContextWork{{
-      ForkOp{Slot::kCond, Slot::kNoText},
-      PrefillOp{Slot::kNoText, TextPart{WithoutMatch(text_, request_.match),
+      ForkOp{Branch::kCond, Branch::kNoText},
+      PrefillOp{Branch::kNoText, TextPart{WithoutMatch(text_, request_.match),
                                        TextOrigin::kModel}},
-      PrefillOp{Slot::kCond, text},
-      PrefillOp{Slot::kNoImage, text},
+      PrefillOp{Branch::kCond, text},
+      PrefillOp{Branch::kNoImage, text},
   }};
 }
 
 Work ReasoningProgram::Look() const {
   ContextWork work;
-  for (const Slot slot : {Slot::kCond, Slot::kNoImage}) {
+  for (const Branch branch : {Branch::kCond, Branch::kNoImage}) {
     work.ops.emplace_back(
-        PrefillOp{slot, VisionPart{VisionPart::Source::kMap, maps_}});
+        PrefillOp{branch, VisionPart{VisionPart::Source::kMap, maps_}});
     work.ops.emplace_back(
-        PrefillOp{slot, TextPart{options_.prompts.reflection_prompt}});
+        PrefillOp{branch, TextPart{options_.prompts.reflection_prompt}});
   }
   return work;
 }

@@ -45,9 +45,9 @@ class CountingSource final : public SegmentSource {
   mutable int keys = 0;
 };
 
-PrefillOp Text(Slot slot, std::string text,
+PrefillOp Text(Branch branch, std::string text,
               TextOrigin origin = TextOrigin::kUser) {
-  return {slot, TextPart{std::move(text), origin}};
+  return {branch, TextPart{std::move(text), origin}};
 }
 
 class ContextAppenderTest : public ::testing::Test {
@@ -80,7 +80,7 @@ class ContextAppenderTest : public ::testing::Test {
 
 TEST_F(ContextAppenderTest, APrefixKeyIsComputedOnce) {
   ContextAppender appender = MakeAppender();
-  appender.Begin({Text(Slot::kCond, "system"), Text(Slot::kCond, "question")},
+  appender.Begin({Text(Branch::kCond, "system"), Text(Branch::kCond, "question")},
                  Empty(), std::nullopt);
   EXPECT_EQ(source_.made, 2);
   EXPECT_EQ(source_.keys, 2);
@@ -96,8 +96,8 @@ TEST_F(ContextAppenderTest, APrefixKeyIsComputedOnce) {
 
 TEST_F(ContextAppenderTest, EncodesForSlotsThatHoldTheSameOnce) {
   ContextAppender appender = MakeAppender(/*cached=*/false);
-  appender.Begin({Text(Slot::kCond, "same"), Text(Slot::kNoImage, "same"),
-                  Text(Slot::kCond, "other")},
+  appender.Begin({Text(Branch::kCond, "same"), Text(Branch::kNoImage, "same"),
+                  Text(Branch::kCond, "other")},
                  Empty(), std::nullopt);
   EXPECT_EQ(source_.keys, 0);
   while (!appender.Advance()) Call(appender);
@@ -109,13 +109,13 @@ TEST_F(ContextAppenderTest, EncodesForSlotsThatHoldTheSameOnce) {
 
 TEST_F(ContextAppenderTest, FindsWhatAnotherRequestEncoded) {
   ContextAppender first = MakeAppender();
-  first.Begin({Text(Slot::kCond, "system"), Text(Slot::kCond, "a question")},
+  first.Begin({Text(Branch::kCond, "system"), Text(Branch::kCond, "a question")},
               Empty(), std::nullopt);
   while (!first.Advance()) Call(first);
   EXPECT_EQ(first.cached_rows(), 0);
 
   ContextAppender second = MakeAppender();
-  second.Begin({Text(Slot::kCond, "system"), Text(Slot::kCond, "another")},
+  second.Begin({Text(Branch::kCond, "system"), Text(Branch::kCond, "another")},
                Empty(), std::nullopt);
   EXPECT_FALSE(second.Advance());
   EXPECT_EQ(second.rows(), 7);
@@ -130,7 +130,7 @@ TEST_F(ContextAppenderTest, WaitsForARequestThatEncodesTheSame) {
   ContextAppender first = MakeAppender();
   ContextAppender second = MakeAppender();
   for (ContextAppender* appender : {&first, &second}) {
-    appender->Begin({Text(Slot::kCond, "system")}, Empty(), std::nullopt);
+    appender->Begin({Text(Branch::kCond, "system")}, Empty(), std::nullopt);
     EXPECT_FALSE(appender->Advance());
   }
   Items items;
@@ -149,8 +149,8 @@ TEST_F(ContextAppenderTest, WaitsForARequestThatEncodesTheSame) {
 TEST_F(ContextAppenderTest, ModelOutputAndWhatFollowsItIsNotShared) {
   ContextAppender appender = MakeAppender();
   appender.Begin(
-      {Text(Slot::kCond, "q"), Text(Slot::kCond, "w", TextOrigin::kModel),
-       Text(Slot::kCond, "r", TextOrigin::kFixed)},
+      {Text(Branch::kCond, "q"), Text(Branch::kCond, "w", TextOrigin::kModel),
+       Text(Branch::kCond, "r", TextOrigin::kFixed)},
       Empty(), std::nullopt);
   EXPECT_EQ(Call(appender).size(), 1u);  // a kept border ends the call
   EXPECT_EQ(appender.rows(), 2);
@@ -171,7 +171,7 @@ TEST_F(ContextAppenderTest, GoesOnFromTheTextThatWasDecoded) {
   scratch.ids = {'s', 'o'};
 
   ContextAppender appender = MakeAppender();
-  appender.Begin({Text(Slot::kCond, "so!", TextOrigin::kModel)},
+  appender.Begin({Text(Branch::kCond, "so!", TextOrigin::kModel)},
                  std::move(contexts), std::move(scratch));
   EXPECT_EQ(appender.rows(), 1);
   Call(appender);
@@ -181,8 +181,8 @@ TEST_F(ContextAppenderTest, GoesOnFromTheTextThatWasDecoded) {
 
 TEST_F(ContextAppenderTest, TakesNoMoreThanGrantedButAlwaysOnePiece) {
   ContextAppender appender = MakeAppender(/*cached=*/false);
-  appender.Begin({Text(Slot::kCond, "long text"), Text(Slot::kCond, "b"),
-                  Text(Slot::kCond, "c"), Text(Slot::kCond, "d")},
+  appender.Begin({Text(Branch::kCond, "long text"), Text(Branch::kCond, "b"),
+                  Text(Branch::kCond, "c"), Text(Branch::kCond, "d")},
                  Empty(), std::nullopt);
   std::vector<size_t> items;
   while (!appender.Advance()) items.push_back(Call(appender, 2).size());
@@ -191,7 +191,7 @@ TEST_F(ContextAppenderTest, TakesNoMoreThanGrantedButAlwaysOnePiece) {
 
 TEST_F(ContextAppenderTest, TellsOfAnItemThatFailed) {
   ContextAppender appender = MakeAppender();
-  appender.Begin({Text(Slot::kCond, "system")}, Empty(), std::nullopt);
+  appender.Begin({Text(Branch::kCond, "system")}, Empty(), std::nullopt);
   Items items;
   appender.Take(1000, &items);
   EXPECT_TRUE(appender.in_call());

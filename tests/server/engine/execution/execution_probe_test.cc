@@ -44,7 +44,7 @@ class LogProbe final : public ExecutionProbe {
     map->picture = TestImage(96, 80, 99);
   }
   void OnFinish(const FinishWork&,
-                const std::array<std::unique_ptr<model::Context>, kSlots>&
+                const std::array<std::unique_ptr<model::Context>, kBranches>&
                     contexts) override {
     end = contexts[0]->cache_length();
   }

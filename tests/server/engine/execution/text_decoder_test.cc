@@ -110,7 +110,7 @@ TEST_F(TextDecoderTest, ATextThatGoesOnStartsWithTheScratch) {
   Write("ab");
   Push(codec_.special().eos);
   std::optional<ScratchText> scratch = decoder_.TakeScratch();
-  EXPECT_EQ(scratch->StartOf(IdsOf("abc")), Slot::kScratch);
+  EXPECT_EQ(scratch->StartOf(IdsOf("abc")), Branch::kScratch);
   EXPECT_EQ(scratch->StartOf(IdsOf("ab")), std::nullopt);
   EXPECT_EQ(scratch->StartOf(IdsOf("axy")), std::nullopt);
 }
@@ -120,7 +120,7 @@ TEST_F(TextDecoderTest, WithoutItsTagATextStartsWithAMark) {
   Write("so<tag>");
   Push(codec_.special().eos);
   std::optional<ScratchText> scratch = decoder_.TakeScratch();
-  EXPECT_EQ(scratch->StartOf(IdsOf("so!")), Slot::kScratchStart);
+  EXPECT_EQ(scratch->StartOf(IdsOf("so!")), Branch::kScratchStart);
   EXPECT_EQ(scratch->start.tokens, 3u);
   EXPECT_EQ(scratch->start.context->cache_length(), 3);
   // The mark stays: another text starts with it or with none.

@@ -38,8 +38,8 @@ struct Case {
   std::string answer;
 };
 
-std::string SlotName(Slot slot) {
-  return slot == Slot::kCond ? "c" : slot == Slot::kNoText ? "t" : "n";
+std::string SlotName(Branch branch) {
+  return branch == Branch::kCond ? "c" : branch == Branch::kNoText ? "t" : "n";
 }
 
 std::string LineOf(const ContextOp& op) {
@@ -58,7 +58,7 @@ std::string LineOf(const ContextOp& op) {
                ? absl::StrCat("map ", vision.index)
                : "vit";
   }
-  return absl::StrCat(SlotName(append.slot), " + ", what);
+  return absl::StrCat(SlotName(append.branch), " + ", what);
 }
 
 class Turn {

@@ -116,8 +116,8 @@ TEST(ProgramGoldensTest, EveryRunIsReproduced) {
         for (const ContextOp& op : context->ops) {
           const auto* append = std::get_if<PrefillOp>(&op);
           if (append == nullptr) continue;
-          const std::string ctx = append->slot == Slot::kCond     ? "cond"
-                                  : append->slot == Slot::kNoText ? "no_text"
+          const std::string ctx = append->branch == Branch::kCond     ? "cond"
+                                  : append->branch == Branch::kNoText ? "no_text"
                                                                   : "no_image";
           if (const auto* text = std::get_if<TextPart>(&append->segment)) {
             lines.push_back(absl::StrCat(ctx, " text ", text->text));

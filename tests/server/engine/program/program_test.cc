@@ -19,9 +19,9 @@ constexpr char kDepth[] = "<depth-estimation>d</depth-estimation>";
 constexpr char kSegment[] = "<segmentation>s</segmentation>";
 constexpr char kAnswer[] = "<answer> It is \\boxed{A}. </answer>";
 
-const char* Name(Slot slot) {
-  return slot == Slot::kCond     ? "cond"
-         : slot == Slot::kNoText ? "no_text"
+const char* Name(Branch branch) {
+  return branch == Branch::kCond     ? "cond"
+         : branch == Branch::kNoText ? "no_text"
                                  : "no_image";
 }
 
@@ -74,10 +74,10 @@ ProgramRun RunProgram(Program* program, std::vector<std::string> texts) {
               vision.source == VisionPart::Source::kMap ? "map " : "vit ",
               vision.index);
         }
-        run.lines.push_back(absl::StrCat(Name(append.slot), " + ", what));
+        run.lines.push_back(absl::StrCat(Name(append.branch), " + ", what));
       }
     } else if (const auto* decode = std::get_if<DecodeWork>(&work)) {
-      EXPECT_EQ(decode->from, Slot::kCond);
+      EXPECT_EQ(decode->from, Branch::kCond);
       run.lines.push_back(absl::StrCat("decode ", decode->turn));
       if (next == texts.size()) {
         ADD_FAILURE() << "more texts were decoded than expected";
