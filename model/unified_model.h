@@ -21,8 +21,8 @@
 // model knows no request.
 //
 // Threads: `info()`, `text_codec()` and `kv_usage()` may be called from any
-// thread. All else, and every Context, Denoiser and Step (their destructors too),
-// belongs to one thread at a time: the engine's.
+// thread. All else, and every Context, Denoiser and Step (their destructors
+// too), belongs to one thread at a time: the engine's.
 //
 // Results: an item's result depends on that item alone, never on its
 // neighbours in the batch, up to float rounding.
@@ -31,7 +31,8 @@
 // carries its own status and leaves its context as it was. The status that
 // BeginPrefill, Decode, StartDenoise, BeginDenoiseStep, BeginVaeDecode and
 // RunSlice return is about the whole call:
-// - RESOURCE_EXHAUSTED: the device's memory ran out. Every context and flow of
+// - RESOURCE_EXHAUSTED: the device's memory ran out. Every context and denoiser
+// of
 //   the call is as it was, though noise may have been drawn; a step that
 //   returned it can only be destroyed. The model may still be used, for example
 //   with fewer items in a call.
@@ -138,7 +139,7 @@ int64_t VisionRows(const ModelInfo& info, image::Size size);
 int64_t SegmentRows(const ModelInfo& info, const Segment& segment);
 
 // A batch under way. Several may be, with other calls between their slices; a
-// context or flow may be in one only, and is not to be used by others
+// context or denoiser may be in one only, and is not to be used by others
 // meanwhile. May be destroyed at any point: what it was for then stays as it
 // was.
 class Step {
@@ -198,20 +199,21 @@ struct DenoiseSpec {
   NoiseSource* noise = nullptr;  // [tokens, channels] normals, in StartDenoise
 };
 
-// One Euler step of several denoisers. As it completes every flow advances by one.
+// One Euler step of several denoisers. As it completes every denoiser advances
+// by one.
 class DenoiseStep : public Step {
  public:
   // As PrefillStep's.
-  virtual void Drop(const Denoiser* flow) = 0;
+  virtual void Drop(const Denoiser* denoiser) = 0;
 };
 
 enum class LatentEstimate {
-  kCurrent,         // the state x; the map once the flow is done
+  kCurrent,         // the state x; the map once the denoiser is done
   kPredictedFinal,  // x - t*v: what the map would be, for previews
 };
 
 struct VaeDecodeItem {
-  const Denoiser* flow = nullptr;
+  const Denoiser* denoiser = nullptr;
   LatentEstimate estimate = LatentEstimate::kCurrent;
   image::FloatRgbImage image;  // out
   absl::Status status;         // out; INTERNAL: not-finite values
@@ -237,8 +239,8 @@ class UnifiedModel {
   // left.
   virtual absl::StatusOr<std::unique_ptr<DenoiseStep>> BeginDenoiseStep(
       absl::Span<Denoiser* const> denoisers) = 0;
-  // The items and their denoisers must outlive the step; the denoisers may not be in a
-  // DenoiseStep meanwhile.
+  // The items and their denoisers must outlive the step; the denoisers may not
+  // be in a DenoiseStep meanwhile.
   virtual absl::StatusOr<std::unique_ptr<Step>> BeginVaeDecode(
       absl::Span<VaeDecodeItem> items) = 0;
   // Runs every kind of work once, so that the first request is not slower. Call

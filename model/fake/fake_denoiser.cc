@@ -22,8 +22,8 @@ uint64_t HashOf(const model::Context& context) {
 
 }  // namespace
 
-FakeDenoiser::FakeDenoiser(std::shared_ptr<FakePool> pool, const model::DenoiseSpec& spec,
-                   int latent_stride)
+FakeDenoiser::FakeDenoiser(std::shared_ptr<FakePool> pool,
+                           const model::DenoiseSpec& spec, int latent_stride)
     : pool_(std::move(pool)),
       size_(spec.size),
       options_(spec.options),
@@ -62,7 +62,8 @@ int FakeDenoiser::next_step_branches() const {
   return options_.cfg_img_scale > 1.0 ? 3 : 2;
 }
 
-image::FloatRgbImage FakeDenoiser::Picture(model::LatentEstimate estimate) const {
+image::FloatRgbImage FakeDenoiser::Picture(
+    model::LatentEstimate estimate) const {
   auto noisy = static_cast<float>(Time(steps_done_));
   if (estimate == model::LatentEstimate::kPredictedFinal) noisy *= noisy;
   image::FloatRgbImage image;

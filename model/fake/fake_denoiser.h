@@ -14,7 +14,7 @@ namespace cooper::fake {
 class FakeDenoiser final : public model::Denoiser {
  public:
   FakeDenoiser(std::shared_ptr<FakePool> pool, const model::DenoiseSpec& spec,
-           int latent_stride);
+               int latent_stride);
   ~FakeDenoiser() override;
 
   int steps_total() const override { return options_.num_timesteps - 1; }
@@ -34,7 +34,7 @@ class FakeDenoiser final : public model::Denoiser {
   image::Size size_;
   model::FlowOptions options_;
   int latent_tokens_;
-  // Forks: what a flow needs stays in the pool until it ends.
+  // Forks: what a denoiser needs stays in the pool until it ends.
   std::unique_ptr<model::Context> cond_, no_text_, no_image_;
   uint64_t noise_hash_ = 0;
   uint64_t content_hash_ = 0;

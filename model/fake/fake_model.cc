@@ -221,17 +221,17 @@ absl::StatusOr<std::unique_ptr<model::Denoiser>> FakeModel::StartDenoise(
                      " px; each side must be a multiple of ", stride,
                      ", at most ", max_side));
   }
-  auto flow = std::make_unique<FakeDenoiser>(pool_, spec, stride);
-  COOPER_RETURN_IF_ERROR(
-      MemoryFault(Call::kStartDenoise, 1, [&](size_t) { return flow->Ids(); }));
-  COOPER_RETURN_IF_ERROR(ItemFault(Call::kStartDenoise, flow->Ids()));
-  return flow;
+  auto denoiser = std::make_unique<FakeDenoiser>(pool_, spec, stride);
+  COOPER_RETURN_IF_ERROR(MemoryFault(Call::kStartDenoise, 1,
+                                     [&](size_t) { return denoiser->Ids(); }));
+  COOPER_RETURN_IF_ERROR(ItemFault(Call::kStartDenoise, denoiser->Ids()));
+  return denoiser;
 }
 
 absl::StatusOr<std::unique_ptr<model::DenoiseStep>> FakeModel::BeginDenoiseStep(
     absl::Span<model::Denoiser* const> denoisers) {
-  for (const model::Denoiser* flow : denoisers) {
-    COOPER_CHECK(flow->steps_done() < flow->steps_total());
+  for (const model::Denoiser* denoiser : denoisers) {
+    COOPER_CHECK(denoiser->steps_done() < denoiser->steps_total());
   }
   return std::make_unique<FakeDenoiseStep>(this, denoisers);
 }

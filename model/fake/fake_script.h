@@ -23,9 +23,9 @@ struct FakeTexts {
 // How long things take.
 struct FakeDelays {
   absl::Duration append, prefill_token;  // per call, per row
-  absl::Duration decode, decode_item;   // per call, per context
-  absl::Duration flow_layer;            // per layer, whatever the batch
-  absl::Duration latents;               // per map
+  absl::Duration decode, decode_item;    // per call, per context
+  absl::Duration flow_layer;             // per layer, whatever the batch
+  absl::Duration latents;                // per map
   absl::Duration warm_up;
 };
 
@@ -71,7 +71,8 @@ struct FakeFault {
 //                  "warm_up": 0},
 //    "scripts": [{"match": "part of a question", "texts": ["turn 0", ...]}],
 //    "default": ["turn 0", ...],
-//    "faults": [{"call": "append|decode|start_denoise|denoise_slice|latents|warm_up",
+//    "faults": [{"call":
+//    "append|decode|start_denoise|denoise_slice|latents|warm_up",
 //                "effect": "status|throw|item|out_of_memory", "nth": 1,
 //                "match": "", "above": 0, "last": 0}],
 //    "gpu_memory": {"allocated": 0, "reserved": 0, "free": 0}}

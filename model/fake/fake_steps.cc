@@ -53,12 +53,13 @@ uint64_t HashOf(const std::vector<TokenId>& ids) {
 }  // namespace
 
 FakePrefillStep::FakePrefillStep(FakeModel* model,
-                               absl::Span<model::PrefillItem> items)
+                                 absl::Span<model::PrefillItem> items)
     : model_(model) {
   for (model::PrefillItem& item : items) entries_.push_back(EntryOf(&item));
 }
 
-FakePrefillStep::Entry FakePrefillStep::EntryOf(model::PrefillItem* item) const {
+FakePrefillStep::Entry FakePrefillStep::EntryOf(
+    model::PrefillItem* item) const {
   const model::Segment& segment = *item->segment;
   if (const auto* text = std::get_if<model::TextSegment>(&segment)) {
     return {item, text->ids, static_cast<int64_t>(text->ids.size()),
@@ -129,12 +130,12 @@ absl::StatusOr<bool> FakeVaeDecodeStep::RunSlice(absl::Duration budget) {
   FakeModel::Record record{FakeModel::Call::kVaeDecode, static_cast<int>(count),
                            0};
   for (const model::VaeDecodeItem& item : items_) {
-    record.rows += item.flow->latent_tokens();
+    record.rows += item.denoiser->latent_tokens();
   }
   COOPER_RETURN_IF_ERROR(model_->Enter(record));
   COOPER_RETURN_IF_ERROR(model_->MemoryFault(
       FakeModel::Call::kVaeDecode, items_.size(), [&](size_t i) {
-        return static_cast<const FakeDenoiser*>(items_[i].flow)->Ids();
+        return static_cast<const FakeDenoiser*>(items_[i].denoiser)->Ids();
       }));
   if (!std::exchange(begun_, true)) {
     left_ = model_->script_.delays.latents * count;
@@ -142,12 +143,13 @@ absl::StatusOr<bool> FakeVaeDecodeStep::RunSlice(absl::Duration budget) {
   model_->Sleep(TakeSlice(budget, &left_));
   if (left_ > absl::ZeroDuration()) return false;
   for (model::VaeDecodeItem& item : items_) {
-    const auto* flow = static_cast<const FakeDenoiser*>(item.flow);
+    const auto* denoiser = static_cast<const FakeDenoiser*>(item.denoiser);
     if (!model_->script_.faults.empty()) {
-      item.status = model_->ItemFault(FakeModel::Call::kVaeDecode, flow->Ids());
+      item.status =
+          model_->ItemFault(FakeModel::Call::kVaeDecode, denoiser->Ids());
       if (!item.status.ok()) continue;
     }
-    item.image = flow->Picture(item.estimate);
+    item.image = denoiser->Picture(item.estimate);
   }
   return true;
 }
@@ -155,20 +157,23 @@ absl::StatusOr<bool> FakeVaeDecodeStep::RunSlice(absl::Duration budget) {
 absl::StatusOr<bool> FakeDenoiseStep::RunSlice(absl::Duration budget) {
   FakeModel::Record record{FakeModel::Call::kDenoiseSlice,
                            static_cast<int>(denoisers_.size()), 0};
-  for (const model::Denoiser* flow : denoisers_) {
-    record.rows += int64_t{flow->latent_tokens()} * flow->next_step_branches();
+  for (const model::Denoiser* denoiser : denoisers_) {
+    record.rows +=
+        int64_t{denoiser->latent_tokens()} * denoiser->next_step_branches();
   }
   COOPER_RETURN_IF_ERROR(model_->Enter(record));
   COOPER_RETURN_IF_ERROR(model_->MemoryFault(
-      FakeModel::Call::kDenoiseSlice, denoisers_.size(),
-      [&](size_t i) { return static_cast<FakeDenoiser*>(denoisers_[i])->Ids(); }));
+      FakeModel::Call::kDenoiseSlice, denoisers_.size(), [&](size_t i) {
+        return static_cast<FakeDenoiser*>(denoisers_[i])->Ids();
+      }));
   const absl::Time end = model_->Now() + budget;
   do {
     model_->Sleep(model_->script_.delays.flow_layer);
     ++layer_;
   } while (layer_ < model_->script_.flow_layers && model_->Now() < end);
   if (layer_ < model_->script_.flow_layers) return false;
-  for (model::Denoiser* flow : denoisers_) static_cast<FakeDenoiser*>(flow)->Advance();
+  for (model::Denoiser* denoiser : denoisers_)
+    static_cast<FakeDenoiser*>(denoiser)->Advance();
   return true;
 }
 

@@ -12,8 +12,8 @@
 
 namespace cooper::fake {
 
-// The batches of a FakeModel that go in slices. Each takes as long as the script
-// says; the results are there at its end.
+// The batches of a FakeModel that go in slices. Each takes as long as the
+// script says; the results are there at its end.
 
 class FakePrefillStep final : public model::PrefillStep {
  public:
@@ -57,11 +57,14 @@ class FakeVaeDecodeStep final : public model::Step {
 // Layer by layer.
 class FakeDenoiseStep final : public model::DenoiseStep {
  public:
-  FakeDenoiseStep(FakeModel* model, absl::Span<model::Denoiser* const> denoisers)
+  FakeDenoiseStep(FakeModel* model,
+                  absl::Span<model::Denoiser* const> denoisers)
       : model_(model), denoisers_(denoisers.begin(), denoisers.end()) {}
 
   absl::StatusOr<bool> RunSlice(absl::Duration budget) override;
-  void Drop(const model::Denoiser* flow) override { std::erase(denoisers_, flow); }
+  void Drop(const model::Denoiser* denoiser) override {
+    std::erase(denoisers_, denoiser);
+  }
 
  private:
   FakeModel* const model_;

@@ -47,8 +47,8 @@ at::Tensor Guide(const model::FlowOptions& options, const Branches& v) {
   return text_only ? u : renormalise(u);
 }
 
-TorchDenoiser::TorchDenoiser(const model::DenoiseSpec& spec, at::Tensor x, int64_t h,
-                     int64_t w)
+TorchDenoiser::TorchDenoiser(const model::DenoiseSpec& spec, at::Tensor x,
+                             int64_t h, int64_t w)
     : options_(spec.options),
       times_(FlowTimes(spec.options)),
       h_(h),
@@ -99,16 +99,17 @@ at::Tensor TorchDenoiser::Latents(model::LatentEstimate estimate) const {
 }
 
 TorchDenoiseStep::TorchDenoiseStep(const Transformer* transformer,
-                             const LatentEmbedder* embedder,
-                             const Device& device, const at::Tensor& delimiters,
-                             absl::Span<model::Denoiser* const> denoisers)
+                                   const LatentEmbedder* embedder,
+                                   const Device& device,
+                                   const at::Tensor& delimiters,
+                                   absl::Span<model::Denoiser* const> denoisers)
     : embedder_(embedder), device_(device) {
   PassInput input;
   input.need_und = false;
   std::vector<at::Tensor> und;
   std::vector<at::Tensor> gen;
-  for (model::Denoiser* const flow : denoisers) {
-    auto* const own = static_cast<TorchDenoiser*>(flow);
+  for (model::Denoiser* const denoiser : denoisers) {
+    auto* const own = static_cast<TorchDenoiser*>(denoiser);
     const at::Tensor embedded =
         embedder->Embed(own->x(), own->time(), own->h(), own->w());
     if (!first_sequence_.defined()) {
@@ -160,24 +161,24 @@ void TorchDenoiseStep::Complete() {
   // All denoisers advance or, where memory runs out, none.
   std::vector<std::pair<TorchDenoiser*, TorchDenoiser::Update>> updates;
   for (size_t i = 0; i < segments.size();) {
-    TorchDenoiser* const flow = denoisers_[branch_denoiser_[i]];
+    TorchDenoiser* const denoiser = denoisers_[branch_denoiser_[i]];
     std::vector<at::Tensor> own;
     for (const size_t index = branch_denoiser_[i];
          i < segments.size() && branch_denoiser_[i] == index; ++i) {
       own.push_back(
           velocity.narrow(0, segments[i].gen_begin, segments[i].gen_count));
     }
-    updates.emplace_back(flow, flow->ComputeStep(own));
+    updates.emplace_back(denoiser, denoiser->ComputeStep(own));
   }
-  for (auto& [flow, update] : updates) flow->Advance(std::move(update));
+  for (auto& [denoiser, update] : updates) denoiser->Advance(std::move(update));
 }
 
-void TorchDenoiseStep::Drop(const model::Denoiser* flow) {
+void TorchDenoiseStep::Drop(const model::Denoiser* denoiser) {
   std::vector<bool> drop(branch_denoiser_.size());
   std::vector<size_t> kept;
   bool found = false;
   for (size_t i = 0; i < branch_denoiser_.size(); ++i) {
-    drop[i] = denoisers_[branch_denoiser_[i]] == flow;
+    drop[i] = denoisers_[branch_denoiser_[i]] == denoiser;
     found = found || drop[i];
     if (!drop[i]) kept.push_back(branch_denoiser_[i]);
   }
@@ -188,7 +189,8 @@ void TorchDenoiseStep::Drop(const model::Denoiser* flow) {
     return;
   }
   if (!failure_.ok()) return;
-  // A pass of fewer rows from here on; indices into denoisers_ stay as they are.
+  // A pass of fewer rows from here on; indices into denoisers_ stay as they
+  // are.
   failure_ = Guarded(device_, [&] {
     pass_->pass().Drop(drop);
     return absl::OkStatus();

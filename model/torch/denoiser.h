@@ -37,7 +37,8 @@ at::Tensor Guide(const model::FlowOptions& options, const Branches& v);
 class TorchDenoiser final : public model::Denoiser {
  public:
   // `x` is the noise to start from, [h * w, channels] float32.
-  TorchDenoiser(const model::DenoiseSpec& spec, at::Tensor x, int64_t h, int64_t w);
+  TorchDenoiser(const model::DenoiseSpec& spec, at::Tensor x, int64_t h,
+                int64_t w);
 
   int steps_total() const override {
     return static_cast<int>(times_.size()) - 1;
@@ -55,13 +56,13 @@ class TorchDenoiser final : public model::Denoiser {
   // Contexts of the branches of the next step: cond first.
   std::vector<PagedContext*> NextBranches() const;
 
-  // What an Euler step makes of a flow.
+  // What an Euler step makes of a denoiser.
   struct Update {
     Branches branches;
     at::Tensor velocity, x;
   };
   // Guides the branches' velocities (in the order of NextBranches) and computes
-  // the Euler step; the flow stays as it is.
+  // the Euler step; the denoiser stays as it is.
   Update ComputeStep(const std::vector<at::Tensor>& velocities) const;
   // Makes the step. Allocates nothing.
   void Advance(Update update);
@@ -84,19 +85,21 @@ class TorchDenoiser final : public model::Denoiser {
   int step_ = 0;
 };
 
-// One step of several denoisers: all branches of all denoisers in one ragged pass.
+// One step of several denoisers: all branches of all denoisers in one ragged
+// pass.
 class TorchDenoiseStep final : public model::DenoiseStep {
  public:
   // `delimiters`: embeddings of soi and eoi, [2, hidden].
-  TorchDenoiseStep(const Transformer* transformer, const LatentEmbedder* embedder,
-                const Device& device, const at::Tensor& delimiters,
-                absl::Span<model::Denoiser* const> denoisers);
+  TorchDenoiseStep(const Transformer* transformer,
+                   const LatentEmbedder* embedder, const Device& device,
+                   const at::Tensor& delimiters,
+                   absl::Span<model::Denoiser* const> denoisers);
 
   absl::StatusOr<bool> RunSlice(absl::Duration budget) override;
-  void Drop(const model::Denoiser* flow) override;
+  void Drop(const model::Denoiser* denoiser) override;
 
   // The rows that the denoisers' first branch went in with, for checks: [soi,
-  // latents, eoi] of the first flow.
+  // latents, eoi] of the first denoiser.
   at::Tensor FirstSequence() const;
 
  private:

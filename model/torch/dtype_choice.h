@@ -6,7 +6,7 @@
 namespace cooper::torch_model {
 
 // Seconds of the same two matrix products: one row, as a token that is decoded
-// takes, and many, as a flow step does.
+// takes, and many, as a denoising step does.
 struct ProductSeconds {
   double one_row = 0.0;
   double many_rows = 0.0;

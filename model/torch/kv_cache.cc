@@ -108,7 +108,7 @@ absl::Status PagedContext::Reserve(int64_t tokens) {
   const int64_t tail = length_ % kPage;
   OwnTable();
   std::vector<int32_t>& pages = table_->pages;
-  // Pages behind our length are left-overs of an append that failed.
+  // Pages behind our length are left-overs of a prefill that failed.
   while (static_cast<int64_t>(pages.size()) > have) {
     pool_->Release(pages.back());
     pages.pop_back();

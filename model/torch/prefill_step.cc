@@ -24,8 +24,8 @@ const model::LatentImageSegment* LatentsOf(const model::PrefillItem& item) {
 }  // namespace
 
 TorchPrefillStep::TorchPrefillStep(const PrefillNetwork& network,
-                                 absl::Span<model::PrefillItem> items,
-                                 PrefillTrace* trace)
+                                   absl::Span<model::PrefillItem> items,
+                                   PrefillTrace* trace)
     : network_(network), trace_(trace) {
   for (model::PrefillItem& item : items) {
     if (item.status.ok()) entries_.push_back({&item, {}});
@@ -125,7 +125,7 @@ EmbeddedSegment TorchPrefillStep::Embedded(const Entry& entry) const {
 
 // A segment's rows in the order of its tokens.
 at::Tensor TorchPrefillStep::InOrder(const Segment& segment,
-                                    const Rows& of) const {
+                                     const Rows& of) const {
   at::Tensor und = of.und.narrow(0, segment.und_begin, segment.und_count);
   if (segment.gen_count == 0) return und;
   return at::cat({und.narrow(0, 0, 1),

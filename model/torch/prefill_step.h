@@ -11,9 +11,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "model/torch/prefill_batch.h"
 #include "model/torch/kv_cache.h"
 #include "model/torch/paced_pass.h"
+#include "model/torch/prefill_batch.h"
 #include "model/torch/slice_pacer.h"
 #include "model/torch/transformer.h"
 #include "model/torch/vision/autoencoder.h"
@@ -23,7 +23,7 @@
 
 namespace cooper::torch_model {
 
-// What an append put in and got out, for checks against the reference: per
+// What a prefill put in and got out, for checks against the reference: per
 // item, in the order of its tokens.
 struct PrefillTrace {
   struct Item {
@@ -34,7 +34,7 @@ struct PrefillTrace {
   std::vector<Item> items;
 };
 
-// The parts of the network that an append goes through, and how long theirs
+// The parts of the network that a prefill goes through, and how long theirs
 // took. All outlive the step.
 struct PrefillNetwork {
   const Transformer* transformer;
@@ -54,7 +54,7 @@ class TorchPrefillStep final : public model::PrefillStep {
   // Items whose status is not OK are left out; the others' segments are good,
   // and their contexts have room reserved. `trace` may be null.
   TorchPrefillStep(const PrefillNetwork& network,
-                  absl::Span<model::PrefillItem> items, PrefillTrace* trace);
+                   absl::Span<model::PrefillItem> items, PrefillTrace* trace);
 
   absl::StatusOr<bool> RunSlice(absl::Duration budget) override;
   void Drop(const model::Context* context) override;

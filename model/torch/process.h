@@ -14,8 +14,8 @@ namespace cooper::torch_model {
 //   the program starts itself once more with a short spin.
 // - malloc takes large blocks from the system one by one and gives them back:
 //   every operator's result is then new pages, each of which the kernel clears.
-//   That took a twentieth of a large flow step. The heap keeps up to 256 MiB
-//   instead (MALLOC_TRIM_THRESHOLD_, MALLOC_MMAP_THRESHOLD_).
+//   That took a twentieth of a large denoising step. The heap keeps up to 256
+//   MiB instead (MALLOC_TRIM_THRESHOLD_, MALLOC_MMAP_THRESHOLD_).
 void PrepareProcess(char** argv);
 
 }  // namespace cooper::torch_model

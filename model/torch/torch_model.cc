@@ -11,9 +11,9 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "model/torch/guard.h"
-#include "model/torch/vae_decode_step.h"
 #include "model/torch/token_choice.h"
 #include "model/torch/upload.h"
+#include "model/torch/vae_decode_step.h"
 
 namespace cooper::torch_model {
 namespace {
@@ -90,8 +90,8 @@ std::unique_ptr<model::PrefillStep> TorchModel::MakePrefillStep(
   ReserveFor(items);
   return std::make_unique<TorchPrefillStep>(
       PrefillNetwork{transformer_.get(), vision_.get(), autoencoder_.get(),
-                    latents_.get(), &device_, &delimiters_, &vision_pacer_,
-                    &encoder_pacer_},
+                     latents_.get(), &device_, &delimiters_, &vision_pacer_,
+                     &encoder_pacer_},
       items, trace);
 }
 
@@ -106,7 +106,7 @@ absl::StatusOr<std::unique_ptr<model::PrefillStep>> TorchModel::BeginPrefill(
 }
 
 absl::Status TorchModel::PrefillTraced(absl::Span<model::PrefillItem> items,
-                                      PrefillTrace* trace) {
+                                       PrefillTrace* trace) {
   return Guarded(device_, [&] {
     return MakePrefillStep(items, trace)
         ->RunSlice(absl::InfiniteDuration())
@@ -184,21 +184,21 @@ absl::StatusOr<std::unique_ptr<model::Denoiser>> TorchModel::StartDenoise(
                      " px: sides must be multiples of ", stride,
                      " and at most ", stride * info_.max_latent_side));
   }
-  std::unique_ptr<model::Denoiser> flow;
+  std::unique_ptr<model::Denoiser> denoiser;
   COOPER_RETURN_IF_ERROR(Guarded(device_, [&] {
     const at::Tensor x = DrawNormals(spec.noise, {h * w, latents_->channels()});
-    flow = std::make_unique<TorchDenoiser>(spec, Upload(x, device_), h, w);
+    denoiser = std::make_unique<TorchDenoiser>(spec, Upload(x, device_), h, w);
     return absl::OkStatus();
   }));
-  return flow;
+  return denoiser;
 }
 
-absl::StatusOr<std::unique_ptr<model::DenoiseStep>> TorchModel::BeginDenoiseStep(
-    absl::Span<model::Denoiser* const> denoisers) {
+absl::StatusOr<std::unique_ptr<model::DenoiseStep>>
+TorchModel::BeginDenoiseStep(absl::Span<model::Denoiser* const> denoisers) {
   std::unique_ptr<model::DenoiseStep> step;
   COOPER_RETURN_IF_ERROR(Guarded(device_, [&] {
-    step = std::make_unique<TorchDenoiseStep>(transformer_.get(), latents_.get(),
-                                           device_, delimiters_, denoisers);
+    step = std::make_unique<TorchDenoiseStep>(
+        transformer_.get(), latents_.get(), device_, delimiters_, denoisers);
     return absl::OkStatus();
   }));
   return step;
@@ -206,8 +206,8 @@ absl::StatusOr<std::unique_ptr<model::DenoiseStep>> TorchModel::BeginDenoiseStep
 
 absl::StatusOr<std::unique_ptr<model::Step>> TorchModel::BeginVaeDecode(
     absl::Span<model::VaeDecodeItem> items) {
-  return std::make_unique<TorchVaeDecodeStep>(autoencoder_.get(), &decoder_pacer_,
-                                            device_, items);
+  return std::make_unique<TorchVaeDecodeStep>(autoencoder_.get(),
+                                              &decoder_pacer_, device_, items);
 }
 
 }  // namespace cooper::torch_model

@@ -11,11 +11,11 @@
 #include "model/checkpoint/checkpoint.h"
 #include "model/checkpoint/config.h"
 #include "model/tokenizer/tokenizer.h"
-#include "model/torch/prefill_step.h"
 #include "model/torch/denoiser.h"
 #include "model/torch/kv_cache.h"
 #include "model/torch/load_model.h"
 #include "model/torch/memory_plan.h"
+#include "model/torch/prefill_step.h"
 #include "model/torch/slice_pacer.h"
 #include "model/torch/transformer.h"
 #include "model/torch/vision/autoencoder.h"
@@ -58,7 +58,7 @@ class TorchModel final : public model::UnifiedModel {
   const Device& device() const { return device_; }
   // Append that also records.
   absl::Status PrefillTraced(absl::Span<model::PrefillItem> items,
-                            PrefillTrace* trace);
+                             PrefillTrace* trace);
   // One forward of `tokens` (one for each context): logits [n, vocab] float32.
   absl::StatusOr<at::Tensor> Forward(const std::vector<PagedContext*>& contexts,
                                      const std::vector<model::TokenId>& tokens);

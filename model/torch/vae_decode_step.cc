@@ -27,17 +27,17 @@ absl::StatusOr<bool> TorchVaeDecodeStep::RunSlice(absl::Duration budget) {
 }
 
 absl::StatusOr<bool> TorchVaeDecodeStep::RunItem(model::VaeDecodeItem* item,
-                                               SliceBudget* slice) {
+                                                 SliceBudget* slice) {
   if (!run_.has_value()) {
-    const auto* flow = static_cast<const TorchDenoiser*>(item->flow);
-    const at::Tensor latents = flow->Latents(item->estimate);
+    const auto* denoiser = static_cast<const TorchDenoiser*>(item->denoiser);
+    const at::Tensor latents = denoiser->Latents(item->estimate);
     item->status = absl::OkStatus();
     if (!at::isfinite(latents).all().item<bool>()) {
       item->status = absl::InternalError("latents are not finite");
       return true;
     }
     run_ = autoencoder_->StartDecode(
-        autoencoder_->Unpatchify(latents, flow->h(), flow->w()));
+        autoencoder_->Unpatchify(latents, denoiser->h(), denoiser->w()));
   }
   COOPER_ASSIGN_OR_RETURN(const bool decoded,
                           RunParts(&*run_, pacer_, device_, slice));

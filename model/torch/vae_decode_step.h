@@ -18,8 +18,8 @@ class TorchVaeDecodeStep final : public model::Step {
  public:
   // All outlive it.
   TorchVaeDecodeStep(const Autoencoder* autoencoder, PartPacer* pacer,
-                   const Device& device,
-                   absl::Span<model::VaeDecodeItem> items)
+                     const Device& device,
+                     absl::Span<model::VaeDecodeItem> items)
       : autoencoder_(autoencoder),
         pacer_(pacer),
         device_(device),
@@ -29,8 +29,7 @@ class TorchVaeDecodeStep final : public model::Step {
 
  private:
   // What fits of the next item; returns whether it is complete.
-  absl::StatusOr<bool> RunItem(model::VaeDecodeItem* item,
-                               SliceBudget* slice);
+  absl::StatusOr<bool> RunItem(model::VaeDecodeItem* item, SliceBudget* slice);
 
   const Autoencoder* const autoencoder_;
   PartPacer* const pacer_;

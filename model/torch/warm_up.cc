@@ -89,7 +89,7 @@ class WarmUp {
     COOPER_ASSIGN_OR_RETURN(const auto step, model_->BeginDenoiseStep(Maps()));
     COOPER_RETURN_IF_ERROR(step->RunSlice(absl::InfiniteDuration()).status());
     model::VaeDecodeItem latents;
-    latents.flow = maps_.front().get();
+    latents.denoiser = maps_.front().get();
     COOPER_RETURN_IF_ERROR(model_->VaeDecode(absl::MakeSpan(&latents, 1)));
     for (int i = 0; i < kDecodedTokens; ++i) COOPER_RETURN_IF_ERROR(Decode());
     return shapes_.together ? RunTogether() : absl::OkStatus();
@@ -151,7 +151,7 @@ class WarmUp {
       COOPER_ASSIGN_OR_RETURN(const auto denoise,
                               model_->BeginDenoiseStep(Maps()));
       model::VaeDecodeItem latents;
-      latents.flow = shown.get();
+      latents.denoiser = shown.get();
       COOPER_ASSIGN_OR_RETURN(
           const auto decode,
           model_->BeginVaeDecode(absl::MakeSpan(&latents, 1)));

@@ -45,14 +45,14 @@ absl::Status BatchRunner::DecodeOnce(absl::Span<Job* const> jobs) {
                   clock_->Now());
   for (size_t i = 0; i < jobs.size(); ++i) {
     jobs[i]->OnBatch(Phase::kDecode, start, took,
-                    took / static_cast<int64_t>(jobs.size()));
+                     took / static_cast<int64_t>(jobs.size()));
     jobs[i]->execution()->OnDecoded(items[i]);
   }
   return absl::OkStatus();
 }
 
 absl::Status BatchRunner::Begin(BatchKind kind, absl::Span<Job* const> jobs,
-                               int64_t max_rows, std::vector<Job*>* done) {
+                                int64_t max_rows, std::vector<Job*>* done) {
   switch (kind) {
     case BatchKind::kPrefill:
       return BeginPrefill(jobs, max_rows, done);
@@ -65,8 +65,8 @@ absl::Status BatchRunner::Begin(BatchKind kind, absl::Span<Job* const> jobs,
 }
 
 absl::Status BatchRunner::BeginPrefill(absl::Span<Job* const> jobs,
-                                     int64_t max_rows,
-                                     std::vector<Job*>* done) {
+                                       int64_t max_rows,
+                                       std::vector<Job*>* done) {
   prefill_items_.clear();
   for (Job* job : jobs) {
     const size_t first = prefill_items_.size();
@@ -96,18 +96,18 @@ absl::Status BatchRunner::StartDenoise(Job* job) {
 }
 
 absl::Status BatchRunner::BeginDenoise(absl::Span<Job* const> jobs,
-                                   std::vector<Job*>* done) {
+                                       std::vector<Job*>* done) {
   for (Job* job : jobs) {
-    denoiser_.members.push_back({job, job->execution()->denoise_rows()});
-    denoiser_.rows += denoiser_.members.back().rows;
+    denoise_.members.push_back({job, job->execution()->denoise_rows()});
+    denoise_.rows += denoise_.members.back().rows;
   }
   return BeginStep(BatchKind::kDenoise, done);
 }
 
 absl::Status BatchRunner::BeginVaeDecode(Job* job, std::vector<Job*>* done) {
   vae_decode_item_ = job->execution()->TakeVaeDecode();
-  latents_.members.push_back({job, 1});
-  latents_.rows = 1;
+  vae_decode_.members.push_back({job, 1});
+  vae_decode_.rows = 1;
   return BeginStep(BatchKind::kVaeDecode, done);
 }
 
@@ -132,11 +132,12 @@ absl::Status BatchRunner::MakeStep(BatchKind kind) {
     }
     case BatchKind::kDenoise: {
       std::vector<model::Denoiser*> denoisers;
-      denoisers.reserve(denoiser_.members.size());
-      for (const Member& member : denoiser_.members) {
+      denoisers.reserve(denoise_.members.size());
+      for (const Member& member : denoise_.members) {
         denoisers.push_back(member.job->execution()->denoiser());
       }
-      COOPER_ASSIGN_OR_RETURN(denoise_step_, model_->BeginDenoiseStep(denoisers));
+      COOPER_ASSIGN_OR_RETURN(denoise_step_,
+                              model_->BeginDenoiseStep(denoisers));
       break;
     }
     default:
@@ -164,7 +165,7 @@ void BatchRunner::OutOfMemory(BatchKind kind, std::vector<Job*>* done) {
 }
 
 absl::Status BatchRunner::BeginNextAlone(BatchKind kind,
-                                        std::vector<Job*>* done) {
+                                         std::vector<Job*>* done) {
   Sliced& batch = Of(kind);
   batch.members = {batch.alone.front()};
   batch.alone.pop_front();
@@ -176,7 +177,7 @@ absl::Status BatchRunner::BeginNextAlone(BatchKind kind,
 }
 
 absl::Status BatchRunner::RunSlice(BatchKind kind, absl::Duration budget,
-                                  std::vector<Job*>* done) {
+                                   std::vector<Job*>* done) {
   Sliced& batch = Of(kind);
   if (StepOf(kind) == nullptr && !batch.alone.empty()) {
     COOPER_RETURN_IF_ERROR(BeginNextAlone(kind, done));
@@ -189,7 +190,7 @@ absl::Status BatchRunner::RunSlice(BatchKind kind, absl::Duration budget,
   batch.took += took;
   for (const Member& member : batch.members) {
     member.job->OnBatch(PhaseOf(kind), start, took,
-                       took * member.rows / batch.rows);
+                        took * member.rows / batch.rows);
   }
   if (absl::IsResourceExhausted(complete.status())) {
     OutOfMemory(kind, done);
@@ -224,23 +225,24 @@ void BatchRunner::EndPrefill() {
 }
 
 void BatchRunner::EndDenoise() {
-  const int denoisers = static_cast<int>(denoiser_.members.size());
-  metrics_->BatchRun(BatchKind::kDenoise, denoisers, denoiser_.took);
-  metrics_->PhaseRun(Phase::kDenoise, denoiser_.took);
-  metrics_->DenoiseSteps(denoisers, denoiser_.took);
-  costs_->Observe(BatchKind::kDenoise, denoiser_.rows, denoiser_.took, clock_->Now());
-  denoise_step_.reset();  // before a flow is: it may be done
-  for (const Member& member : denoiser_.members) {
+  const int denoisers = static_cast<int>(denoise_.members.size());
+  metrics_->BatchRun(BatchKind::kDenoise, denoisers, denoise_.took);
+  metrics_->PhaseRun(Phase::kDenoise, denoise_.took);
+  metrics_->DenoiseSteps(denoisers, denoise_.took);
+  costs_->Observe(BatchKind::kDenoise, denoise_.rows, denoise_.took,
+                  clock_->Now());
+  denoise_step_.reset();  // before a denoiser is: it may be done
+  for (const Member& member : denoise_.members) {
     member.job->execution()->OnDenoiseStep();
   }
 }
 
 void BatchRunner::EndVaeDecode() {
-  metrics_->BatchRun(BatchKind::kVaeDecode, 1, latents_.took);
-  metrics_->PhaseRun(Phase::kVaeDecode, latents_.took);
-  costs_->Observe(BatchKind::kVaeDecode, 1, latents_.took, clock_->Now());
+  metrics_->BatchRun(BatchKind::kVaeDecode, 1, vae_decode_.took);
+  metrics_->PhaseRun(Phase::kVaeDecode, vae_decode_.took);
+  costs_->Observe(BatchKind::kVaeDecode, 1, vae_decode_.took, clock_->Now());
   vae_decode_step_.reset();
-  latents_.members.front().job->execution()->OnVaeDecoded(
+  vae_decode_.members.front().job->execution()->OnVaeDecoded(
       std::move(vae_decode_item_));
 }
 
@@ -250,8 +252,10 @@ void BatchRunner::CountPrefill(absl::Duration took) {
   int64_t latent = 0;
   int64_t vision = 0;
   int items = 0;
+  std::vector<Job*> encoded;  // jobs with latents in the batch
   for (const Member& member : prefill_.members) {
     items += static_cast<int>(member.items);
+    const int64_t latent_before = latent;
     for (const model::PrefillItem& item :
          absl::MakeConstSpan(prefill_items_)
              .subspan(member.first_item, member.items)) {
@@ -262,6 +266,7 @@ void BatchRunner::CountPrefill(absl::Duration took) {
                                                                        : vision;
       kind += model::SegmentRows(model_->info(), segment);
     }
+    if (latent > latent_before) encoded.push_back(member.job);
   }
   const auto rows = static_cast<double>(text + latent + vision);
   const auto count = [&](Phase phase, int64_t share) {
@@ -271,6 +276,9 @@ void BatchRunner::CountPrefill(absl::Duration took) {
   count(Phase::kPrefill, text);
   count(Phase::kVaeEncode, latent);
   count(Phase::kVit, vision);
+  for (Job* job : encoded) {
+    job->OnVaeEncoded(took * (static_cast<double>(latent) / rows));
+  }
   metrics_->BatchRun(BatchKind::kPrefill, items, took);
 }
 
@@ -279,10 +287,10 @@ BatchRunner::Sliced& BatchRunner::Of(BatchKind kind) {
     case BatchKind::kPrefill:
       return prefill_;
     case BatchKind::kDenoise:
-      return denoiser_;
+      return denoise_;
     default:
       COOPER_CHECK(kind == BatchKind::kVaeDecode);
-      return latents_;
+      return vae_decode_;
   }
 }
 
@@ -341,7 +349,7 @@ bool BatchRunner::Holds(const Job* job) const {
     return std::any_of(batch.members.begin(), batch.members.end(), is_it) ||
            std::any_of(batch.alone.begin(), batch.alone.end(), is_it);
   };
-  return in(prefill_) || in(denoiser_) || in(latents_);
+  return in(prefill_) || in(denoise_) || in(vae_decode_);
 }
 
 void BatchRunner::Drop(Job* job) {

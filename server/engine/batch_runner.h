@@ -31,12 +31,12 @@ class BatchRunner {
  public:
   // All outlive it. What batches take is told to `costs`.
   BatchRunner(model::UnifiedModel* model, metrics::ServerMetrics* metrics,
-             const base::Clock* clock, CostEstimator* costs)
+              const base::Clock* clock, CostEstimator* costs)
       : model_(model), metrics_(metrics), clock_(clock), costs_(costs) {}
 
   absl::Status Decode(absl::Span<Job* const> jobs);
 
-  // Starts the flow of a job whose execution is at kDenoiseStart.
+  // Starts the denoiser of a job whose execution is at kDenoiseStart.
   absl::Status StartDenoise(Job* job);
 
   // Begins a batch of a kind of which none is under way; its first slice is yet
@@ -46,9 +46,9 @@ class BatchRunner {
   absl::Status Begin(BatchKind kind, absl::Span<Job* const> jobs,
                      int64_t max_rows, std::vector<Job*>* done);
 
-  // A slice of the batch under way. At its end its jobs are moved to `done`, and
-  // their executions have the results. Jobs that are run again alone are the
-  // batch's until the last of them is done.
+  // A slice of the batch under way. At its end its jobs are moved to `done`,
+  // and their executions have the results. Jobs that are run again alone are
+  // the batch's until the last of them is done.
   absl::Status RunSlice(BatchKind kind, absl::Duration budget,
                         std::vector<Job*>* done);
 
@@ -63,7 +63,7 @@ class BatchRunner {
  private:
   struct Member {
     Job* job;
-    // As the batch began: a flow's own count is the next step's at its end.
+    // As the batch began: a denoiser's own count is the next step's at its end.
     int64_t rows;
     size_t first_item = 0;  // of prefill_items_
     size_t items = 0;
@@ -78,8 +78,9 @@ class BatchRunner {
   Sliced& Of(BatchKind kind);
   model::Step* StepOf(BatchKind kind) const;
   absl::Status BeginPrefill(absl::Span<Job* const> jobs, int64_t max_rows,
-                           std::vector<Job*>* done);
-  absl::Status BeginDenoise(absl::Span<Job* const> jobs, std::vector<Job*>* done);
+                            std::vector<Job*>* done);
+  absl::Status BeginDenoise(absl::Span<Job* const> jobs,
+                            std::vector<Job*>* done);
   absl::Status BeginVaeDecode(Job* job, std::vector<Job*>* done);
   // Of its members.
   absl::Status BeginStep(BatchKind kind, std::vector<Job*>* done);
@@ -102,7 +103,7 @@ class BatchRunner {
   const base::Clock* const clock_;
   CostEstimator* const costs_;
 
-  Sliced prefill_, denoiser_, latents_;
+  Sliced prefill_, denoise_, vae_decode_;
   std::vector<model::PrefillItem> prefill_items_;
   model::VaeDecodeItem vae_decode_item_;
   // Last: they point to what is above.

@@ -189,7 +189,7 @@ absl::Status EngineLoop::StartRunning(absl::Time now) {
     starter_.Started(job->request().priority);
     if (claimed != nullptr) contexts = *kv_.sessions().Begin(claimed->id);
     job->Start(model_, std::move(contexts), kv_.prefixes(), tokens);
-    COOPER_RETURN_IF_ERROR(Settle(job));
+    COOPER_RETURN_IF_ERROR(Advance(job));
   }
   return absl::OkStatus();
 }
@@ -242,7 +242,7 @@ void EngineLoop::OnPrepared(Job* job,
   if (!fits.ok()) End(job, fits);
 }
 
-absl::Status EngineLoop::Settle(Job* job) {
+absl::Status EngineLoop::Advance(Job* job) {
   while (true) {
     switch (job->execution()->state()) {
       case Execution::State::kDenoiseStart:
@@ -276,7 +276,7 @@ void EngineLoop::OnRendered(
   if (!map.ok()) return End(job, map.status());
   job->WaitsSince(clock_->Now());
   job->execution()->OnRendered(*map);
-  task_status_.Update(Settle(job));
+  task_status_.Update(Advance(job));
 }
 
 // Contexts and the place among the running are given back at once.
@@ -314,7 +314,7 @@ void EngineLoop::LeaveRunning(Job* job, SessionContexts contexts) {
 
 void EngineLoop::Close(Job* job) {
   admission_->Close(clock_->Now(), job->request().client);
-  job->TellEnd();
+  job->ReportEnd();
   starter_.Close(job->request().client);
   jobs_.remove_if([job](const auto& other) { return other.get() == job; });
 }
@@ -356,7 +356,8 @@ absl::StatusOr<bool> EngineLoop::RunBatch() {
   if (!absl::c_linear_search(under_way, BatchKind::kPrefill)) kv_.EndBatch();
   std::vector<Job*> running;
   std::vector<ReadyItem> ready = Ready(&running);
-  const std::optional<Batch> batch = scheduler_.Plan(std::move(ready), under_way);
+  const std::optional<Batch> batch =
+      scheduler_.Plan(std::move(ready), under_way);
   if (!batch.has_value()) return false;
   std::vector<Job*> jobs;
   for (const int request : batch->requests) jobs.push_back(running[request]);
@@ -368,7 +369,8 @@ absl::StatusOr<bool> EngineLoop::RunBatch() {
       COOPER_RETURN_IF_ERROR(
           runner_.Begin(batch->kind, jobs, batch->max_rows, &done));
     }
-    COOPER_RETURN_IF_ERROR(runner_.RunSlice(batch->kind, options_.slice, &done));
+    COOPER_RETURN_IF_ERROR(
+        runner_.RunSlice(batch->kind, options_.slice, &done));
     jobs = std::move(done);
   }
   for (const auto& job : jobs_) {
@@ -377,7 +379,7 @@ absl::StatusOr<bool> EngineLoop::RunBatch() {
   const absl::Time now = clock_->Now();
   for (Job* job : jobs) {
     job->WaitsSince(now);
-    COOPER_RETURN_IF_ERROR(Settle(job));
+    COOPER_RETURN_IF_ERROR(Advance(job));
   }
   return true;
 }

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/worker_pool.h"
 #include "model/unified_model.h"
+#include "server/engine/batch_runner.h"
 #include "server/engine/engine_options.h"
 #include "server/engine/engine_reporter.h"
 #include "server/engine/inbox.h"
@@ -23,7 +24,6 @@
 #include "server/engine/schedule/admission.h"
 #include "server/engine/schedule/scheduler.h"
 #include "server/engine/schedule/starter.h"
-#include "server/engine/batch_runner.h"
 #include "server/metrics/server_metrics.h"
 
 namespace cooper::engine {
@@ -74,7 +74,7 @@ class EngineLoop {
   void OnRendered(Job* job,
                   const absl::StatusOr<std::shared_ptr<const DrawnMap>>& map);
   // Moves a job on until it needs a batch or a pool, or is at its end.
-  absl::Status Settle(Job* job);
+  absl::Status Advance(Job* job);
   void End(Job* job, const absl::Status& status);
   // Takes a job's reservation back; a turn's contexts are kept.
   void LeaveRunning(Job* job, SessionContexts contexts);

@@ -29,13 +29,14 @@ struct EngineOptions {
   absl::Duration session_ttl = absl::Minutes(10);
   // Part of the KV pool that conversations may hold. Below 0: a quarter.
   int64_t session_bytes = -1;
-  // Longest time that a slice of an append, a flow step or a map's decoding
-  // runs before text is decoded again.
+  // Longest time that a slice of a prefill, a denoising step or a map's
+  // decoding runs before text is decoded again.
   absl::Duration slice = absl::Milliseconds(50);
-  // Rows (tokens) of one append batch; a segment is never cut, so a larger one
+  // Rows (tokens) of one prefill batch; a segment is never cut, so a larger one
   // goes alone.
   int prefill_tokens = 8192;
-  // Latent rows (tokens * branches) of one flow batch; at least one flow goes.
+  // Latent rows (tokens * branches) of one denoising batch; at least one flow
+  // goes.
   int denoise_tokens = 16384;
   // Threads that decode, resize and encode images. 1..64.
   int prepare_threads = 2;

@@ -10,7 +10,7 @@ EventSequencer::EventSequencer(std::unique_ptr<EventSink> sink,
 
 EventSequencer::Entry& EventSequencer::AddLocked() {
   entries_.emplace_back();
-  entries_.back().place = ++last_place_;
+  entries_.back().ticket = ++last_ticket_;
   return entries_.back();
 }
 
@@ -25,16 +25,16 @@ void EventSequencer::Push(Event event) {
   Deliver();
 }
 
-EventSequencer::Place EventSequencer::Reserve() {
+EventSequencer::Ticket EventSequencer::Reserve() {
   base::MutexLock lock(&mutex_);
-  return AddLocked().place;
+  return AddLocked().ticket;
 }
 
-void EventSequencer::Fill(Place place, std::vector<Event> events) {
+void EventSequencer::Fill(Ticket ticket, std::vector<Event> events) {
   {
     base::MutexLock lock(&mutex_);
     for (Entry& entry : entries_) {
-      if (entry.place != place) continue;
+      if (entry.ticket != ticket) continue;
       entry.events = std::move(events);
       entry.ready = true;
       break;

@@ -15,7 +15,7 @@
 namespace cooper::engine {
 
 // Keeps a request's events in order although some are made on a pool while the
-// request goes on: a place is reserved now and filled later.
+// request goes on: a ticket is reserved now and filled later.
 //
 // Thread-safe. The sink is called by whoever makes the next event available,
 // one call at a time, never under the lock. It is called for the last time by
@@ -28,11 +28,12 @@ class EventSequencer {
 
   void Push(Event event) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // A place for events that come later. Each is filled at most once; places
+  // A ticket for events that come later. Each is filled at most once; places
   // that an Abort overtook need not be.
-  using Place = uint64_t;
-  Place Reserve() ABSL_LOCKS_EXCLUDED(mutex_);
-  void Fill(Place place, std::vector<Event> events) ABSL_LOCKS_EXCLUDED(mutex_);
+  using Ticket = uint64_t;
+  Ticket Reserve() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Fill(Ticket ticket, std::vector<Event> events)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Ends with OK. `make` is called when all before is delivered.
   void Finish(std::function<FinishedEvent()> make) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -42,7 +43,7 @@ class EventSequencer {
 
  private:
   struct Entry {
-    Place place = 0;
+    Ticket ticket = 0;
     bool ready = false;
     std::vector<Event> events;
     std::function<FinishedEvent()> finish;  // of the last entry
@@ -56,7 +57,7 @@ class EventSequencer {
   // Used without the lock by the thread that set delivering_.
   std::unique_ptr<EventSink> sink_;
   std::deque<Entry> entries_ ABSL_GUARDED_BY(mutex_);
-  Place last_place_ ABSL_GUARDED_BY(mutex_) = 0;
+  Ticket last_ticket_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status abort_ ABSL_GUARDED_BY(mutex_);
   bool delivering_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;

@@ -77,8 +77,8 @@ void Job::OnMapStep(int map_id, int step, int num_steps,
     return;
   }
   ++previews_under_way_;
-  const EventSequencer::Place place = events_.Reserve();
-  PostEncode([this, place, kind = map_kind_, progress = std::move(progress),
+  const EventSequencer::Ticket ticket = events_.Reserve();
+  PostEncode([this, ticket, kind = map_kind_, progress = std::move(progress),
               picture = *std::move(preview)]() mutable {
     const absl::Time start = services_.clock->Now();
     progress.preview_png = RenderPreview(kind, std::move(picture));
@@ -86,15 +86,15 @@ void Job::OnMapStep(int map_id, int step, int num_steps,
     --previews_under_way_;
     std::vector<Event> filled;
     filled.emplace_back(std::move(progress));
-    events_.Fill(place, std::move(filled));
+    events_.Fill(ticket, std::move(filled));
   });
 }
 
 void Job::OnMapDrawn(const std::shared_ptr<const DrawnMap>& map) {
   services_.metrics->MapDrawn(KindOf(map->kind),
                               services_.clock->Now() - map_started_);
-  const EventSequencer::Place place = events_.Reserve();
-  PostEncode([this, place, map] {
+  const EventSequencer::Ticket ticket = events_.Reserve();
+  PostEncode([this, ticket, map] {
     const absl::Time start = services_.clock->Now();
     absl::StatusOr<std::vector<Event>> rendered =
         RenderMapEvents(*map, request_.output);
@@ -102,7 +102,7 @@ void Job::OnMapDrawn(const std::shared_ptr<const DrawnMap>& map) {
     services_.metrics->PhaseRun(Phase::kEncodeImage, end - start);
     OnPoolWork(PhaseName(Phase::kEncodeImage), start, end);
     if (rendered.ok()) {
-      events_.Fill(place, *std::move(rendered));
+      events_.Fill(ticket, *std::move(rendered));
     } else {
       services_.fail(shared_from_this(), rendered.status());
     }
@@ -119,7 +119,7 @@ void Job::PostEncode(std::function<void()> work) {
 }
 
 void Job::OnPoolWork(absl::string_view span, absl::Time start, absl::Time end) {
-  codec_ns_ += absl::ToInt64Nanoseconds(end - start);
+  image_ns_ += absl::ToInt64Nanoseconds(end - start);
   trace_.Add(span, start, end);
 }
 
@@ -226,7 +226,7 @@ void Job::Finish() {
   SetState(State::kClosing);
   // The loop keeps the job until the event is sent.
   events_.Finish([this, finished = std::move(finished)]() mutable {
-    finished.usage.codec += absl::Nanoseconds(codec_ns_.load());
+    finished.usage.image += absl::Nanoseconds(image_ns_.load());
     finished.usage.total = services_.clock->Now() - admitted_;
     return std::move(finished);
   });
@@ -246,7 +246,7 @@ ReadyItem Job::ready() const {
 }
 
 void Job::OnBatch(Phase phase, absl::Time start, absl::Duration took,
-                 absl::Duration share) {
+                  absl::Duration share) {
   device_time_ += share;
   switch (phase) {
     case Phase::kPrefill:
@@ -256,15 +256,20 @@ void Job::OnBatch(Phase phase, absl::Time start, absl::Duration took,
       usage_.decode += took;
       break;
     case Phase::kDenoise:
-      usage_.flow += took;
+      usage_.denoise += took;
       break;
     default:
-      usage_.codec += took;
+      usage_.vae += took;
   }
   trace_.AddBatch(phase, start, start + took, share);
 }
 
-void Job::TellEnd() {
+void Job::OnVaeEncoded(absl::Duration took) {
+  usage_.prefill -= took;
+  usage_.vae += took;
+}
+
+void Job::ReportEnd() {
   const absl::Time now = services_.clock->Now();
   LogEnd(now);
   trace_.End(admitted_, now, end_,
@@ -301,7 +306,7 @@ void Job::LogEnd(absl::Time now) const {
       {"queue_s", absl::ToDoubleSeconds(usage_.queued)},
       {"prefill_s", absl::ToDoubleSeconds(usage_.prefill)},
       {"decode_s", absl::ToDoubleSeconds(usage_.decode)},
-      {"denoise_s", absl::ToDoubleSeconds(usage_.flow)},
+      {"denoise_s", absl::ToDoubleSeconds(usage_.denoise)},
       {"total_s", absl::ToDoubleSeconds(now - admitted_)},
   };
   if (first_token_ != absl::InfiniteFuture()) {

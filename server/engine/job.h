@@ -99,14 +99,16 @@ class Job final : public ExecutionObserver,
   void WaitsSince(absl::Time time) { waiting_since_ = time; }
   // The job took part in a batch of the phase; `share` is its part of the time.
   void OnBatch(Phase phase, absl::Time start, absl::Duration took,
-              absl::Duration share);
+               absl::Duration share);
+  // Of the prefill batches counted so far, the time that encoded its images.
+  void OnVaeEncoded(absl::Duration took);
   absl::Duration TakeDeviceTime() {  // its share of batches since the last call
     return std::exchange(device_time_, absl::ZeroDuration());
   }
   // Work on pixels that a pool did for it. Any thread.
   void OnPoolWork(absl::string_view span, absl::Time start, absl::Time end);
   // One line about a request that ended, and its spans.
-  void TellEnd();
+  void ReportEnd();
 
  private:
   void SetState(State state);
@@ -141,7 +143,7 @@ class Job final : public ExecutionObserver,
   model::MapKind map_kind_ = model::MapKind::kDepth;
   Execution::Totals totals_;
   std::optional<FinishReason> finish_reason_;
-  std::atomic<int64_t> codec_ns_{0};
+  std::atomic<int64_t> image_ns_{0};
   std::atomic<int> previews_under_way_{0};
 };
 

@@ -20,7 +20,7 @@ void JobTrace::Add(absl::string_view name, absl::Time start,
 }
 
 void JobTrace::AddBatch(Phase phase, absl::Time start, absl::Time end,
-                       absl::Duration share) {
+                        absl::Duration share) {
   if (trace_ == nullptr) return;
   if (!stretch_.has_value() || stretch_->phase != phase) {
     CloseStretch();

@@ -28,7 +28,7 @@ class JobTrace {
   // The request took part in a batch; `share` is its part of the batch's time.
   // Engine thread.
   void AddBatch(Phase phase, absl::Time start, absl::Time end,
-               absl::Duration share);
+                absl::Duration share);
   // The last word. Engine thread.
   void End(absl::Time start, absl::Time end, const absl::Status& status,
            std::vector<tracing::Attribute> attributes);

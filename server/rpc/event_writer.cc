@@ -85,8 +85,9 @@ void Fill(const engine::Usage& usage, v1::Usage* wire) {
   wire->set_queued_ms(absl::ToDoubleMilliseconds(usage.queued));
   wire->set_prefill_ms(absl::ToDoubleMilliseconds(usage.prefill));
   wire->set_decode_ms(absl::ToDoubleMilliseconds(usage.decode));
-  wire->set_denoise_ms(absl::ToDoubleMilliseconds(usage.flow));
-  wire->set_image_ms(absl::ToDoubleMilliseconds(usage.codec));
+  wire->set_denoise_ms(absl::ToDoubleMilliseconds(usage.denoise));
+  wire->set_vae_ms(absl::ToDoubleMilliseconds(usage.vae));
+  wire->set_image_ms(absl::ToDoubleMilliseconds(usage.image));
   wire->set_total_ms(absl::ToDoubleMilliseconds(usage.total));
 }
 

@@ -146,7 +146,7 @@ absl::Status ParseCommon(const Wire& wire, const model::ModelInfo& info,
                          engine::Request* request) {
   COOPER_ASSIGN_OR_RETURN(request->id, ParseRequestId(wire.request_id()));
   COOPER_ASSIGN_OR_RETURN(request->flow,
-                          ParseFlow(wire.denoiser(), info.defaults.flow));
+                          ParseFlow(wire.flow(), info.defaults.flow));
   COOPER_ASSIGN_OR_RETURN(request->output, ParseOutput(wire.output()));
   COOPER_ASSIGN_OR_RETURN(request->priority, ParsePriority(wire.priority()));
   request->sampling = info.defaults.sampling;

@@ -15,7 +15,7 @@ namespace cooper::bench {
 
 // The matrix products of one pass of the language model and nothing else, each
 // by the kernel of libtorch that is fastest for its shape on this machine:
-// the floor that a flow step is compared with.
+// the floor that a denoising step is compared with.
 class MatrixProducts {
  public:
   // `und_rows` and `gen_rows` rows go through the linear layers of their kind.

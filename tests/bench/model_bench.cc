@@ -109,11 +109,11 @@ Row MeasureFlow(TorchModel& model, int rounds) {
   const Paired paired = MeasurePaired(
       rounds, [&] { StepOne(model, flow.get()); }, [&] { products.Run(); });
   std::printf(
-      "flow step, 3 x %lld latents: %.1f ms; products alone: %.1f ms "
+      "denoising step, 3 x %lld latents: %.1f ms; products alone: %.1f ms "
       "(%s)\n",
       static_cast<long long>(rows), paired.a_seconds * 1e3,
       paired.b_seconds * 1e3, products.Choices().c_str());
-  return {"flow step, three branches: times its matrix products",
+  return {"denoising step, three branches: times its matrix products",
           paired.ratio,
           1.1,
           false,
@@ -134,7 +134,7 @@ Row MeasureBranches(TorchModel& model, int rounds) {
       [&] {
         for (int i = 0; i < 3; ++i) StepOne(model, alone.get());
       });
-  return {"flow step, three branches packed: times run apart",
+  return {"denoising step, three branches packed: times run apart",
           paired.ratio,
           1.0,
           false,
@@ -150,7 +150,8 @@ Row MeasureMaps(TorchModel& model, int rounds) {
   std::vector<std::unique_ptr<model::Denoiser>> denoisers;
   std::vector<model::Denoiser*> all;
   for (const int part : {4, 3, 2, 1}) {
-    denoisers.push_back(StartMap(model, *cond, *cond, side * part / 4 / 16 * 16));
+    denoisers.push_back(
+        StartMap(model, *cond, *cond, side * part / 4 / 16 * 16));
     all.push_back(denoisers.back().get());
   }
   const Paired paired = MeasurePaired(
@@ -168,7 +169,7 @@ Row MeasureMaps(TorchModel& model, int rounds) {
           "steps/s of all four"};
 }
 
-// Prompt, text, a few flow steps, a picture: what a request does.
+// Prompt, text, a few denoising steps, a picture: what a request does.
 double RequestSeconds(TorchModel& model) {
   return Seconds([&] {
     const auto cond = ContextOf(model, 128);
@@ -178,7 +179,7 @@ double RequestSeconds(TorchModel& model) {
         StartMap(model, *cond, *no_image, absl::GetFlag(FLAGS_map_size));
     for (int i = 0; i < 3; ++i) StepOne(model, flow.get());
     model::VaeDecodeItem item;
-    item.flow = flow.get();
+    item.denoiser = flow.get();
     Require(model.VaeDecode(absl::MakeSpan(&item, 1)));
     Require(item.status);
   });

@@ -67,7 +67,7 @@ void VaeDecode(benchmark::State& state, TorchModel& model) {
       StartMap(model, *cond, *cond, static_cast<int>(state.range(0)));
   for (auto _ : state) {
     model::VaeDecodeItem item;
-    item.flow = flow.get();
+    item.denoiser = flow.get();
     Require(model.VaeDecode(absl::MakeSpan(&item, 1)));
     Require(item.status);
   }
@@ -85,7 +85,11 @@ void Register(TorchModel& model) {
   add("decode", Decode)
       ->ArgNames({"batch", "context"})
       ->ArgsProduct({{1, 8}, {128, 1024}});
-  add("denoise_step", DenoiseStep)->ArgName("side")->Arg(256)->Arg(384)->Arg(512);
+  add("denoise_step", DenoiseStep)
+      ->ArgName("side")
+      ->Arg(256)
+      ->Arg(384)
+      ->Arg(512);
   add("encode_vision", EncodeVision)->ArgName("side")->Arg(112)->Arg(224);
   add("encode_latents", EncodeLatents)->ArgName("side")->Arg(256)->Arg(512);
   add("decode_latents", VaeDecode)->ArgName("side")->Arg(256)->Arg(512);

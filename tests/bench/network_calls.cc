@@ -29,9 +29,9 @@ void DecodeOne(model::UnifiedModel& model, model::Context* context) {
 }
 
 std::unique_ptr<model::Denoiser> StartMap(model::UnifiedModel& model,
-                                      const model::Context& cond,
-                                      const model::Context& no_image, int side,
-                                      bool guided) {
+                                          const model::Context& cond,
+                                          const model::Context& no_image,
+                                          int side, bool guided) {
   model::SeededNoise noise(1);
   model::DenoiseSpec spec;
   spec.size = {side, side};
@@ -46,7 +46,8 @@ std::unique_ptr<model::Denoiser> StartMap(model::UnifiedModel& model,
   return *std::move(flow);
 }
 
-void StepAll(model::UnifiedModel& model, absl::Span<model::Denoiser* const> denoisers) {
+void StepAll(model::UnifiedModel& model,
+             absl::Span<model::Denoiser* const> denoisers) {
   auto step = model.BeginDenoiseStep(denoisers);
   Require(step.status());
   Require((*step)->RunSlice(absl::InfiniteDuration()).status());

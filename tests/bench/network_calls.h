@@ -16,11 +16,12 @@ void DecodeOne(model::UnifiedModel& model, model::Context* context);
 
 // The flow of a map of `side` px under all three branches, or under one.
 std::unique_ptr<model::Denoiser> StartMap(model::UnifiedModel& model,
-                                      const model::Context& cond,
-                                      const model::Context& no_image, int side,
-                                      bool guided = true);
+                                          const model::Context& cond,
+                                          const model::Context& no_image,
+                                          int side, bool guided = true);
 // A whole step of all.
-void StepAll(model::UnifiedModel& model, absl::Span<model::Denoiser* const> denoisers);
+void StepAll(model::UnifiedModel& model,
+             absl::Span<model::Denoiser* const> denoisers);
 void StepOne(model::UnifiedModel& model, model::Denoiser* flow);
 
 }  // namespace cooper::bench

@@ -59,8 +59,8 @@ double RecordedNoise::Uniform() {
 }
 
 torch_model::PrefillTrace::Item PrefillOne(torch_model::TorchModel& model,
-                                         model::Context* context,
-                                         const model::Segment& segment) {
+                                           model::Context* context,
+                                           const model::Segment& segment) {
   torch_model::PrefillTrace trace;
   model::PrefillItem item{context, &segment, absl::OkStatus()};
   Require(model.PrefillTraced(absl::MakeSpan(&item, 1), &trace));
@@ -80,13 +80,13 @@ model::TextSegment TextOf(const torch_model::TorchModel& model,
 at::Tensor KeysOf(const model::Context& context, int layer) {
   const PagedContext& paged = Paged(context);
   return paged.pool()->keys(layer).index_select(
-      0, paged.Branches(paged.cache_length()));
+      0, paged.Slots(paged.cache_length()));
 }
 
 at::Tensor ValuesOf(const model::Context& context, int layer) {
   const PagedContext& paged = Paged(context);
   return paged.pool()->values(layer).index_select(
-      0, paged.Branches(paged.cache_length()));
+      0, paged.Slots(paged.cache_length()));
 }
 
 at::Tensor KeyNorms(const model::Context& context) {
@@ -139,7 +139,8 @@ BaseContexts BuildBase(const GoldenData& goldens,
       own = model::VisionImageSegment{vit};
     }
     const int64_t before = context->cache_length();
-    const torch_model::PrefillTrace::Item trace = PrefillOne(model, context, own);
+    const torch_model::PrefillTrace::Item trace =
+        PrefillOne(model, context, own);
     if (out == nullptr) continue;
     const std::string prefix = absl::StrCat("segment", i, "/");
     out->EqualValues(prefix + "kv_before", before,

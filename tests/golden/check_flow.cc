@@ -41,9 +41,10 @@ void CheckSchedule(const GoldenData& goldens, const Json& golden,
 }
 
 std::unique_ptr<model::Denoiser> Start(torch_model::TorchModel& model,
-                                   const BaseContexts& contexts,
-                                   const model::FlowOptions& options,
-                                   image::Size size, const at::Tensor& noise) {
+                                       const BaseContexts& contexts,
+                                       const model::FlowOptions& options,
+                                       image::Size size,
+                                       const at::Tensor& noise) {
   RecordedNoise recorded;
   recorded.Add(noise);
   model::DenoiseSpec spec;
@@ -53,7 +54,8 @@ std::unique_ptr<model::Denoiser> Start(torch_model::TorchModel& model,
   spec.no_text = contexts.no_text.get();
   spec.no_image = contexts.no_image.get();
   spec.noise = &recorded;
-  absl::StatusOr<std::unique_ptr<model::Denoiser>> flow = model.StartDenoise(spec);
+  absl::StatusOr<std::unique_ptr<model::Denoiser>> flow =
+      model.StartDenoise(spec);
   Require(flow.status());
   return *std::move(flow);
 }
@@ -85,7 +87,7 @@ image::FloatRgbImage Draw(torch_model::TorchModel& model,
   *decoded = model.autoencoder().Decode(
       model.autoencoder().Unpatchify(own.x(), own.h(), own.w()));
   model::VaeDecodeItem item;
-  item.flow = flow.get();
+  item.denoiser = flow.get();
   Require(model.VaeDecode(absl::MakeSpan(&item, 1)));
   Require(item.status);
   return item.image;

@@ -195,8 +195,8 @@ class Recorder final : public engine::ExecutionProbe {
   }
 
   void OnDenoise(const engine::DenoiseWork& work, const model::Context& cond,
-              const model::Context& no_text,
-              const model::Context& no_image) override {
+                 const model::Context& no_text,
+                 const model::Context& no_image) override {
     events_.push_back({{"op", "gen_image"},
                        {"ctx", "cond"},
                        {"shape", Pair(work.size.height, work.size.width)},
@@ -209,8 +209,9 @@ class Recorder final : public engine::ExecutionProbe {
     CheckNorms(Map("no_image"), no_image, maps_ == 0);
   }
 
-  void OnDenoiseDone(const engine::DenoiseWork& work, const model::Denoiser& flow,
-                  const image::FloatRgbImage& decoded) override {
+  void OnDenoiseDone(const engine::DenoiseWork& work,
+                     const model::Denoiser& flow,
+                     const image::FloatRgbImage& decoded) override {
     out_->Close(
         Map("latent"), static_cast<const torch_model::TorchDenoiser&>(flow).x(),
         goldens_.Tensor(golden_, Map("latent")),
@@ -218,7 +219,8 @@ class Recorder final : public engine::ExecutionProbe {
                                    : &Tolerances::latents_after_own_map);
   }
 
-  void OnPicture(const engine::DenoiseWork& work, engine::DrawnMap* map) override {
+  void OnPicture(const engine::DenoiseWork& work,
+                 engine::DrawnMap* map) override {
     const bool tight = maps_ == 0 || feed_golden_;
     if (goldens_.Has(golden_, Map("depth"))) {
       out_->CloseAbsolute(

@@ -54,8 +54,8 @@ class RecordedNoise final : public model::NoiseSource {
 
 // Appends one segment and throws where that fails. Returns its trace.
 torch_model::PrefillTrace::Item PrefillOne(torch_model::TorchModel& model,
-                                         model::Context* context,
-                                         const model::Segment& segment);
+                                           model::Context* context,
+                                           const model::Segment& segment);
 // bos, the text's ids, eos.
 model::TextSegment TextOf(const torch_model::TorchModel& model,
                           const std::string& text);

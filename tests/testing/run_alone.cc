@@ -37,8 +37,8 @@ absl::Status RunAlone(model::UnifiedModel* model, Execution* execution) {
         break;
       }
       case Execution::State::kDenoiseStep: {
-        model::Denoiser* flow = execution->denoiser();
-        auto step = model->BeginDenoiseStep(absl::MakeConstSpan(&flow, 1));
+        model::Denoiser* denoiser = execution->denoiser();
+        auto step = model->BeginDenoiseStep(absl::MakeConstSpan(&denoiser, 1));
         if (!step.ok()) return step.status();
         const auto done = (*step)->RunSlice(absl::InfiniteDuration());
         if (!done.ok()) return done.status();

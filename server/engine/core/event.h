@@ -69,7 +69,10 @@ struct Usage {
   int64_t output_tokens = 0;
   int maps = 0;
   int denoise_steps = 0;
-  absl::Duration queued, prefill, decode, flow, codec, total;
+  // Wall time by phase: kQueue, kPrefill with kVit, kDecode, kDenoise,
+  // kVaeEncode and kVaeDecode, kDecodeImage and kEncodeImage; and of the whole
+  // request.
+  absl::Duration queued, prefill, decode, denoise, vae, image, total;
 };
 
 struct FinishedEvent {

@@ -60,7 +60,7 @@ enum class MapRole { kValues, kDisplay, kAsSeenByModel };
 enum class MapEncoding { kPngRgb8, kPngGrey16, kRawFloat32, kRawRgb8 };
 
 struct OutputOptions {
-  int preview_every = 0;  // flow steps; 0: none
+  int preview_every = 0;  // denoising steps; 0: none
   std::vector<MapRole> roles = {MapRole::kValues, MapRole::kDisplay};
   // Encoding of kValues of a depth map: kPngGrey16 or kRawFloat32.
   MapEncoding depth_encoding = MapEncoding::kPngGrey16;

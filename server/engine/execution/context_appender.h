@@ -62,8 +62,8 @@ class ContextAppender {
   // Drops the work and its contexts.
   void Reset() { *this = ContextAppender(info_, source_, prefixes_, probe_); }
 
-  // As Execution's prefill_rows, TakePrefills and OnPrefilled. OnPrefilled returns
-  // the status of the first item that failed.
+  // As Execution's prefill_rows, TakePrefills and OnPrefilled. OnPrefilled
+  // returns the status of the first item that failed.
   int64_t rows() const;
   int64_t Take(int64_t max_rows, std::vector<model::PrefillItem>* items);
   absl::Status OnPrefilled(absl::Span<const model::PrefillItem> items);

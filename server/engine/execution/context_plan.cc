@@ -117,8 +117,8 @@ class Planner {
     return count;
   }
 
-  // A register in `state` that `branch` may change: where it is the last one and
-  // another branch needs the state too, a fork of it.
+  // A register in `state` that `branch` may change: where it is the last one
+  // and another branch needs the state too, a fork of it.
   int TakeRegister(Branch branch, int state) {
     int found = kNothing;
     for (size_t i = 0; i < registers_.size(); ++i) {

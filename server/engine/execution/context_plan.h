@@ -18,10 +18,10 @@ namespace cooper::engine {
 
 struct ContextStep {
   enum class Kind {
-    kFork,        // register `to` becomes a fork of register `from`
+    kFork,         // register `to` becomes a fork of register `from`
     kPrefill,      // op's segment onto register `to`
     kPrefillTail,  // register `to` holds a decoded text, the start of op's
-                  // segment: append the rest of it
+                   // segment: append the rest of it
   };
   Kind kind = Kind::kPrefill;
   int from = 0;
@@ -53,9 +53,9 @@ struct ContextBranches {
 // Pure. `starts_with[i]`: op i appends a text that begins with what this one,
 // kScratch or kScratchStart, got since the fork; nullopt: with neither. Every
 // branch that an op reads must exist. The two are gone afterwards.
-ContextPlan PlanContextOps(const std::vector<ContextOp>& ops,
-                           const ContextBranches& branches,
-                           const std::vector<std::optional<Branch>>& starts_with);
+ContextPlan PlanContextOps(
+    const std::vector<ContextOp>& ops, const ContextBranches& branches,
+    const std::vector<std::optional<Branch>>& starts_with);
 
 }  // namespace cooper::engine
 

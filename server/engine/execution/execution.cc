@@ -78,13 +78,13 @@ void Execution::Fail(absl::Status status) {
 void Execution::Advance() {
   bool waits = false;
   while (!waits) {
-    TakeWishes();
+    ApplySteering();
     Work work = spec_.program->Next();
     waits = std::visit([this](auto& w) { return Begin(std::move(w)); }, work);
   }
 }
 
-void Execution::TakeWishes() {
+void Execution::ApplySteering() {
   if (spec_.steering == nullptr) return;
   if (spec_.steering->answer_now) spec_.program->OnAnswerNow();
   if (spec_.steering->no_more_maps) spec_.program->OnNoMoreMaps();
@@ -116,7 +116,7 @@ bool Execution::Begin(ContextWork work) {
 }
 
 int64_t Execution::TakePrefills(int64_t max_rows,
-                               std::vector<model::PrefillItem>* items) {
+                                std::vector<model::PrefillItem>* items) {
   COOPER_CHECK(state_ == State::kPrefill);
   return appender_.Take(max_rows, items);
 }
@@ -186,7 +186,7 @@ void Execution::OnDecoded(const model::DecodeItem& item) {
 }
 
 bool Execution::EndsText() {
-  TakeWishes();
+  ApplySteering();
   // Looked at for every token only where somebody waits for the answer.
   return spec_.steering != nullptr && spec_.steering->answer_now &&
          spec_.program->EndsText(decoder_.written());
@@ -201,12 +201,13 @@ void Execution::EndText(const DecodedText& text) {
 
 bool Execution::Begin(DenoiseWork work) {
   denoise_work_ = std::move(work);
-  for (const Branch branch : {Branch::kCond, Branch::kNoText, Branch::kNoImage}) {
+  for (const Branch branch :
+       {Branch::kCond, Branch::kNoText, Branch::kNoImage}) {
     Ensure(branch);
   }
   if (probe_ != nullptr) {
-    probe_->OnDenoise(denoise_work_, *context(Branch::kCond), *context(Branch::kNoText),
-                   *context(Branch::kNoImage));
+    probe_->OnDenoise(denoise_work_, *context(Branch::kCond),
+                      *context(Branch::kNoText), *context(Branch::kNoImage));
   }
   state_ = State::kDenoiseStart;
   return true;
@@ -223,17 +224,19 @@ absl::Status Execution::StartDenoise() {
   if (!denoise_noise_.has_value()) denoise_noise_.emplace(spec_.noise.get());
   denoise_noise_->Rewind();
   spec.noise = &*denoise_noise_;
-  absl::StatusOr<std::unique_ptr<model::Denoiser>> flow = model_->StartDenoise(spec);
-  if (!flow.ok()) {
-    if (!absl::IsInvalidArgument(flow.status())) return flow.status();
-    Fail(ItemError(flow.status()));
+  absl::StatusOr<std::unique_ptr<model::Denoiser>> denoiser =
+      model_->StartDenoise(spec);
+  if (!denoiser.ok()) {
+    if (!absl::IsInvalidArgument(denoiser.status())) return denoiser.status();
+    Fail(ItemError(denoiser.status()));
     return absl::OkStatus();
   }
   denoise_noise_.reset();
-  denoiser_ = *std::move(flow);
-  context(Branch::kNoText).reset();  // the flow holds a fork
-  observer_->OnMapStarted({denoise_work_.map_id, denoise_work_.kind, denoise_work_.size,
-                           denoiser_->steps_total(), denoise_work_.request_text});
+  denoiser_ = *std::move(denoiser);
+  context(Branch::kNoText).reset();  // the denoiser holds a fork
+  observer_->OnMapStarted({denoise_work_.map_id, denoise_work_.kind,
+                           denoise_work_.size, denoiser_->steps_total(),
+                           denoise_work_.request_text});
   state_ = State::kDenoiseStep;
   return absl::OkStatus();
 }
@@ -258,7 +261,7 @@ void Execution::OnDenoiseStep() {
 
 model::VaeDecodeItem Execution::TakeVaeDecode() {
   model::VaeDecodeItem item;
-  item.flow = denoiser_.get();
+  item.denoiser = denoiser_.get();
   item.estimate = preview_ ? model::LatentEstimate::kPredictedFinal
                            : model::LatentEstimate::kCurrent;
   return item;
@@ -274,7 +277,8 @@ void Execution::OnVaeDecoded(model::VaeDecodeItem item) {
     state_ = State::kDenoiseStep;
     return;
   }
-  if (probe_ != nullptr) probe_->OnDenoiseDone(denoise_work_, *denoiser_, item.image);
+  if (probe_ != nullptr)
+    probe_->OnDenoiseDone(denoise_work_, *denoiser_, item.image);
   decoded_ = std::move(item.image);
   denoiser_.reset();
   state_ = State::kRender;

@@ -32,14 +32,14 @@ namespace cooper::engine {
 class Execution {
  public:
   enum class State {
-    kPrefill,     // TakePrefills -> an PrefillStep -> OnPrefilled
-    kDecode,     // TakeDecode -> Decode -> OnDecoded
+    kPrefill,       // TakePrefills -> an PrefillStep -> OnPrefilled
+    kDecode,        // TakeDecode -> Decode -> OnDecoded
     kDenoiseStart,  // StartDenoise
-    kDenoiseStep,   // flow() in a DenoiseStep -> OnDenoiseStep
-    kVaeDecode,    // TakeVaeDecode -> BeginVaeDecode's step -> OnVaeDecoded
-    kRender,     // TakeRender -> any thread -> OnRendered
-    kFinished,   // finish()
-    kFailed,     // status()
+    kDenoiseStep,   // denoiser() in a DenoiseStep -> OnDenoiseStep
+    kVaeDecode,     // TakeVaeDecode -> BeginVaeDecode's step -> OnVaeDecoded
+    kRender,        // TakeRender -> any thread -> OnRendered
+    kFinished,      // finish()
+    kFailed,        // status()
   };
 
   // `model`, `observer` and `probe` (may be null) outlive it.
@@ -61,7 +61,8 @@ class Execution {
   // where all is in the prefix cache by now, or another request encodes the
   // same in this batch (in the next it is in the cache). The items stay valid
   // until OnPrefilled gets them back, in the same order. Returns their rows.
-  int64_t TakePrefills(int64_t max_rows, std::vector<model::PrefillItem>* items);
+  int64_t TakePrefills(int64_t max_rows,
+                       std::vector<model::PrefillItem>* items);
   void OnPrefilled(absl::Span<const model::PrefillItem> items);
   // The items go into a second call, since the first failed without a result:
   // they draw the same noise again.
@@ -71,10 +72,10 @@ class Execution {
   model::DecodeItem TakeDecode();
   void OnDecoded(const model::DecodeItem& item);
 
-  // kDenoiseStart. Calls the model. Not OK only where the device failed, or with
-  // RESOURCE_EXHAUSTED where its memory ran out: the state is as it was, and
-  // another call draws the same noise. What concerns this request alone makes
-  // the state kFailed.
+  // kDenoiseStart. Calls the model. Not OK only where the device failed, or
+  // with RESOURCE_EXHAUSTED where its memory ran out: the state is as it was,
+  // and another call draws the same noise. What concerns this request alone
+  // makes the state kFailed.
   absl::Status StartDenoise();
 
   // kDenoiseStep. Rows of the next step: latent tokens times branches.
@@ -82,7 +83,8 @@ class Execution {
   int64_t denoise_rows() const;
   void OnDenoiseStep();
 
-  // kVaeDecode: of a finished flow, or for a preview (the flow goes on).
+  // kVaeDecode: of a finished denoiser, or for a preview (the denoiser goes
+  // on).
   model::VaeDecodeItem TakeVaeDecode();
   void OnVaeDecoded(model::VaeDecodeItem item);
 
@@ -112,7 +114,7 @@ class Execution {
   bool Begin(DenoiseWork work);
   bool Begin(FinishWork work);
   void Advance();
-  void TakeWishes();
+  void ApplySteering();
   void KeepContexts();
   bool EndedPrefill();
   bool EndsText();

@@ -49,13 +49,14 @@ class ExecutionProbe {
                                                  const model::Context& from) {
     return std::nullopt;
   }
-  // Before a map's flow is started.
+  // Before a map's denoiser is started.
   virtual void OnDenoise(const DenoiseWork& work, const model::Context& cond,
-                      const model::Context& no_text,
-                      const model::Context& no_image) {}
+                         const model::Context& no_text,
+                         const model::Context& no_image) {}
   // After its last step; `decoded` is what its latents decode to.
-  virtual void OnDenoiseDone(const DenoiseWork& work, const model::Denoiser& flow,
-                          const image::FloatRgbImage& decoded) {}
+  virtual void OnDenoiseDone(const DenoiseWork& work,
+                             const model::Denoiser& denoiser,
+                             const image::FloatRgbImage& decoded) {}
   // May change `map->picture` before the model looks at it.
   virtual void OnPicture(const DenoiseWork& work, DrawnMap* map) {}
   // At FinishWork; branches without a context are null.

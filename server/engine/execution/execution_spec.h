@@ -27,12 +27,12 @@ struct EncodedText {
 struct ExecutionSpec {
   std::unique_ptr<Program> program;
   std::vector<PreparedImage> images;
-  // Every draw: of latents of images without a file, in their order, then denoisers
-  // and tokens.
+  // Every draw: of latents of images without a file, in their order, then
+  // denoisers and tokens.
   std::unique_ptr<model::NoiseSource> noise;
   model::SamplingOptions sampling;
   model::FlowOptions flow;
-  int preview_every = 0;  // flow steps; 0: none
+  int preview_every = 0;  // denoising steps; 0: none
   // Positions that kCond may have, and how many of them each text but an answer
   // leaves free (PositionDemand). max_positions 0: no limit.
   int64_t max_positions = 0;

@@ -16,8 +16,8 @@
 
 namespace cooper::engine {
 
-// The context on which a text was decoded (Branch::kScratch), and forks of it at
-// places within the text where a tag may begin. What is appended next often
+// The context on which a text was decoded (Branch::kScratch), and forks of it
+// at places within the text where a tag may begin. What is appended next often
 // begins with this text, and need not be encoded again.
 //
 // Invariant: `context` holds what it was forked from, then `ids`.

@@ -55,7 +55,7 @@ Work ConverseProgram::Next() {
     case State::kKeep: {
       state_ = State::kFinish;
       ContextWork work;
-      Append({text_, TextOrigin::kModel}, &work.ops);
+      AddText({text_, TextOrigin::kModel}, &work.ops);
       return work;
     }
     case State::kFinish:
@@ -101,7 +101,7 @@ Work ConverseProgram::NextOfInner() {
 }
 
 void ConverseProgram::AddText(const TextPart& text,
-                             std::vector<ContextOp>* ops) const {
+                              std::vector<ContextOp>* ops) const {
   ops->emplace_back(PrefillOp{Branch::kCond, text});
   if (guidance_) ops->emplace_back(PrefillOp{Branch::kNoImage, text});
 }
@@ -110,9 +110,9 @@ Work ConverseProgram::Ask() {
   ContextWork work;
   const std::string before = Settled(std::exchange(text_, {}));
   if (!StripText(before).empty()) {
-    Append({before, TextOrigin::kModel}, &work.ops);
+    AddText({before, TextOrigin::kModel}, &work.ops);
   }
-  Append({std::string(kOpenAnswer), TextOrigin::kFixed}, &work.ops);
+  AddText({std::string(kOpenAnswer), TextOrigin::kFixed}, &work.ops);
   return work;
 }
 

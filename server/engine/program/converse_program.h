@@ -47,7 +47,7 @@ class ConverseProgram final : public Program {
   Work NextOfInner();
   Work Ask();
   // Appends to kCond and, with guidance, to kNoImage.
-  void Append(const TextPart& text, std::vector<ContextOp>* ops) const;
+  void AddText(const TextPart& text, std::vector<ContextOp>* ops) const;
 
   const std::unique_ptr<Program> inner_;
   const int max_think_tokens_;

@@ -159,7 +159,7 @@ Work MapProgram::Next() {
     case State::kDraw:
       state_ = State::kFinish;
       return DenoiseWork{options_.kind, options_.map_size, /*map_id=*/0,
-                      RequestWords(LastText(inputs_)), /*fed_back=*/false};
+                         RequestWords(LastText(inputs_)), /*fed_back=*/false};
     case State::kFinish:
       break;
   }
@@ -196,8 +196,8 @@ Work GenerateProgram::Next() {
           {PrefillOp{Branch::kCond, TextPart{text_, TextOrigin::kModel}}}};
     case State::kDraw:
       state_ = State::kFinish;
-      return DenoiseWork{model::MapKind::kImage, options_.map_size, /*map_id=*/0,
-                      LastText(inputs_), /*fed_back=*/false};
+      return DenoiseWork{model::MapKind::kImage, options_.map_size,
+                         /*map_id=*/0, LastText(inputs_), /*fed_back=*/false};
     case State::kFinish:
       break;
   }

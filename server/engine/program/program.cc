@@ -21,8 +21,8 @@ std::vector<ContextOp> InputOps(const std::vector<ProgramInput>& inputs,
     }
     const int image = std::get<InputImage>(input).image;
     if (latents) ops.emplace_back(PrefillOp{Branch::kCond, LatentPart{image}});
-    ops.emplace_back(
-        PrefillOp{Branch::kCond, VisionPart{VisionPart::Source::kInput, image}});
+    ops.emplace_back(PrefillOp{Branch::kCond,
+                               VisionPart{VisionPart::Source::kInput, image}});
   }
   return ops;
 }

@@ -31,7 +31,7 @@ Work ReasoningProgram::Next() {
     case State::kDraw:
       state_ = State::kLook;
       return DenoiseWork{request_.kind, options_.map_size, maps_,
-                      StripText(request_.content)};
+                         StripText(request_.content)};
     case State::kLook: {
       Work look = Look();
       ++maps_;
@@ -75,7 +75,7 @@ Work ReasoningProgram::Request() const {
   return ContextWork{{
       ForkOp{Branch::kCond, Branch::kNoText},
       PrefillOp{Branch::kNoText, TextPart{WithoutMatch(text_, request_.match),
-                                       TextOrigin::kModel}},
+                                          TextOrigin::kModel}},
       PrefillOp{Branch::kCond, text},
       PrefillOp{Branch::kNoImage, text},
   }};

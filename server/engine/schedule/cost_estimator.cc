@@ -56,7 +56,8 @@ absl::Duration CostEstimator::Estimate(const LeastWork& work,
                                        absl::Time now) const {
   return Estimate(BatchKind::kPrefill, work.prefill_rows, now) +
          work.decodes * Estimate(BatchKind::kDecode, 1, now) +
-         work.denoise_steps * Estimate(BatchKind::kDenoise, work.denoise_rows, now) +
+         work.denoise_steps *
+             Estimate(BatchKind::kDenoise, work.denoise_rows, now) +
          work.maps * Estimate(BatchKind::kVaeDecode, 1, now);
 }
 

@@ -13,8 +13,8 @@ namespace cooper::engine {
 struct LeastWork {
   int64_t prefill_rows = 0;  // of its inputs
   int decodes = 0;           // tokens, one after another
-  int denoise_steps = 0;        // one after another
-  int64_t denoise_rows = 0;     // of each: latent tokens times branches
+  int denoise_steps = 0;     // one after another
+  int64_t denoise_rows = 0;  // of each: latent tokens times branches
   int maps = 0;              // whose latents are decoded
 };
 

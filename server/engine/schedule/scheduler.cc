@@ -47,7 +47,7 @@ void TakeTurns(std::vector<ReadyItem>* ready) {
 }  // namespace
 
 std::optional<Batch> Scheduler::Plan(std::vector<ReadyItem> ready,
-                                    const std::vector<BatchKind>& under_way) {
+                                     const std::vector<BatchKind>& under_way) {
   const auto is_ready = [&](BatchKind kind) {
     if (absl::c_linear_search(under_way, kind)) return true;
     return std::any_of(ready.begin(), ready.end(), [&](const ReadyItem& item) {

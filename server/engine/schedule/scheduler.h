@@ -44,12 +44,12 @@ struct Batch {
 // priority comes last, unless it waits longer than all others by its head
 // start.
 //
-// Texts go first: all of them in one batch, and between any two batches of other
-// kinds as long as some are in text. The others take turns (appends, latents,
-// denoisers), so that each ready kind runs within three such batches; of what goes
-// slice by slice, each slice is such a batch. Others join the first under the
-// budget; a request that alone passes it goes alone. Of latents one map goes at
-// a time.
+// Texts go first: all of them in one batch, and between any two batches of
+// other kinds as long as some are in text. The others take turns (appends,
+// latents, denoisers), so that each ready kind runs within three such batches;
+// of what goes slice by slice, each slice is such a batch. Others join the
+// first under the budget; a request that alone passes it goes alone. Of latents
+// one map goes at a time.
 class Scheduler {
  public:
   explicit Scheduler(Budgets budgets) : budgets_(budgets) {}
@@ -57,7 +57,7 @@ class Scheduler {
   // nullopt: nothing is ready. `under_way`: the kinds of which something is
   // part done; what is ready of them has to wait for its end.
   std::optional<Batch> Plan(std::vector<ReadyItem> ready,
-                           const std::vector<BatchKind>& under_way);
+                            const std::vector<BatchKind>& under_way);
 
  private:
   Budgets budgets_;

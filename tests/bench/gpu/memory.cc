@@ -25,7 +25,7 @@ void RunLargest(Bench& bench) {
       StartMap(bench.model(), scene.cond(), scene.no_image(), side);
   StepOne(bench.model(), flow.get());
   model::VaeDecodeItem item;
-  item.flow = flow.get();
+  item.denoiser = flow.get();
   Require(bench.model().VaeDecode(absl::MakeSpan(&item, 1)));
   Require(item.status);
 }

@@ -120,7 +120,8 @@ struct DenoiseRun {
   std::vector<float> predicted;
   std::vector<float> last;
 };
-DenoiseRun DrawMap(FakeModel& model, const std::string& question, uint64_t seed) {
+DenoiseRun DrawMap(FakeModel& model, const std::string& question,
+                   uint64_t seed) {
   const auto context = model.NewContext();
   EXPECT_OK(Append(model, context.get(), Text(question)));
   model::SeededNoise noise(seed);
@@ -133,7 +134,7 @@ DenoiseRun DrawMap(FakeModel& model, const std::string& question, uint64_t seed)
   EXPECT_OK(flow);
   const auto decode = [&](model::LatentEstimate estimate) {
     model::VaeDecodeItem item;
-    item.flow = flow->get();
+    item.denoiser = flow->get();
     item.estimate = estimate;
     EXPECT_OK(model.VaeDecode(absl::MakeSpan(&item, 1)));
     EXPECT_OK(item.status);
@@ -253,8 +254,8 @@ TEST(FakeModelTest, RecordsItsCallsWhereTold) {
   const auto b = model.NewContext();
   const model::Segment segment = Text("hello");
   model::PrefillItem items[] = {{a.get(), &segment, {}},
-                               {b.get(), &segment, {}}};
-  ASSERT_OK(model.Append(items));
+                                {b.get(), &segment, {}}};
+  ASSERT_OK(model.Prefill(items));
   model::DecodeItem item;
   item.context = a.get();
   item.token = model.text_codec().special().bos;

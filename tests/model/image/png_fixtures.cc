@@ -55,7 +55,7 @@ void AppendRow(const PngSpec& spec, const Pass& pass, int y,
 
 template <size_t kCount>
 void PrefillPasses(const PngSpec& spec, const Pass (&passes)[kCount],
-                  std::string& pixels) {
+                   std::string& pixels) {
   for (const Pass& pass : passes) {
     if (pass.left >= spec.size.width) continue;
     for (int y = pass.top; y < spec.size.height; y += pass.step_y) {

@@ -51,7 +51,7 @@ class DeterministicTest : public ::testing::TestWithParam<const char*> {
   }
 
   std::unique_ptr<model::Denoiser> Start(const model::Context& cond,
-                                     image::Size size, int seed) {
+                                         image::Size size, int seed) {
     model::SeededNoise noise(seed);
     model::DenoiseSpec spec;
     spec.size = size;

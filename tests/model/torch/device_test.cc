@@ -305,7 +305,8 @@ TEST_F(GpuModelTest, NoCallUsesAGpuThatVanished) {
       StatusIs(absl::StatusCode::kInternal, HasSubstr("fallen off"));
   const model::Segment text = SomeText(20, 3);
   model::PrefillItem append{context.get(), &text, {}};
-  EXPECT_THAT(model->BeginPrefill(absl::MakeSpan(&append, 1)).status(), is_gone);
+  EXPECT_THAT(model->BeginPrefill(absl::MakeSpan(&append, 1)).status(),
+              is_gone);
   model::DecodeItem decode = FirstToken(*model, context.get());
   EXPECT_THAT(model->Decode(absl::MakeSpan(&decode, 1)), is_gone);
 }

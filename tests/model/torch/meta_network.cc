@@ -95,7 +95,7 @@ int64_t MetaNetwork::TokensOf(const model::Segment& segment) const {
 }
 
 absl::Status MetaNetwork::Prefill(std::vector<Item> items, PrefillTrace* trace,
-                                 const at::Tensor& delimiters) {
+                                  const at::Tensor& delimiters) {
   std::vector<model::PrefillItem> appended;
   std::map<PagedContext*, int64_t> tokens;
   for (Item& item : items) {
@@ -111,8 +111,8 @@ absl::Status MetaNetwork::Prefill(std::vector<Item> items, PrefillTrace* trace,
   }
   TorchPrefillStep step(
       PrefillNetwork{transformer_.get(), vision_.get(), autoencoder_.get(),
-                    latents_.get(), &device_, &delimiters, &vision_pacer_,
-                    &encoder_pacer_},
+                     latents_.get(), &device_, &delimiters, &vision_pacer_,
+                     &encoder_pacer_},
       absl::MakeSpan(appended), trace);
   return RunInSlices(&step);
 }
@@ -133,15 +133,15 @@ at::Tensor MetaNetwork::Decode(const std::vector<PagedContext*>& contexts) {
 
 std::unique_ptr<PagedContext> MetaNetwork::SomeContext(int text_tokens) {
   auto context = std::make_unique<PagedContext>(pool_.get());
-  EXPECT_OK(Append({{context.get(), TextOf(text_tokens)},
-                    {context.get(), model::LatentImageSegment{LatentImage()}},
-                    {context.get(), model::VisionImageSegment{VisionImage()}},
-                    {context.get(), TextOf(3)}}));
+  EXPECT_OK(Prefill({{context.get(), TextOf(text_tokens)},
+                     {context.get(), model::LatentImageSegment{LatentImage()}},
+                     {context.get(), model::VisionImageSegment{VisionImage()}},
+                     {context.get(), TextOf(3)}}));
   return context;
 }
 
 std::unique_ptr<TorchDenoiser> MetaNetwork::SomeDenoiser(image::Size size,
-                                                 model::Renorm renorm) {
+                                                         model::Renorm renorm) {
   const int stride =
       shape_.cooper.ae_downsample * shape_.cooper.latent_patch_size;
   const int64_t h = size.height / stride;
@@ -159,10 +159,11 @@ std::unique_ptr<TorchDenoiser> MetaNetwork::SomeDenoiser(image::Size size,
       spec, Empty({h * w, latents_->channels()}, at::kFloat), h, w);
 }
 
-absl::Status MetaNetwork::Step(TorchDenoiser* flow, const at::Tensor& delimiters) {
+absl::Status MetaNetwork::Step(TorchDenoiser* flow,
+                               const at::Tensor& delimiters) {
   model::Denoiser* const denoisers[] = {flow};
   TorchDenoiseStep step(transformer_.get(), latents_.get(), device_, delimiters,
-                     denoisers);
+                        denoisers);
   return RunInSlices(&step);
 }
 

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "model/torch/prefill_step.h"
 #include "model/torch/denoiser.h"
 #include "model/torch/kv_cache.h"
+#include "model/torch/prefill_step.h"
 #include "model/torch/transformer.h"
 #include "model/torch/vision/autoencoder.h"
 #include "model/torch/vision/latents.h"
@@ -44,10 +44,10 @@ class MetaNetwork {
   };
   // Appends all in one step, in slices. `delimiters`: as delimiters(), but may
   // be on another device.
-  absl::Status Append(std::vector<Item> items, PrefillTrace* trace,
-                      const at::Tensor& delimiters);
-  absl::Status Append(std::vector<Item> items, PrefillTrace* trace = nullptr) {
-    return Append(std::move(items), trace, delimiters_);
+  absl::Status Prefill(std::vector<Item> items, PrefillTrace* trace,
+                       const at::Tensor& delimiters);
+  absl::Status Prefill(std::vector<Item> items, PrefillTrace* trace = nullptr) {
+    return Prefill(std::move(items), trace, delimiters_);
   }
   // The next token of each context: logits [n, vocab].
   at::Tensor Decode(const std::vector<PagedContext*>& contexts);
@@ -56,7 +56,8 @@ class MetaNetwork {
   // another text.
   std::unique_ptr<PagedContext> SomeContext(int text_tokens);
   // A flow at its start, with three branches.
-  std::unique_ptr<TorchDenoiser> SomeDenoiser(image::Size size, model::Renorm renorm);
+  std::unique_ptr<TorchDenoiser> SomeDenoiser(image::Size size,
+                                              model::Renorm renorm);
   // One step of it, in slices.
   absl::Status Step(TorchDenoiser* flow, const at::Tensor& delimiters);
 

@@ -45,11 +45,11 @@ TEST_P(MetaTest, TextsAndImagesOfTwoContextsAreAppendedTogether) {
   const auto latent = network_.LatentImage();
   const auto vision = network_.VisionImage();
   PrefillTrace trace;
-  ASSERT_OK(network_.Append({{&a, TextOf(100)},
-                             {&b, model::LatentImageSegment{latent}},
-                             {&a, model::VisionImageSegment{vision}},
-                             {&b, TextOf(7)}},
-                            &trace));
+  ASSERT_OK(network_.Prefill({{&a, TextOf(100)},
+                              {&b, model::LatentImageSegment{latent}},
+                              {&a, model::VisionImageSegment{vision}},
+                              {&b, TextOf(7)}},
+                             &trace));
   const int64_t stride = network_.autoencoder().token_stride();
   const int64_t latents =
       (latent->size.width / stride) * (latent->size.height / stride);
@@ -138,10 +138,10 @@ TEST(MetaNetworkTest, ATensorLeftOnTheHostIsFound) {
       at::zeros(network.delimiters().sizes(), at::kBFloat16);
   PagedContext context(network.pool());
   const auto flow = network.SomeDenoiser(network.LatentImage()->size,
-                                     model::Renorm::kTextChannel);
+                                         model::Renorm::kTextChannel);
   {
     const OperatorLog log;
-    (void)network.Append(
+    (void)network.Prefill(
         {{&context, model::VisionImageSegment{network.VisionImage()}}}, nullptr,
         host);
     EXPECT_THAT(log.mixed(), Contains("aten::cat"));

@@ -44,7 +44,7 @@ model::TextSegment SomeText(int count, int seed) {
 }
 
 void PrefillAll(TorchModel& model, model::Context* context,
-               const std::vector<model::Segment>& segments) {
+                const std::vector<model::Segment>& segments) {
   std::vector<model::PrefillItem> items;
   items.reserve(segments.size());
   for (const model::Segment& segment : segments) {

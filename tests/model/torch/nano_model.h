@@ -22,7 +22,7 @@ model::TextSegment SomeText(int count, int seed);
 
 // Appends the segments to one context in one call; expects success.
 void PrefillAll(TorchModel& model, model::Context* context,
-               const std::vector<model::Segment>& segments);
+                const std::vector<model::Segment>& segments);
 
 // Greedy tokens after bos.
 std::vector<model::TokenId> DecodeTokens(TorchModel& model,

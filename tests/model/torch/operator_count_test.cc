@@ -98,7 +98,7 @@ Prepared Decoding(int batch) {
     for (int i = 0; i < batch; ++i) {
       owned->push_back(std::make_unique<PagedContext>(network.pool()));
       contexts.push_back(owned->back().get());
-      EXPECT_OK(network.Append({{contexts.back(), TextOf(50 + 7 * i)}}));
+      EXPECT_OK(network.Prefill({{contexts.back(), TextOf(50 + 7 * i)}}));
     }
     return [&network, owned, contexts] {
       network.Decode(contexts);
@@ -122,7 +122,7 @@ TEST_F(OperatorCountTest, ATextCostsAsMuchAsAToken) {
     auto a = std::make_shared<PagedContext>(network.pool());
     auto b = std::make_shared<PagedContext>(network.pool());
     return [&network, a, b] {
-      return network.Append({{a.get(), TextOf(300)}, {b.get(), TextOf(20)}});
+      return network.Prefill({{a.get(), TextOf(300)}, {b.get(), TextOf(20)}});
     };
   });
   EXPECT_LE(cost.launches_per_layer, kTextLaunches) << list_;

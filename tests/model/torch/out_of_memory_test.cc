@@ -180,10 +180,10 @@ TEST_F(OutOfMemoryDenoiseTest, AMapsDecodingLeavesItsFlowAsItWas) {
   const std::unique_ptr<model::Context> cond = ContextOf(6);
   const auto flow = Start(*cond);
   model::VaeDecodeItem want;
-  want.flow = flow.get();
+  want.denoiser = flow.get();
   ASSERT_OK(model_.VaeDecode(absl::MakeSpan(&want, 1)));
   model::VaeDecodeItem item;
-  item.flow = flow.get();
+  item.denoiser = flow.get();
   const int failures = FailEachAllocation([&] {
     const absl::Status status = model_.VaeDecode(absl::MakeSpan(&item, 1));
     return status.ok() ? item.status : status;

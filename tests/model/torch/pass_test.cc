@@ -17,7 +17,7 @@
 namespace cooper::torch_model {
 namespace {
 
-// A flow step's pass: three segments of [soi, latents, eoi] over contexts.
+// A denoising step's pass: three segments of [soi, latents, eoi] over contexts.
 class PassTest : public ::testing::Test {
  protected:
   static constexpr int64_t kVaeDecode[] = {20, 286, 7};

@@ -112,10 +112,10 @@ TEST_P(RandomModelTest, PrefillsDecodesAndDenoisesFiniteValues) {
   const auto cond = model.NewContext();
   const auto empty = model.NewContext();
   PrefillAll(model, cond.get(),
-            {model::TextSegment{{bos, 65, 66, 67}},
-             model::LatentImageSegment{Picture({64, 64}, 1), &noise},
-             model::VisionImageSegment{Picture({70, 84}, 1)},
-             model::TextSegment{{68, 69, bos}}});
+             {model::TextSegment{{bos, 65, 66, 67}},
+              model::LatentImageSegment{Picture({64, 64}, 1), &noise},
+              model::VisionImageSegment{Picture({70, 84}, 1)},
+              model::TextSegment{{68, 69, bos}}});
   std::vector<at::Tensor> logits;
   for (const model::TokenId id : {65, 70}) {
     auto* paged = static_cast<PagedContext*>(cond.get());

@@ -212,8 +212,8 @@ TEST(VaeDecodeStepTest, GivesInSlicesWhatItGivesInOneGo) {
   const auto one = start(1);
   const auto two = start(2);
   std::vector<model::VaeDecodeItem> whole(2);
-  whole[0].flow = one.get();
-  whole[1].flow = two.get();
+  whole[0].denoiser = one.get();
+  whole[1].denoiser = two.get();
   std::vector<model::VaeDecodeItem> sliced = whole;
   ASSERT_OK(model.VaeDecode(absl::MakeSpan(whole)));
   auto step = model.BeginVaeDecode(absl::MakeSpan(sliced));

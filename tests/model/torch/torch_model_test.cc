@@ -36,11 +36,11 @@ std::unique_ptr<model::Context> PromptContext(TorchModel& model, int seed) {
 }
 
 std::unique_ptr<model::Denoiser> StartDenoise(TorchModel& model,
-                                       const model::Context& cond,
-                                       const model::Context& no_text,
-                                       const model::Context& no_image,
-                                       image::Size size, int seed,
-                                       int num_timesteps) {
+                                              const model::Context& cond,
+                                              const model::Context& no_text,
+                                              const model::Context& no_image,
+                                              image::Size size, int seed,
+                                              int num_timesteps) {
   model::SeededNoise noise(seed + 1000);
   model::DenoiseSpec spec;
   spec.size = size;
@@ -121,8 +121,8 @@ TEST(TorchModelTest, MapsDoNotDependOnTheBatchNorOnNeighboursThatLeave) {
   const auto cond = PromptContext(model, 1);
   const auto other = PromptContext(model, 2);
   const auto empty = model.NewContext();
-  const auto alone =
-      StartDenoise(model, *cond, *other, *empty, kLatent, 1, /*num_timesteps=*/4);
+  const auto alone = StartDenoise(model, *cond, *other, *empty, kLatent, 1,
+                                  /*num_timesteps=*/4);
   RunToEnd(model, {alone.get()});
 
   const auto mine = StartDenoise(model, *cond, *other, *empty, kLatent, 1, 4);
@@ -172,7 +172,7 @@ TEST(TorchModelTest, AFullPoolHitsOnlyTheItemThatNeedsMore) {
   const model::Segment few = SomeText(3, 1);
   const model::Segment many = SomeText(capacity + 1, 2);
   model::PrefillItem items[] = {{large.get(), &many, {}},
-                               {small.get(), &few, {}}};
+                                {small.get(), &few, {}}};
   ASSERT_OK(model->Prefill(absl::MakeSpan(items)));
   EXPECT_THAT(items[0].status,
               StatusIs(absl::StatusCode::kResourceExhausted, _));
@@ -196,7 +196,7 @@ TEST(TorchModelTest, BadSegmentsAreRefusedByThemselves) {
   for (const model::Segment& segment : bad) {
     const model::Segment good = SomeText(2, 1);
     model::PrefillItem items[] = {{context.get(), &segment, {}},
-                                 {fine.get(), &good, {}}};
+                                  {fine.get(), &good, {}}};
     ASSERT_OK(model.Prefill(absl::MakeSpan(items)));
     EXPECT_THAT(items[0].status,
                 StatusIs(absl::StatusCode::kInvalidArgument, _));

@@ -28,7 +28,7 @@ EngineOptions OneAtATime() {
   return options;
 }
 
-// Appends, flow steps and the decoding of maps in many slices.
+// Appends, denoising steps and the decoding of maps in many slices.
 fake::FakeScript SlicedScript() {
   fake::FakeScript script = SmallScript();
   script.flow_layers = 10;
@@ -57,7 +57,7 @@ const Moment kMoments[] = {
     {"first token", Call::kDecode, 1, Phase::kDecode},
     {"text", Call::kDecode, 20, Phase::kDecode},
     {"flow begins", Call::kDenoiseSlice, 1, Phase::kDenoise},
-    {"within a flow step", Call::kDenoiseSlice, 13, Phase::kDenoise},
+    {"within a denoising step", Call::kDenoiseSlice, 13, Phase::kDenoise},
     {"latents", Call::kVaeDecode, 1, Phase::kVaeDecode},
     {"within latents", Call::kVaeDecode, 3, Phase::kVaeDecode},
 };
@@ -246,7 +246,7 @@ TEST(EngineEndTest, ACancelledPromptLeavesTheOthersAppendAsItWas) {
       other = harness.Submit(std::move(request));
     }
     harness.AwaitLoad(0, neighbour ? 3 : 2, neighbour ? 3 : 2);
-    // The third slice of an append of both.
+    // The third slice of a prefill of both.
     harness.HoldModelAt(Call::kPrefill, 3);
     harness.ReleaseOnce();
     harness.AwaitHeld();

@@ -69,25 +69,25 @@ TEST_F(EventSequencerTest, WhatFollowsAReservedPlaceWaitsForIt) {
 }
 
 TEST_F(EventSequencerTest, APlaceMayBeFilledWithNothing) {
-  const auto place = sequencer_.Reserve();
+  const auto ticket = sequencer_.Reserve();
   sequencer_.Push(Text("b"));
-  sequencer_.Fill(place, {});
+  sequencer_.Fill(ticket, {});
   EXPECT_THAT(log_, ElementsAre("b"));
 }
 
 TEST_F(EventSequencerTest, FinishesOnceAllBeforeIsDelivered) {
-  const auto place = sequencer_.Reserve();
+  const auto ticket = sequencer_.Reserve();
   sequencer_.Finish([] { return FinishedEvent{}; });
   EXPECT_THAT(log_, IsEmpty());
-  sequencer_.Fill(place, {Text("a")});
+  sequencer_.Fill(ticket, {Text("a")});
   EXPECT_THAT(log_, ElementsAre("a", "finished", "done ", "gone", "closed"));
 }
 
 TEST_F(EventSequencerTest, AbortEndsAtOnceAndDropsWhatIsLeft) {
-  const auto place = sequencer_.Reserve();
+  const auto ticket = sequencer_.Reserve();
   sequencer_.Push(Text("b"));
   EXPECT_TRUE(sequencer_.Abort(absl::CancelledError("x")));
-  sequencer_.Fill(place, {Text("a")});
+  sequencer_.Fill(ticket, {Text("a")});
   sequencer_.Push(Text("c"));
   EXPECT_THAT(log_, ElementsAre("done x", "gone", "closed"));
 }
@@ -128,9 +128,9 @@ TEST_F(EventSequencerTest, KeepsTheOrderWhilePlacesAreFilledByOtherThreads) {
   std::vector<std::thread> threads;
   std::vector<std::string> expected;
   for (int i = 0; i < 50; ++i) {
-    const auto place = sequencer_.Reserve();
-    threads.emplace_back([this, place, i] {
-      sequencer_.Fill(place, {Text(absl::StrCat("map ", i))});
+    const auto ticket = sequencer_.Reserve();
+    threads.emplace_back([this, ticket, i] {
+      sequencer_.Fill(ticket, {Text(absl::StrCat("map ", i))});
     });
     sequencer_.Push(Text(absl::StrCat("text ", i)));
     expected.push_back(absl::StrCat("map ", i));

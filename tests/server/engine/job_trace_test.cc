@@ -52,8 +52,8 @@ TEST(JobTraceTest, BatchesOfOnePhaseAreOneSpan) {
     EXPECT_EQ(span.start, At(start)) << name;
     EXPECT_EQ(span.end, At(end)) << name;
     EXPECT_EQ(span.parent_id, spans.back().span_id) << name;
-    EXPECT_THAT(span.attributes,
-                Contains(Pair("cooper.batches", VariantWith<int64_t>(batches))));
+    EXPECT_THAT(span.attributes, Contains(Pair("cooper.batches",
+                                               VariantWith<int64_t>(batches))));
     EXPECT_THAT(span.attributes,
                 Contains(Pair("cooper.device_time_s",
                               VariantWith<double>(device_time))));

@@ -22,8 +22,8 @@ class ShortOfMemory final : public testing::ForwardingModel {
     auto step = model()->BeginPrefill(items);
     if (!step.ok()) return step;
     if (!several_) largest_alone_ = std::max(largest_alone_, items.size());
-    return std::make_unique<Append>(this, *std::move(step),
-                                    items.size() > largest_alone_);
+    return std::make_unique<Prefill>(this, *std::move(step),
+                                     items.size() > largest_alone_);
   }
   absl::Status Decode(absl::Span<model::DecodeItem> items) override {
     several_ = several_ || items.size() > 1;
@@ -34,7 +34,8 @@ class ShortOfMemory final : public testing::ForwardingModel {
       absl::Span<model::Denoiser* const> denoisers) override {
     auto step = model()->BeginDenoiseStep(denoisers);
     if (!step.ok()) return step;
-    return std::make_unique<Denoise>(this, *std::move(step), denoisers.size() > 1);
+    return std::make_unique<Denoise>(this, *std::move(step),
+                                     denoisers.size() > 1);
   }
 
   // Calls that ran out of memory: prefill, decode and denoising.

@@ -46,7 +46,7 @@ class CountingSource final : public SegmentSource {
 };
 
 PrefillOp Text(Branch branch, std::string text,
-              TextOrigin origin = TextOrigin::kUser) {
+               TextOrigin origin = TextOrigin::kUser) {
   return {branch, TextPart{std::move(text), origin}};
 }
 
@@ -80,8 +80,9 @@ class ContextAppenderTest : public ::testing::Test {
 
 TEST_F(ContextAppenderTest, APrefixKeyIsComputedOnce) {
   ContextAppender appender = MakeAppender();
-  appender.Begin({Text(Branch::kCond, "system"), Text(Branch::kCond, "question")},
-                 Empty(), std::nullopt);
+  appender.Begin(
+      {Text(Branch::kCond, "system"), Text(Branch::kCond, "question")}, Empty(),
+      std::nullopt);
   EXPECT_EQ(source_.made, 2);
   EXPECT_EQ(source_.keys, 2);
   for (int batch = 0; batch < 10; ++batch) EXPECT_EQ(appender.rows(), 6);
@@ -109,8 +110,9 @@ TEST_F(ContextAppenderTest, EncodesForSlotsThatHoldTheSameOnce) {
 
 TEST_F(ContextAppenderTest, FindsWhatAnotherRequestEncoded) {
   ContextAppender first = MakeAppender();
-  first.Begin({Text(Branch::kCond, "system"), Text(Branch::kCond, "a question")},
-              Empty(), std::nullopt);
+  first.Begin(
+      {Text(Branch::kCond, "system"), Text(Branch::kCond, "a question")},
+      Empty(), std::nullopt);
   while (!first.Advance()) Call(first);
   EXPECT_EQ(first.cached_rows(), 0);
 

@@ -39,7 +39,8 @@ struct Result {
   int encodings = 0;
   bool tail = false;
 };
-Result RunPlan(const std::vector<ContextOp>& ops, const ContextBranches& branches,
+Result RunPlan(const std::vector<ContextOp>& ops,
+               const ContextBranches& branches,
                const std::map<Branch, std::string>& held,
                std::vector<std::optional<Branch>> starts_with = {},
                std::map<Branch, std::string> texts = {}) {
@@ -76,7 +77,7 @@ Result RunPlan(const std::vector<ContextOp>& ops, const ContextBranches& branche
 
 // The same ops done one by one.
 std::map<Branch, std::string> Naive(const std::vector<ContextOp>& ops,
-                                  std::map<Branch, std::string> held) {
+                                    std::map<Branch, std::string> held) {
   for (const ContextOp& op : ops) {
     if (const auto* fork = std::get_if<ForkOp>(&op)) {
       held[fork->to] = held[fork->from];
@@ -98,8 +99,8 @@ TEST(ContextPlanTest, EncodesOnceWhatTwoEqualContextsGet) {
   EXPECT_EQ(result.encodings, 4);  // S, I, Q after I, Q after S
   EXPECT_EQ(result.branches[kCond], "SIQ");
   EXPECT_EQ(result.branches[kNoImage], "SQ");
-  const ContextPlan plan = PlanContextOps(ops, Branches({0, 0, 0}),
-                                          std::vector<std::optional<Branch>>(5));
+  const ContextPlan plan = PlanContextOps(
+      ops, Branches({0, 0, 0}), std::vector<std::optional<Branch>>(5));
   EXPECT_THAT(plan.encoded_by, ElementsAre(0, 0, 2, 3, 4));
 }
 
@@ -146,10 +147,10 @@ TEST(ContextPlanTest, TakesOverTheStartOfADecodedTextBesidesTheWhole) {
   branches.exists[3] = branches.exists[4] = true;
   branches.scratch_parent = 5;
   const std::map<Branch, std::string> texts = {{Branch::kScratch, "so<tag>"},
-                                             {Branch::kScratchStart, "so"}};
-  const ContextPlan plan = PlanContextOps(
-      ops, branches,
-      {std::nullopt, Branch::kScratchStart, Branch::kScratch, Branch::kScratch});
+                                               {Branch::kScratchStart, "so"}};
+  const ContextPlan plan = PlanContextOps(ops, branches,
+                                          {std::nullopt, Branch::kScratchStart,
+                                           Branch::kScratch, Branch::kScratch});
   int tails = 0;
   for (const ContextStep& step : plan.steps) {
     tails += step.kind == ContextStep::Kind::kPrefillTail ? 1 : 0;

@@ -65,8 +65,8 @@ TEST(ExecutionEndTest, ItemFaultsFailTheRequestInTheirPhase) {
        ErrorReason::kNumeric},
       {Call::kDecode, absl::StatusCode::kInternal, State::kDecode,
        ErrorReason::kNumeric},
-      {Call::kStartDenoise, absl::StatusCode::kInvalidArgument, State::kDenoiseStart,
-       ErrorReason::kInvalidArgument},
+      {Call::kStartDenoise, absl::StatusCode::kInvalidArgument,
+       State::kDenoiseStart, ErrorReason::kInvalidArgument},
       {Call::kVaeDecode, absl::StatusCode::kInternal, State::kVaeDecode,
        ErrorReason::kNumeric},
   };

@@ -35,8 +35,8 @@ class LogProbe final : public ExecutionProbe {
     return work.turn == 0 ? kSegmentText : kAnswerText;
   }
   void OnDenoise(const DenoiseWork& work, const model::Context& cond,
-              const model::Context& no_text,
-              const model::Context& no_image) override {
+                 const model::Context& no_text,
+                 const model::Context& no_image) override {
     denoisers.push_back(
         {cond.cache_length(), no_text.cache_length(), no_image.cache_length()});
   }
@@ -83,8 +83,8 @@ TEST(ExecutionProbeTest, AProbeSeesEveryOpAndReplacesTextsAndPictures) {
                   Op{s + q + t, s + q + t + vit, s + q + t, s + q + t + 1},
                   Op{s + q + t + vit, s + q + t + vit + r, s + q + t + 1,
                      s + q + t + 1 + r}));
-  EXPECT_THAT(probe.flows, ElementsAre(std::array<int64_t, 3>{
-                               a + q + t, a + q + c, s + q + t}));
+  EXPECT_THAT(probe.denoisers, ElementsAre(std::array<int64_t, 3>{
+                                   a + q + t, a + q + c, s + q + t}));
   EXPECT_EQ(probe.end, a + q + t + vit + r);
   EXPECT_EQ(observer.maps.at(0)->picture.pixels, TestImage(96, 80, 99).pixels);
   EXPECT_EQ(execution.finish().answer, kAnswerText);

@@ -74,8 +74,8 @@ class Turn {
       }
       if (const auto* context = std::get_if<ContextWork>(&work)) {
         for (const ContextOp& op : context->ops) Add(LineOf(op));
-      } else if (const auto* flow = std::get_if<DenoiseWork>(&work)) {
-        Add(absl::StrCat("map ", flow->map_id));
+      } else if (const auto* denoise = std::get_if<DenoiseWork>(&work)) {
+        Add(absl::StrCat("map ", denoise->map_id));
       } else {
         Decode(std::get<DecodeWork>(work));
       }

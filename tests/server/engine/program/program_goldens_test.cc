@@ -116,9 +116,10 @@ TEST(ProgramGoldensTest, EveryRunIsReproduced) {
         for (const ContextOp& op : context->ops) {
           const auto* append = std::get_if<PrefillOp>(&op);
           if (append == nullptr) continue;
-          const std::string ctx = append->branch == Branch::kCond     ? "cond"
-                                  : append->branch == Branch::kNoText ? "no_text"
-                                                                  : "no_image";
+          const std::string ctx = append->branch == Branch::kCond ? "cond"
+                                  : append->branch == Branch::kNoText
+                                      ? "no_text"
+                                      : "no_image";
           if (const auto* text = std::get_if<TextPart>(&append->segment)) {
             lines.push_back(absl::StrCat(ctx, " text ", text->text));
           } else {
@@ -132,9 +133,9 @@ TEST(ProgramGoldensTest, EveryRunIsReproduced) {
         DecodedText text;
         text.raw = texts[decoded++];
         program->OnText(text);
-      } else if (const auto* flow = std::get_if<DenoiseWork>(&work)) {
-        lines.push_back(flow->kind == model::MapKind::kDepth ? "depth"
-                                                             : "picture");
+      } else if (const auto* denoise = std::get_if<DenoiseWork>(&work)) {
+        lines.push_back(denoise->kind == model::MapKind::kDepth ? "depth"
+                                                                : "picture");
       } else {
         answer = std::get<FinishWork>(work).answer;
         more = false;

@@ -22,7 +22,7 @@ constexpr char kAnswer[] = "<answer> It is \\boxed{A}. </answer>";
 const char* Name(Branch branch) {
   return branch == Branch::kCond     ? "cond"
          : branch == Branch::kNoText ? "no_text"
-                                 : "no_image";
+                                     : "no_image";
 }
 
 ProgramOptions Options() {
@@ -90,13 +90,13 @@ ProgramRun RunProgram(Program* program, std::vector<std::string> texts) {
         text.hit_limit = true;
       }
       program->OnText(text);
-    } else if (const auto* flow = std::get_if<DenoiseWork>(&work)) {
-      EXPECT_EQ(flow->size, (image::Size{32, 16}));
+    } else if (const auto* denoise = std::get_if<DenoiseWork>(&work)) {
+      EXPECT_EQ(denoise->size, (image::Size{32, 16}));
       run.lines.push_back(absl::StrCat(
-          flow->kind == model::MapKind::kDepth          ? "depth "
-          : flow->kind == model::MapKind::kSegmentation ? "segmentation "
-                                                        : "image ",
-          flow->map_id, " '", flow->request_text, "'"));
+          denoise->kind == model::MapKind::kDepth          ? "depth "
+          : denoise->kind == model::MapKind::kSegmentation ? "segmentation "
+                                                           : "image ",
+          denoise->map_id, " '", denoise->request_text, "'"));
     } else {
       run.finish = std::get<FinishWork>(work);
       break;

@@ -60,8 +60,8 @@ TEST(SchedulerTest, TextGoesFirstAndBetweenAnyTwoOtherBatches) {
   EXPECT_THAT(Kinds({Item(0, kDecode), Item(1, kDenoise), Item(2, kPrefill),
                      Item(3, kVaeDecode)},
                     8),
-              ElementsAre(kDecode, kPrefill, kDecode, kVaeDecode, kDecode, kDenoise,
-                          kDecode, kPrefill));
+              ElementsAre(kDecode, kPrefill, kDecode, kVaeDecode, kDecode,
+                          kDenoise, kDecode, kPrefill));
 }
 
 TEST(SchedulerTest, OtherKindsTakeTurns) {
@@ -77,7 +77,9 @@ TEST(SchedulerTest, FillsAnPrefillBatchUpToItsBudgetOldestFirst) {
     std::vector<int> requests;
   } cases[] = {
       {"all fit", {Item(0, kPrefill, 40, 2), Item(1, kPrefill, 60, 1)}, {1, 0}},
-      {"one too many", {Item(0, kPrefill, 41, 2), Item(1, kPrefill, 60, 1)}, {1}},
+      {"one too many",
+       {Item(0, kPrefill, 41, 2), Item(1, kPrefill, 60, 1)},
+       {1}},
       {"too large goes alone",
        {Item(0, kPrefill, 500, 1), Item(1, kPrefill, 1, 2)},
        {0}},
@@ -96,9 +98,10 @@ TEST(SchedulerTest, FillsAnPrefillBatchUpToItsBudgetOldestFirst) {
 
 TEST(SchedulerTest, PacksFlowsUnderTheirBudgetWhoWaitsLongestFirst) {
   Scheduler scheduler(Small());
-  const auto batch = scheduler.Plan(
-      {Item(0, kDenoise, 60, 3), Item(1, kDenoise, 60, 1), Item(2, kDenoise, 40, 2)},
-      {});
+  const auto batch =
+      scheduler.Plan({Item(0, kDenoise, 60, 3), Item(1, kDenoise, 60, 1),
+                      Item(2, kDenoise, 40, 2)},
+                     {});
   EXPECT_THAT(batch->requests, ElementsAre(1, 2));
   EXPECT_FALSE(batch->go_on);
 }
@@ -114,16 +117,17 @@ TEST(SchedulerTest, GoesOnWithWhatIsUnderWayBeforeItBeginsAnother) {
 }
 
 TEST(SchedulerTest, WhatIsUnderWayTakesTurnsWithWhatIsReady) {
-  EXPECT_THAT(Kinds({Item(0, kDenoise), Item(1, kDecode)}, 6, {kPrefill}),
-              ElementsAre(kDecode, kPrefill, kDecode, kDenoise, kDecode, kPrefill));
+  EXPECT_THAT(
+      Kinds({Item(0, kDenoise), Item(1, kDecode)}, 6, {kPrefill}),
+      ElementsAre(kDecode, kPrefill, kDecode, kDenoise, kDecode, kPrefill));
   EXPECT_THAT(Kinds({}, 4, {kPrefill, kDenoise, kVaeDecode}),
               ElementsAre(kPrefill, kVaeDecode, kDenoise, kPrefill));
 }
 
 TEST(SchedulerTest, DecodesTheLatentsOfOneMapAtATime) {
   Scheduler scheduler(Small());
-  const auto batch =
-      scheduler.Plan({Item(0, kVaeDecode, 1, 2), Item(1, kVaeDecode, 1, 1)}, {});
+  const auto batch = scheduler.Plan(
+      {Item(0, kVaeDecode, 1, 2), Item(1, kVaeDecode, 1, 1)}, {});
   EXPECT_THAT(batch->requests, ElementsAre(1));
 }
 
@@ -131,12 +135,14 @@ TEST(SchedulerTest, PriorityIsAHeadStartNotARight) {
   Scheduler scheduler(Small());
   EXPECT_THAT(
       scheduler
-          .Plan({Item(0, kDenoise, 100, 10, 0), Item(1, kDenoise, 100, 11, 1)}, {})
+          .Plan({Item(0, kDenoise, 100, 10, 0), Item(1, kDenoise, 100, 11, 1)},
+                {})
           ->requests,
       ElementsAre(1));
   EXPECT_THAT(
       scheduler
-          .Plan({Item(0, kDenoise, 100, 10, 0), Item(1, kDenoise, 100, 15, 1)}, {})
+          .Plan({Item(0, kDenoise, 100, 10, 0), Item(1, kDenoise, 100, 15, 1)},
+                {})
           ->requests,
       ElementsAre(0));
 }
@@ -148,27 +154,28 @@ std::vector<int> FirstBatch(std::vector<ReadyItem> ready) {
 TEST(SchedulerTest, ClientsTakeTurnsUnderTheBudget) {
   // Client 0 has three that wait longer than client 1's two.
   EXPECT_THAT(
-      FirstBatch({Item(0, kDenoise, 30, 1, 0, 0), Item(1, kDenoise, 30, 2, 0, 0),
-                 Item(2, kDenoise, 30, 3, 0, 0), Item(3, kDenoise, 30, 4, 0, 1),
-                 Item(4, kDenoise, 30, 5, 0, 1)}),
+      FirstBatch(
+          {Item(0, kDenoise, 30, 1, 0, 0), Item(1, kDenoise, 30, 2, 0, 0),
+           Item(2, kDenoise, 30, 3, 0, 0), Item(3, kDenoise, 30, 4, 0, 1),
+           Item(4, kDenoise, 30, 5, 0, 1)}),
       ElementsAre(0, 3, 1));
   // Alone, it has them all.
-  EXPECT_THAT(
-      FirstBatch({Item(0, kDenoise, 30, 1, 0, 0), Item(1, kDenoise, 30, 2, 0, 0),
-                 Item(2, kDenoise, 30, 3, 0, 0)}),
-      ElementsAre(0, 1, 2));
+  EXPECT_THAT(FirstBatch({Item(0, kDenoise, 30, 1, 0, 0),
+                          Item(1, kDenoise, 30, 2, 0, 0),
+                          Item(2, kDenoise, 30, 3, 0, 0)}),
+              ElementsAre(0, 1, 2));
 }
 
 TEST(SchedulerTest, LowPriorityComesLastAlsoOfAnotherClient) {
-  EXPECT_THAT(
-      FirstBatch({Item(0, kDenoise, 30, 5, -1, 0), Item(1, kDenoise, 30, 5, 0, 1),
-                 Item(2, kDenoise, 30, 6, 0, 1)}),
-      ElementsAre(1, 2, 0));
+  EXPECT_THAT(FirstBatch({Item(0, kDenoise, 30, 5, -1, 0),
+                          Item(1, kDenoise, 30, 5, 0, 1),
+                          Item(2, kDenoise, 30, 6, 0, 1)}),
+              ElementsAre(1, 2, 0));
   // Unless it waits two seconds longer than anybody else.
-  EXPECT_THAT(
-      FirstBatch({Item(0, kDenoise, 30, 2, -1, 0), Item(1, kDenoise, 30, 5, 0, 1),
-                 Item(2, kDenoise, 30, 6, 0, 1)}),
-      ElementsAre(0, 1, 2));
+  EXPECT_THAT(FirstBatch({Item(0, kDenoise, 30, 2, -1, 0),
+                          Item(1, kDenoise, 30, 5, 0, 1),
+                          Item(2, kDenoise, 30, 6, 0, 1)}),
+              ElementsAre(0, 1, 2));
 }
 
 }  // namespace

@@ -8,9 +8,10 @@
 
 namespace cooper::bench {
 
-// When the last batches of tokens were made. A batch is known by the letter that
-// it writes into every text, so that whoever reads the text can tell how old
-// it is; letters come again after 52 batches. One thread marks, any may ask.
+// When the last batches of tokens were made. A batch is known by the letter
+// that it writes into every text, so that whoever reads the text can tell how
+// old it is; letters come again after 52 batches. One thread marks, any may
+// ask.
 class BatchStamps {
  public:
   static constexpr int kLetters = 52;
