@@ -38,8 +38,7 @@ class Job final : public ExecutionObserver,
     JobCounts* counts;
     // From any thread: ends the job with an error, soon.
     std::function<void(const std::shared_ptr<Job>&, absl::Status)> fail;
-    // From any thread, once: the sink was told of the end. Nothing is heard of
-    // the job afterwards.
+    // From any thread, once and last: the sink was told of the end.
     std::function<void(Job*)> closed;
   };
 
@@ -74,8 +73,7 @@ class Job final : public ExecutionObserver,
   // kReady -> kRunning, with `kv_tokens` reserved. `contexts`: of its session.
   void Start(model::UnifiedModel* model, SessionContexts contexts,
              PrefixCache* prefixes, int64_t kv_tokens);
-  // kRunning -> kClosing: its execution is finished. Sends FinishedEvent once
-  // all else is sent.
+  // kRunning -> kClosing: sends FinishedEvent once all else is sent.
   void Finish();
   // Any state -> kEnded. Gives back all that it holds, and tells the sink as
   // soon as no other thread is telling it something.

@@ -257,6 +257,32 @@ void EventStream::DropReaderLocked(engine::CancelCause cause) {
   writer_.reset();
 }
 
+std::optional<engine::Request> EventStream::AfterRequestLocked(absl::Status*) {
+  return std::nullopt;
+}
+
+bool EventStream::StaysOpenLocked() const { return false; }
+
+bool EventStream::ended_locked() const {
+  return finish_started_ || reader_gone_;
+}
+
+bool EventStream::IdleLocked() const {
+  return engine_end_.has_value() && engine_end_->ok() && !ended_locked();
+}
+
+void EventStream::CancelRequestLocked() {
+  cancel_->Cancel(engine::CancelCause::kClient);
+}
+
+void EventStream::ForgetCancelLocked() {
+  cancel_ = std::make_shared<engine::CancelToken>();
+}
+
+void EventStream::PushLocked(engine::Event event) {
+  outbox_.Push(std::move(event));
+}
+
 void EventStream::UpdateBufferLocked() {
   const int64_t bytes =
       outbox_.bytes() + (writer_.has_value() ? writer_->bytes() : 0);

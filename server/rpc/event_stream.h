@@ -23,23 +23,10 @@
 #include "server/rpc/event_writer.h"
 #include "server/rpc/outbox.h"
 #include "server/rpc/stall_watch.h"
+#include "server/rpc/stream_environment.h"
 #include "server/tracing/call_trace.h"
 
 namespace cooper::rpc {
-
-// What every stream of a server shares. All must outlive the streams.
-struct StreamEnvironment {
-  metrics::ServerMetrics* metrics = nullptr;
-  const base::Clock* clock = nullptr;
-  StallWatch* stalls = nullptr;
-  const tracing::Tracer* tracer = nullptr;  // null: no call is recorded
-  // A reader that takes nothing for longer is ended. Above 0.
-  absl::Duration stall_timeout;
-  // Deadline of calls that bring none, and the latest of all. Above 0.
-  absl::Duration max_deadline;
-  // Bytes of events that may wait for one reader.
-  int64_t max_outbox_bytes = int64_t{64} << 20;
-};
 
 // One streaming call, between the engine's events and gRPC's writer: all that
 // does not depend on the type of the responses. `StreamReactor` adds the rest.
@@ -47,9 +34,6 @@ struct StreamEnvironment {
 // Threads: the engine's and its pools' (events), gRPC's (reactions), the
 // watchdog's (OnTick); `mutex_` is taken before every operation that is
 // started and first in every reaction.
-//
-// A call has one request of the engine, or several in turn (AfterRequestLocked,
-// StaysOpenLocked).
 //
 // Invariants:
 //   - At most one write is in flight.
@@ -61,11 +45,8 @@ class EventStream : public StallWatch::Stream {
   EventStream(const StreamEnvironment& environment,
               grpc::CallbackServerContext* context, engine::Method method);
   ~EventStream() override = default;
-  EventStream(const EventStream&) = delete;
-  EventStream& operator=(const EventStream&) = delete;
 
-  // Exactly one of these begins the call's work. `engine` and must outlive the
-  // stream.
+  // Call exactly one of Run and Reject. `engine` must outlive the stream.
   void Run(engine::Request request, engine::Engine* engine,
            const std::string& model_name) ABSL_LOCKS_EXCLUDED(mutex_);
   void Reject(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -89,14 +70,9 @@ class EventStream : public StallWatch::Stream {
   // A request ended with `*end`, which becomes the call's end unless it is
   // changed to OK and the call stays open. What is returned runs next.
   virtual std::optional<engine::Request> AfterRequestLocked(absl::Status* end)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return std::nullopt;
-  }
-  // Whether a call without a request under way, whose last one ended with OK,
-  // is not at its end.
-  virtual bool StaysOpenLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return false;
-  }
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether the call stays open after its last request ended with OK.
+  virtual bool StaysOpenLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // For calls of several requests. `Submit` what was begun, not under the lock.
   void BeginLocked(const engine::Request& request, engine::Engine* engine,
@@ -104,28 +80,18 @@ class EventStream : public StallWatch::Stream {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Submit(engine::Request request) ABSL_LOCKS_EXCLUDED(mutex_);
   // No request is under way, and the call goes on.
-  bool IdleLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return engine_end_.has_value() && engine_end_->ok() && !ended_locked();
-  }
+  bool IdleLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Nothing more will be written.
-  bool ended_locked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return finish_started_ || reader_gone_;
-  }
+  bool ended_locked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends the call of an idle stream, or lets it stay idle with OK. For calls
   // whose StartFinish leaves nothing to do.
   void AdvanceIdleLocked(const absl::Status& end)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends the request under way.
-  void CancelRequestLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    cancel_->Cancel(engine::CancelCause::kClient);
-  }
+  void CancelRequestLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The cancelled request is not the call's end.
-  void ForgetCancelLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    cancel_ = std::make_shared<engine::CancelToken>();
-  }
-  void PushLocked(engine::Event event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    outbox_.Push(std::move(event));
-  }
+  void ForgetCancelLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PushLocked(engine::Event event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   const StreamEnvironment& environment() const { return environment_; }
 
   // gRPC's reactions. The object may be destroyed after CallDone.
@@ -137,15 +103,14 @@ class EventStream : public StallWatch::Stream {
 
  private:
   class Sink;
-
   void OnEvent(engine::Event event) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnEngineDone(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Starts the next write, or finishes, or does nothing yet.
   AfterUnlock AdvanceLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   AfterUnlock FinishLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The reader is gone or is sent away: stops the engine and forgets what
-  // waits. Wake the engine after the lock.
+  // Cancels the engine's work and drops queued events. Wake the engine after
+  // it.
   void DropReaderLocked(engine::CancelCause cause)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status EndStatusLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -166,7 +131,6 @@ class EventStream : public StallWatch::Stream {
   std::shared_ptr<engine::CancelToken> cancel_;
   std::string request_id_;
   std::string model_name_;
-
   Outbox outbox_ ABSL_GUARDED_BY(mutex_);
   // What is being written, with the parts of it that follow.
   std::optional<EventWriter> writer_ ABSL_GUARDED_BY(mutex_);

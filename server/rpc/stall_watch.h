@@ -17,7 +17,10 @@ class StallWatch {
  public:
   class Stream {
    public:
+    Stream() = default;
     virtual ~Stream() = default;
+    Stream(const Stream&) = delete;
+    Stream& operator=(const Stream&) = delete;
     // Ends the call if its reader has stalled for too long at `now`; must not
     // block, nor call the watch.
     virtual void OnTick(absl::Time now) = 0;

@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "model/image/image.h"
 #include "model/options.h"
+#include "server/engine/core/cancel.h"
 #include "server/engine/core/method.h"
 
 // A request as the engine sees it: checked and complete (every default is
@@ -66,31 +67,6 @@ struct OutputOptions {
   MapEncoding depth_encoding = MapEncoding::kPngGrey16;
   // Encoding of kValues of a segmentation or image: kPngRgb8 or kRawRgb8.
   MapEncoding colour_encoding = MapEncoding::kPngRgb8;
-};
-
-// Why a request was told to stop.
-enum class CancelCause {
-  kNone,
-  kClient,
-  kDeadline,
-  kDisconnect,
-  kStall,
-  kShutdown
-};
-
-// Shared by the RPC that cancels and the engine that looks. Thread-safe; the
-// first cause stays.
-class CancelToken {
- public:
-  void Cancel(CancelCause cause) {
-    CancelCause none = CancelCause::kNone;
-    cause_.compare_exchange_strong(none, cause, std::memory_order_acq_rel);
-  }
-  CancelCause cause() const { return cause_.load(std::memory_order_acquire); }
-  bool cancelled() const { return cause() != CancelCause::kNone; }
-
- private:
-  std::atomic<CancelCause> cause_{CancelCause::kNone};
 };
 
 // kLow: work that can wait, such as batches; it starts after normal requests,

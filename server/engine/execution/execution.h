@@ -25,14 +25,13 @@ namespace cooper::engine {
 //
 // It never calls the model's batched functions itself: the driver looks at
 // `state()`, takes the item that belongs to it, has the model do it (with
-// other requests' items, or alone), and hands the result back.
-// The state then is the next one. Not thread-safe; to be destroyed on the
-// driver's thread, and only once what it gave was dropped from a Step under
-// way.
+// other requests' items, or alone), and hands the result back. Not thread-safe;
+// destroy it on the driver's thread, and only once what it gave was dropped
+// from a Step under way.
 class Execution {
  public:
   enum class State {
-    kPrefill,       // TakePrefills -> an PrefillStep -> OnPrefilled
+    kPrefill,       // TakePrefills -> a PrefillStep -> OnPrefilled
     kDecode,        // TakeDecode -> Decode -> OnDecoded
     kDenoiseStart,  // StartDenoise
     kDenoiseStep,   // denoiser() in a DenoiseStep -> OnDenoiseStep
@@ -48,9 +47,8 @@ class Execution {
   ~Execution();
   Execution(const Execution&) = delete;
   Execution& operator=(const Execution&) = delete;
-
   State state() const { return state_; }
-  // The same, but where it is kFailed, the state in which it failed.
+  // As state(); of a failed one, the state in which it failed.
   State last_phase() const {
     return state_ == State::kFailed ? failed_in_ : state_;
   }
