@@ -54,3 +54,35 @@ def test_the_patch_for_base_and_fine_tune_names_both(tmp_path, overlay):
     assert [argument for argument in server["args"]
             if argument.startswith("--checkpoint=")][-1] == (
         "--checkpoint=/mnt/models/BAGEL-7B-MoT,/mnt/models/COOPER")
+
+
+SOURCE_ROOTS = ("", "server/", "model/", "tests/", "client/", "deploy/")
+
+
+def existing(path):
+    """The file that a document means by a path, or None."""
+    found = [ROOT / (root + path) for root in SOURCE_ROOTS
+             if (ROOT / (root + path)).is_file()]
+    return found[0] if found else None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_sources_that_a_page_names_exist(page):
+    paths = re.findall(r"`((?:[\w-]+/)+[\w-]+\.(?:h|cc|cuh?|py))`",
+                       page.read_text())
+    assert [path for path in paths if existing(path) is None] == []
+
+
+def test_functions_of_the_life_of_a_request_are_in_their_files():
+    text = (ROOT / "docs/life-of-a-request.md").read_text()
+    hops = re.findall(r"`((?:\w+/)+\w+\.(?:h|cc))`((?: `\w+`)+)", text)
+    assert len(hops) > 20
+    missing = []
+    for path, names in hops:
+        file = existing(path)
+        header = file.with_suffix(".h")
+        source = file.read_text() + (header.read_text() if header.is_file()
+                                     else "")
+        missing += [(path, name) for name in re.findall(r"`(\w+)`", names)
+                    if name not in source]
+    assert missing == []
