@@ -7,12 +7,6 @@
 #include "server/rpc/event_writer.h"
 
 namespace cooper::rpc {
-namespace {
-
-constexpr size_t kMaxPreviewBytes = 256 << 10;
-
-}  // namespace
-
 void Outbox::Push(engine::Event event) {
   if (auto* text = std::get_if<engine::TextDeltaEvent>(&event)) {
     if (JoinText(text)) return;
@@ -53,7 +47,7 @@ bool Outbox::JoinProgress(engine::MapProgressEvent* progress) {
   if (preview.has_value()) {
     DropPreviews(progress->map_id);
     const auto size = static_cast<int64_t>(preview->size());
-    if (preview->size() > kMaxPreviewBytes || bytes_ + size > max_bytes_) {
+    if (preview->size() > engine::kMaxPreviewBytes || bytes_ + size > max_bytes_) {
       preview.reset();
     }
   }

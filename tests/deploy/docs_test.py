@@ -56,6 +56,18 @@ def test_the_patch_for_base_and_fine_tune_names_both(tmp_path, overlay):
         "--checkpoint=/mnt/models/BAGEL-7B-MoT,/mnt/models/COOPER")
 
 
+def test_every_image_tag_is_the_version_of_the_project():
+    version = re.search(r"VERSION (\d+\.\d+\.\d+)",
+                        (ROOT / "CMakeLists.txt").read_text())[1]
+    named = []
+    for path in [ROOT / "Dockerfile", *PAGES, *(ROOT / "deploy").rglob("*.yaml")]:
+        named += re.findall(
+            r"(?:cooper-server:|newTag: |ARG VERSION=)(\d+\.\d+\.\d+)",
+            path.read_text())
+    assert len(named) >= 8
+    assert set(named) == {version}
+
+
 SOURCE_ROOTS = ("", "server/", "model/", "tests/", "client/", "deploy/")
 
 

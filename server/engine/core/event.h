@@ -1,6 +1,7 @@
 #ifndef COOPER_SERVER_ENGINE_CORE_EVENT_H_
 #define COOPER_SERVER_ENGINE_CORE_EVENT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -42,6 +43,9 @@ struct MapStartedEvent {
   int num_steps = 0;
   std::string request_text;
 };
+
+// Most bytes of a preview; a larger one is left out.
+inline constexpr size_t kMaxPreviewBytes = size_t{256} << 10;
 
 struct MapProgressEvent {
   int map_id = 0;

@@ -23,7 +23,6 @@ absl::StatusOr<std::vector<Event>> RenderMapEvents(const DrawnMap& map,
 
 // A picture of a map under way as PNG; nullopt where it would pass
 // kMaxPreviewBytes or cannot be encoded.
-inline constexpr size_t kMaxPreviewBytes = size_t{256} << 10;
 std::optional<std::string> RenderPreview(model::MapKind kind,
                                          image::FloatRgbImage decoded);
 
