@@ -47,7 +47,8 @@ bool Outbox::JoinProgress(engine::MapProgressEvent* progress) {
   if (preview.has_value()) {
     DropPreviews(progress->map_id);
     const auto size = static_cast<int64_t>(preview->size());
-    if (preview->size() > engine::kMaxPreviewBytes || bytes_ + size > max_bytes_) {
+    if (preview->size() > engine::kMaxPreviewBytes ||
+        bytes_ + size > max_bytes_) {
       preview.reset();
     }
   }
