@@ -7,7 +7,7 @@
 namespace cooper::base {
 
 // So many bytes (1..256) from the system's generator for secrets, two
-// lower-case hexadecimal digits each: nobody guesses it. Thread-safe.
+// lower-case hexadecimal digits each, which cannot be guessed. Thread-safe.
 std::string DrawHexId(size_t bytes);
 
 }  // namespace cooper::base

@@ -31,9 +31,8 @@
 // carries its own status and leaves its context as it was. The status that
 // BeginPrefill, Decode, StartDenoise, BeginDenoiseStep, BeginVaeDecode and
 // RunSlice return is about the whole call:
-// - RESOURCE_EXHAUSTED: the device's memory ran out. Every context and denoiser
-// of
-//   the call is as it was, though noise may have been drawn; a step that
+// - RESOURCE_EXHAUSTED: the device's memory ran out. The contexts and denoisers
+//   of the call are as they were, though noise may have been drawn; a step that
 //   returned it can only be destroyed. The model may still be used, for example
 //   with fewer items in a call.
 // - INVALID_ARGUMENT: from StartDenoise only.
@@ -138,10 +137,9 @@ int64_t LatentRows(const ModelInfo& info, image::Size size);
 int64_t VisionRows(const ModelInfo& info, image::Size size);
 int64_t SegmentRows(const ModelInfo& info, const Segment& segment);
 
-// A batch under way. Several may be, with other calls between their slices; a
-// context or denoiser may be in one only, and is not to be used by others
-// meanwhile. May be destroyed at any point: what it was for then stays as it
-// was.
+// An in-flight batch, executed in time slices. Several may be in flight at
+// once, interleaved with other calls, but a context or denoiser belongs to at
+// most one. Destroying it early leaves its contexts and denoisers unchanged.
 class Step {
  public:
   virtual ~Step() = default;
@@ -178,7 +176,8 @@ struct DecodeItem {
   absl::Status status;           // out
 };
 
-// One map or picture being drawn. Holds forks of its contexts.
+// One map or image being generated: its latents and the steps that are left.
+// Holds forks of its contexts.
 class Denoiser {
  public:
   virtual ~Denoiser() = default;
@@ -208,7 +207,7 @@ class DenoiseStep : public Step {
 };
 
 enum class LatentEstimate {
-  kCurrent,         // the state x; the map once the denoiser is done
+  kCurrent,         // the state x; the map once all steps are done
   kPredictedFinal,  // x - t*v: what the map would be, for previews
 };
 

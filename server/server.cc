@@ -157,7 +157,7 @@ class Server::Impl {
   const ServingState& serving_state;
   const base::Clock& clock;
   const std::unique_ptr<security::Credentials> credentials;  // null without TLS
-  const std::unique_ptr<security::CrlFile> crl;  // null: nobody is revoked
+  const std::unique_ptr<security::CrlFile> crl;              // null: no list
   const std::unique_ptr<security::TokenFile> tokens;
   const std::function<void()> on_engine_failed;
   StallWatch stalls;

@@ -17,10 +17,10 @@ namespace cooper::engine {
 // Keeps a request's events in order although some are made on a pool while the
 // request goes on: a ticket is reserved now and filled later.
 //
-// Thread-safe. The sink is called by whoever makes the next event available,
-// one call at a time, never under the lock. It is called for the last time by
-// the end (Finish or Abort, whichever is delivered first); then it is
-// destroyed and `on_closed` runs.
+// Thread-safe. The sink is called by the thread that makes the next event
+// available, one call at a time, never under the lock. It is called for the
+// last time by the end (Finish or Abort, whichever is delivered first); then it
+// is destroyed and `on_closed` runs.
 class EventSequencer {
  public:
   EventSequencer(std::unique_ptr<EventSink> sink,

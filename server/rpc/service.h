@@ -70,7 +70,7 @@ class SpatialReasoningService final
   const std::string server_version_;
 };
 
-// Answers calls of methods that nobody serves with UNIMPLEMENTED and counts
+// Answers calls of unknown methods with UNIMPLEMENTED and counts
 // them under one label.
 class UnknownMethods final : public grpc::CallbackGenericService {
  public:

@@ -187,7 +187,7 @@ void Execution::OnDecoded(const model::DecodeItem& item) {
 
 bool Execution::EndsText() {
   ApplySteering();
-  // Looked at for every token only where somebody waits for the answer.
+  // The program is asked only if the client wants the answer now.
   return spec_.steering != nullptr && spec_.steering->answer_now &&
          spec_.program->EndsText(decoder_.written());
 }

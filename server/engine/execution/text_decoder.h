@@ -65,7 +65,7 @@ class TextDecoder {
   // Ends the text. `interrupted`: the program ended it (Program::EndsText).
   DecodedText Finish(bool interrupted);
 
-  // The context of the text that was decoded last, if nobody took it.
+  // The context of the text that was decoded last, if it was not taken.
   std::optional<ScratchText> TakeScratch();
 
  private:
