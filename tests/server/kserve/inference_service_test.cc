@@ -186,6 +186,37 @@ TEST(InferenceServiceTest, TokensAreAskedForByEveryMethod) {
   unlink(path.c_str());
 }
 
+// A final response without outputs is written only where the client asks for
+// it; the call ends all the same.
+TEST(InferenceServiceTest, AStreamEndsAlsoWhereTheFinalResponseIsLeftOut) {
+  for (const bool empty_final : {false, true}) {
+    TestServer server(WithMaps());
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() +
+                         std::chrono::seconds(20));
+    const auto stub = StubOf(server);
+    const auto stream = stub->ModelStreamInfer(&context);
+    ModelInferRequest request = Question();
+    request.add_outputs()->set_name("TEXT");
+    (*request.mutable_parameters())["triton_enable_empty_final_response"]
+        .set_bool_param(empty_final);
+    stream->Write(request);
+    stream->WritesDone();
+    ModelStreamInferResponse response;
+    int pieces = 0;
+    int finals = 0;
+    while (stream->Read(&response)) {
+      EXPECT_EQ(response.error_message(), "");
+      pieces += response.infer_response().outputs_size();
+      finals += IsFinal(response) ? 1 : 0;
+    }
+    EXPECT_TRUE(stream->Finish().ok());
+    EXPECT_GT(pieces, 0);
+    EXPECT_EQ(finals, empty_final ? 1 : 0);
+    ExpectIdentity(server);
+  }
+}
+
 TEST(InferenceServiceTest, StreamGivesPiecesMapsAndAFinalResponse) {
   TestServer server(WithMaps());
   grpc::ClientContext context;
