@@ -3,7 +3,6 @@
 #include <grpcpp/client_context.h>
 
 #include <chrono>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -12,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "client/channel.h"
+#include "client/event_checker.h"
 #include "cooper/v1/spatial_reasoning.grpc.pb.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 
@@ -39,266 +39,197 @@ void Prepare(const std::string& token, absl::Duration timeout,
   }
 }
 
-class RpcStream : public EventStream {
+// One streaming call: its context, its events, its end. `Stream` is a reader of
+// gRPC's.
+template <typename Stream>
+class StreamingCall {
  public:
-  using Reader = grpc::ClientReader<Event>;
-
-  RpcStream(const CallOptions& options, const std::string& token)
-      : options_(options), joiner_(options.max_map_bytes) {
+  StreamingCall(EventChecker::Call call, const CallOptions& options,
+                const std::string& token)
+      : checker_(call, options) {
     Prepare(token, options.timeout, &context_);
   }
 
-  ~RpcStream() override {
+  ~StreamingCall() {
     if (!ended_) context_.TryCancel();
-    End();
+    End([] {});
   }
 
   grpc::ClientContext* context() { return &context_; }
-  void Start(std::unique_ptr<Reader> reader) { reader_ = std::move(reader); }
+  Stream& stream() { return *stream_; }
+  void Start(std::unique_ptr<Stream> stream) { stream_ = std::move(stream); }
 
-  bool Next(Event* event) override {
-    while (!ended_ && reader_->Read(event)) {
-      if (event->event_case() == Event::EVENT_NOT_SET) continue;
-      if (finished_) {
-        Break(absl::DataLossError("the server sent events after `finished`"));
-        break;
-      }
-      finished_ = event->has_finished();
-      if (!event->has_map()) return true;
-      if (Join(event->mutable_map())) return true;
+  // `before_finish` runs once all events were read.
+  template <typename BeforeFinish>
+  bool Next(Event* event, BeforeFinish before_finish) {
+    while (!ended_ && checker_.broken().ok() && stream_->Read(event)) {
+      if (checker_.Accept(event)) return true;
     }
-    End();
+    if (!checker_.broken().ok()) context_.TryCancel();
+    End(before_finish);
     return false;
   }
 
-  absl::Status Finish() override {
-    if (!broken_.ok()) return broken_;
+  absl::Status Finish() const {
+    if (!checker_.broken().ok()) return checker_.broken();
     if (!status_.ok()) return ToStatus(status_);
-    if (!finished_) {
-      return absl::DataLossError("the server ended the answer too early");
-    }
-    return joiner_.CheckComplete();
+    return checker_.AtEnd();
   }
 
-  void Cancel() override { context_.TryCancel(); }
+  void Cancel() { context_.TryCancel(); }
 
  private:
-  // True if *map can be given to the caller. The joiner checks the parts even
-  // where they are given as they are; it then gets copies.
-  bool Join(v1::MapResult* map) {
-    auto whole =
-        options_.join_maps ? joiner_.Add(std::move(*map)) : joiner_.Add(*map);
-    if (!whole.ok()) {
-      Break(whole.status());
-      return false;
-    }
-    if (!options_.join_maps) return true;
-    if (!whole->has_value()) return false;
-    *map = **std::move(whole);
-    return true;
-  }
-
-  void Break(absl::Status status) {
-    broken_ = std::move(status);
-    context_.TryCancel();
-  }
-
-  void End() {
+  template <typename BeforeFinish>
+  void End(BeforeFinish before_finish) {
     if (ended_) return;
     // Finish needs the stream read to its end, which a cancel brings near.
     Event rest;
-    while (reader_->Read(&rest)) {
-    }
-    status_ = reader_->Finish();
-    ended_ = true;
-  }
-
-  const CallOptions options_;
-  grpc::ClientContext context_;
-  std::unique_ptr<Reader> reader_;
-  MapJoiner joiner_;
-  bool finished_ = false;
-  bool ended_ = false;
-  grpc::Status status_;
-  absl::Status broken_;
-};
-
-class RpcConversation : public Conversation {
- public:
-  using Stream = grpc::ClientReaderWriter<v1::ConverseRequest, Event>;
-
-  RpcConversation(ServiceStub::Stub* service, const CallOptions& options,
-                  const std::string& token)
-      : options_(options) {
-    joiner_.emplace(options.max_map_bytes);
-    Prepare(token, options.timeout, &context_);
-    stream_ = service->Converse(&context_);
-  }
-
-  ~RpcConversation() override {
-    if (!ended_) context_.TryCancel();
-    End();
-  }
-
-  bool Send(const v1::ConverseRequest& request) override {
-    absl::MutexLock lock(&writing_);
-    return !closed_ && stream_->Write(request);
-  }
-
-  void CloseSending() override {
-    absl::MutexLock lock(&writing_);
-    if (!closed_) stream_->WritesDone();
-    closed_ = true;
-  }
-
-  bool Next(Event* event) override {
-    while (!ended_ && stream_->Read(event)) {
-      if (event->event_case() == Event::EVENT_NOT_SET) continue;
-      if (event->has_started()) {
-        in_turn_ = true;
-        joiner_.emplace(options_.max_map_bytes);
-      }
-      if (event->has_finished()) broken_.Update(joiner_->CheckComplete());
-      if (event->has_finished() || event->has_turn_cancelled())
-        in_turn_ = false;
-      if (!broken_.ok()) break;
-      if (!event->has_map() || Join(event->mutable_map())) return true;
-      if (!broken_.ok()) break;
-    }
-    if (!broken_.ok()) context_.TryCancel();
-    End();
-    return false;
-  }
-
-  absl::Status Finish() override {
-    if (!broken_.ok()) return broken_;
-    if (!status_.ok()) return ToStatus(status_);
-    if (in_turn_) {
-      return absl::DataLossError("the server ended the answer too early");
-    }
-    return absl::OkStatus();
-  }
-
-  void Cancel() override { context_.TryCancel(); }
-
- private:
-  // As RpcStream's.
-  bool Join(v1::MapResult* map) {
-    auto whole =
-        options_.join_maps ? joiner_->Add(std::move(*map)) : joiner_->Add(*map);
-    broken_.Update(whole.status());
-    if (!whole.ok()) return false;
-    if (!options_.join_maps) return true;
-    if (!whole->has_value()) return false;
-    *map = **std::move(whole);
-    return true;
-  }
-
-  void End() {
-    if (ended_) return;
-    Event rest;
     while (stream_->Read(&rest)) {
     }
-    {
-      // Finish closes the sending side, too.
-      absl::MutexLock lock(&writing_);
-      closed_ = true;
-    }
+    before_finish();
     status_ = stream_->Finish();
     ended_ = true;
   }
 
-  const CallOptions options_;
   grpc::ClientContext context_;
   std::unique_ptr<Stream> stream_;
-  absl::Mutex writing_;  // one message at a time
-  bool closed_ ABSL_GUARDED_BY(writing_) = false;
-  std::optional<MapJoiner> joiner_;  // of the turn
-  bool in_turn_ = false;
+  EventChecker checker_;
   bool ended_ = false;
   grpc::Status status_;
-  absl::Status broken_;
-};
-
-class RpcClient : public Client {
- public:
-  RpcClient(const std::shared_ptr<grpc::Channel>& channel, std::string token)
-      : service_(ServiceStub::NewStub(channel)),
-        health_(HealthStub::NewStub(channel)),
-        token_(std::move(token)) {}
-
-  std::unique_ptr<EventStream> Reason(const v1::ReasonRequest& request,
-                                      const CallOptions& options) override {
-    auto stream = std::make_unique<RpcStream>(options, token_);
-    stream->Start(service_->Reason(stream->context(), request));
-    return stream;
-  }
-
-  std::unique_ptr<EventStream> EstimateDepth(
-      const v1::EstimateDepthRequest& request,
-      const CallOptions& options) override {
-    auto stream = std::make_unique<RpcStream>(options, token_);
-    stream->Start(service_->EstimateDepth(stream->context(), request));
-    return stream;
-  }
-
-  std::unique_ptr<EventStream> Segment(const v1::SegmentRequest& request,
-                                       const CallOptions& options) override {
-    auto stream = std::make_unique<RpcStream>(options, token_);
-    stream->Start(service_->Segment(stream->context(), request));
-    return stream;
-  }
-
-  std::unique_ptr<EventStream> GenerateImage(
-      const v1::GenerateImageRequest& request,
-      const CallOptions& options) override {
-    auto stream = std::make_unique<RpcStream>(options, token_);
-    stream->Start(service_->GenerateImage(stream->context(), request));
-    return stream;
-  }
-
-  std::unique_ptr<Conversation> Converse(const CallOptions& options) override {
-    return std::make_unique<RpcConversation>(service_.get(), options, token_);
-  }
-
-  absl::StatusOr<v1::GetModelResponse> GetModel(
-      const v1::GetModelRequest& request, const CallOptions& options) override {
-    grpc::ClientContext context;
-    Prepare(token_, options.timeout, &context);
-    v1::GetModelResponse response;
-    absl::Status status =
-        ToStatus(service_->GetModel(&context, request, &response));
-    if (!status.ok()) return status;
-    return response;
-  }
-
-  absl::StatusOr<ServingState> Health(absl::string_view service,
-                                      const CallOptions& options) override {
-    grpc::ClientContext context;
-    Prepare(token_, options.timeout, &context);
-    grpc::health::v1::HealthCheckRequest request;
-    request.set_service(std::string(service));
-    grpc::health::v1::HealthCheckResponse response;
-    absl::Status status =
-        ToStatus(health_->Check(&context, request, &response));
-    if (!status.ok()) return status;
-    switch (response.status()) {
-      case grpc::health::v1::HealthCheckResponse::SERVING:
-        return ServingState::kServing;
-      case grpc::health::v1::HealthCheckResponse::NOT_SERVING:
-        return ServingState::kNotServing;
-      default:
-        return ServingState::kUnknown;
-    }
-  }
-
- private:
-  const std::unique_ptr<ServiceStub::Stub> service_;
-  const std::unique_ptr<HealthStub::Stub> health_;
-  const std::string token_;
 };
 
 }  // namespace
+
+class EventStream::Impl : public StreamingCall<grpc::ClientReader<Event>> {
+ public:
+  using StreamingCall::StreamingCall;
+};
+
+EventStream::EventStream(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+EventStream::~EventStream() = default;
+bool EventStream::Next(Event* event) {
+  return impl_->Next(event, [] {});
+}
+absl::Status EventStream::Finish() { return impl_->Finish(); }
+void EventStream::Cancel() { impl_->Cancel(); }
+
+class Conversation::Impl
+    : public StreamingCall<
+          grpc::ClientReaderWriter<v1::ConverseRequest, Event>> {
+ public:
+  using StreamingCall::StreamingCall;
+
+  absl::Mutex sending;  // one message at a time
+  bool closed ABSL_GUARDED_BY(sending) = false;
+};
+
+Conversation::Conversation(std::unique_ptr<Impl> impl)
+    : impl_(std::move(impl)) {}
+Conversation::~Conversation() = default;
+bool Conversation::Send(const v1::ConverseRequest& request) {
+  absl::MutexLock lock(&impl_->sending);
+  return !impl_->closed && impl_->stream().Write(request);
+}
+void Conversation::CloseSending() {
+  absl::MutexLock lock(&impl_->sending);
+  if (!impl_->closed) impl_->stream().WritesDone();
+  impl_->closed = true;
+}
+bool Conversation::Next(Event* event) {
+  return impl_->Next(event, [this] {
+    // The call's end closes the sending side, too.
+    absl::MutexLock lock(&impl_->sending);
+    impl_->closed = true;
+  });
+}
+absl::Status Conversation::Finish() { return impl_->Finish(); }
+void Conversation::Cancel() { impl_->Cancel(); }
+
+struct Client::Impl {
+  // Starts the streaming call that `method` of the service stands for.
+  template <typename Request>
+  std::unique_ptr<EventStream> Start(
+      std::unique_ptr<grpc::ClientReader<Event>> (ServiceStub::Stub::*method)(
+          grpc::ClientContext*, const Request&),
+      const Request& request, const CallOptions& options) {
+    auto call = std::make_unique<EventStream::Impl>(
+        EventChecker::Call::kOneAnswer, options, token);
+    call->Start((service.get()->*method)(call->context(), request));
+    return std::unique_ptr<EventStream>(new EventStream(std::move(call)));
+  }
+
+  // Makes a unary call.
+  template <typename Method>
+  absl::Status Call(const CallOptions& options, Method method) {
+    grpc::ClientContext context;
+    Prepare(token, options.timeout, &context);
+    return ToStatus(method(&context));
+  }
+
+  const std::unique_ptr<ServiceStub::Stub> service;
+  const std::unique_ptr<HealthStub::Stub> health;
+  const std::string token;
+};
+
+Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Client::~Client() = default;
+
+std::unique_ptr<EventStream> Client::Reason(const v1::ReasonRequest& request,
+                                            const CallOptions& options) {
+  return impl_->Start(&ServiceStub::Stub::Reason, request, options);
+}
+
+std::unique_ptr<EventStream> Client::EstimateDepth(
+    const v1::EstimateDepthRequest& request, const CallOptions& options) {
+  return impl_->Start(&ServiceStub::Stub::EstimateDepth, request, options);
+}
+
+std::unique_ptr<EventStream> Client::Segment(const v1::SegmentRequest& request,
+                                             const CallOptions& options) {
+  return impl_->Start(&ServiceStub::Stub::Segment, request, options);
+}
+
+std::unique_ptr<EventStream> Client::GenerateImage(
+    const v1::GenerateImageRequest& request, const CallOptions& options) {
+  return impl_->Start(&ServiceStub::Stub::GenerateImage, request, options);
+}
+
+std::unique_ptr<Conversation> Client::Converse(const CallOptions& options) {
+  auto call = std::make_unique<Conversation::Impl>(
+      EventChecker::Call::kConversation, options, impl_->token);
+  call->Start(impl_->service->Converse(call->context()));
+  return std::unique_ptr<Conversation>(new Conversation(std::move(call)));
+}
+
+absl::StatusOr<v1::GetModelResponse> Client::GetModel(
+    const v1::GetModelRequest& request, const CallOptions& options) {
+  v1::GetModelResponse response;
+  absl::Status status = impl_->Call(options, [&](grpc::ClientContext* context) {
+    return impl_->service->GetModel(context, request, &response);
+  });
+  if (!status.ok()) return status;
+  return response;
+}
+
+absl::StatusOr<ServingState> Client::Health(absl::string_view service,
+                                            const CallOptions& options) {
+  using grpc::health::v1::HealthCheckResponse;
+  grpc::health::v1::HealthCheckRequest request;
+  request.set_service(std::string(service));
+  HealthCheckResponse response;
+  absl::Status status = impl_->Call(options, [&](grpc::ClientContext* context) {
+    return impl_->health->Check(context, request, &response);
+  });
+  if (!status.ok()) return status;
+  switch (response.status()) {
+    case HealthCheckResponse::SERVING:
+      return ServingState::kServing;
+    case HealthCheckResponse::NOT_SERVING:
+      return ServingState::kNotServing;
+    default:
+      return ServingState::kUnknown;
+  }
+}
 
 absl::StatusOr<std::unique_ptr<Client>> Client::Connect(
     const ClientOptions& options) {
@@ -323,7 +254,9 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(
     status = WaitUntilConnected(**channel, options);
     if (!status.ok()) return status;
   }
-  return std::make_unique<RpcClient>(*channel, std::move(token));
+  return std::unique_ptr<Client>(new Client(std::unique_ptr<Impl>(
+      new Impl{ServiceStub::NewStub(*channel), HealthStub::NewStub(*channel),
+               std::move(token)})));
 }
 
 }  // namespace cooper::client

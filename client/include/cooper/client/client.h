@@ -25,7 +25,7 @@ enum class ServingState { kUnknown, kServing, kNotServing };
 // UNAVAILABLE; streams never are: they cost real work, so the caller decides.
 class Client {
  public:
-  virtual ~Client() = default;
+  ~Client();
 
   // Reads the files named in `options` and waits for a connection, at most
   // connect_timeout. INVALID_ARGUMENT: options or a file; UNAVAILABLE: nothing
@@ -34,29 +34,32 @@ class Client {
       const ClientOptions& options);
 
   // The streaming RPCs. They return at once; errors come from the stream.
-  virtual std::unique_ptr<EventStream> Reason(
-      const v1::ReasonRequest& request, const CallOptions& options = {}) = 0;
-  virtual std::unique_ptr<EventStream> EstimateDepth(
-      const v1::EstimateDepthRequest& request,
-      const CallOptions& options = {}) = 0;
-  virtual std::unique_ptr<EventStream> Segment(
-      const v1::SegmentRequest& request, const CallOptions& options = {}) = 0;
-  virtual std::unique_ptr<EventStream> GenerateImage(
-      const v1::GenerateImageRequest& request,
-      const CallOptions& options = {}) = 0;
+  std::unique_ptr<EventStream> Reason(const v1::ReasonRequest& request,
+                                      const CallOptions& options = {});
+  std::unique_ptr<EventStream> EstimateDepth(
+      const v1::EstimateDepthRequest& request, const CallOptions& options = {});
+  std::unique_ptr<EventStream> Segment(const v1::SegmentRequest& request,
+                                       const CallOptions& options = {});
+  std::unique_ptr<EventStream> GenerateImage(
+      const v1::GenerateImageRequest& request, const CallOptions& options = {});
 
   // A conversation. Returns at once; errors come from it.
-  virtual std::unique_ptr<Conversation> Converse(
-      const CallOptions& options = {}) = 0;
+  std::unique_ptr<Conversation> Converse(const CallOptions& options = {});
 
   // What is served. Blocks.
-  virtual absl::StatusOr<v1::GetModelResponse> GetModel(
-      const v1::GetModelRequest& request, const CallOptions& options = {}) = 0;
+  absl::StatusOr<v1::GetModelResponse> GetModel(
+      const v1::GetModelRequest& request, const CallOptions& options = {});
 
   // State of `service`: "" (the server), "liveness", "readiness", or a
   // service's full name. NOT_FOUND for another. Blocks.
-  virtual absl::StatusOr<ServingState> Health(
-      absl::string_view service, const CallOptions& options = {}) = 0;
+  absl::StatusOr<ServingState> Health(absl::string_view service,
+                                      const CallOptions& options = {});
+
+ private:
+  struct Impl;
+  explicit Client(std::unique_ptr<Impl> impl);
+
+  const std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace cooper::client

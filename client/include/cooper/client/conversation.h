@@ -1,6 +1,8 @@
 #ifndef COOPER_CLIENT_CONVERSATION_H_
 #define COOPER_CLIENT_CONVERSATION_H_
 
+#include <memory>
+
 #include "absl/status/status.h"
 #include "cooper/client/event.h"
 #include "cooper/v1/spatial_reasoning.pb.h"
@@ -14,24 +16,31 @@ namespace cooper::client {
 // Map ids start anew with every turn; its maps are whole before it is finished.
 class Conversation {
  public:
-  virtual ~Conversation() = default;
+  ~Conversation();
 
   // Sends a message; the first must be `start`. False: the call has ended, or
   // CloseSending was called. May block while the server reads nothing.
-  virtual bool Send(const v1::ConverseRequest& request) = 0;
+  bool Send(const v1::ConverseRequest& request);
   // No more messages: the server lets its turns end, then the call is over.
-  virtual void CloseSending() = 0;
+  void CloseSending();
 
   // Waits for the next event. False: there is none any more; see Finish. Events
   // that this library does not know are passed over.
-  virtual bool Next(Event* event) = 0;
+  bool Next(Event* event);
   // How the call ended; call after Next returned false. OK only if every turn
   // that the server began has ended; else the server's status, CANCELLED after
   // Cancel, or DATA_LOSS where the server broke its contract.
-  virtual absl::Status Finish() = 0;
+  absl::Status Finish();
 
   // Ends the call soon, not only a turn. Never blocks.
-  virtual void Cancel() = 0;
+  void Cancel();
+
+ private:
+  friend class Client;
+  class Impl;
+  explicit Conversation(std::unique_ptr<Impl> impl);
+
+  const std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace cooper::client

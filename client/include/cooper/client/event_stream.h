@@ -1,6 +1,8 @@
 #ifndef COOPER_CLIENT_EVENT_STREAM_H_
 #define COOPER_CLIENT_EVENT_STREAM_H_
 
+#include <memory>
+
 #include "absl/status/status.h"
 #include "cooper/client/event.h"
 
@@ -11,19 +13,26 @@ namespace cooper::client {
 // The destructor cancels what still runs and waits for the call to end.
 class EventStream {
  public:
-  virtual ~EventStream() = default;
+  ~EventStream();
 
   // Waits for the next event. False: there is none any more; see Finish. Events
   // that this library does not know (of a newer server) are passed over.
-  virtual bool Next(Event* event) = 0;
+  bool Next(Event* event);
 
   // How the call ended; call after Next returned false. OK only if the event
   // `finished` came and every map was whole; else the server's status,
   // CANCELLED after Cancel, or DATA_LOSS where the server broke its contract.
-  virtual absl::Status Finish() = 0;
+  absl::Status Finish();
 
   // Ends the call soon: the server stops its work on it. Never blocks.
-  virtual void Cancel() = 0;
+  void Cancel();
+
+ private:
+  friend class Client;
+  class Impl;
+  explicit EventStream(std::unique_ptr<Impl> impl);
+
+  const std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace cooper::client
