@@ -28,3 +28,19 @@ jobs() {
 
 # Lines of a list file without comments.
 list() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$@"; }
+
+# Prints `N passed, N failed[, N skipped]` for a JUnit report of ctest, one for
+# each entry. A program that could not be started is skipped in the report, so
+# a run that ended with `status` other than 0 has one failure at least.
+count_tests() {
+  local report=$1 status=$2
+  awk -F'"' -v status="$status" '/<testcase/ { exit }
+    /tests=/ { all = $2 } /failures=/ { failed = $2 }
+    /(disabled|skipped)=/ { skipped += $2 }
+    END {
+      if (status && !failed) { failed = 1; skipped -= 1 }
+      printf "%d passed, %d failed", all - failed - skipped, failed
+      if (skipped > 0) printf ", %d skipped", skipped
+      print ""
+    }' "$report"
+}
