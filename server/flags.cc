@@ -210,7 +210,6 @@ absl::Status ReadFlags(LifecycleOptions* options) {
                                     &options->metrics_listen));
   COOPER_RETURN_IF_ERROR(ReadEngineFlags(&options->engine));
   COOPER_RETURN_IF_ERROR(ReadServerFlags(&options->rpc));
-  options->rpc.limits.image = options->engine.image_limits;
   options->rpc.max_concurrent_streams =
       options->engine.max_running + options->engine.max_queue + kStreamMargin;
   options->tracing.endpoint = absl::GetFlag(FLAGS_otlp_traces_endpoint);

@@ -217,8 +217,7 @@ class Process {
                                                std::move(engine_thread_));
     const model::ModelInfo& info = model_->info();
     metrics_.SetModelInfo(info.name, info.device, info.dtype);
-    serving_state_.Fill({engine_.get(), &info, options_.engine.max_running,
-                         options_.engine.max_queue});
+    serving_state_.Fill({engine_.get(), &info});
     server_->SetReady(true);
     SayReady(info);
   }

@@ -219,7 +219,8 @@ absl::StatusOr<engine::Request> InferenceParser::ParseTask(
     made->set_request_id(wire.id());
     ChooseMaps(request, made->mutable_output());
     absl::StatusOr<engine::Request> parsed =
-        rpc::RequestParser(&info_, &limits_, &metrics_).Parse(*made);
+        rpc::RequestParser(&info_, &limits_, &image_limits_, &metrics_)
+            .Parse(*made);
     if (parsed.ok()) {
       parsed->output.colour_encoding = engine::MapEncoding::kRawRgb8;
       return parsed;

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "inference/grpc_service.pb.h"
+#include "model/image/codec.h"
 #include "model/unified_model.h"
 #include "server/engine/core/request.h"
 #include "server/kserve/inference_models.h"
@@ -32,8 +33,12 @@ struct InferenceRequest {
 class InferenceParser {
  public:
   InferenceParser(const model::ModelInfo* info, const rpc::RpcLimits* limits,
+                  const image::DecodeLimits* image_limits,
                   metrics::ServerMetrics* metrics)
-      : info_(*info), limits_(*limits), metrics_(*metrics) {}
+      : info_(*info),
+        limits_(*limits),
+        image_limits_(*image_limits),
+        metrics_(*metrics) {}
 
   // INVALID_ARGUMENT, NOT_FOUND.
   absl::StatusOr<InferenceRequest> Parse(
@@ -46,6 +51,7 @@ class InferenceParser {
 
   const model::ModelInfo& info_;
   const rpc::RpcLimits& limits_;
+  const image::DecodeLimits& image_limits_;
   metrics::ServerMetrics& metrics_;
 };
 

@@ -149,7 +149,9 @@ absl::Status InferenceService::Begin(
     InferenceCall* call) {
   COOPER_ASSIGN_OR_RETURN(const rpc::ServingState::Serving* serving,
                           caller_check_.CheckLoaded(call->deadline()));
-  const InferenceParser parser(serving->info, &limits_, environment_.metrics);
+  const InferenceParser parser(serving->info, &limits_,
+                               &serving->engine->options().image_limits,
+                               environment_.metrics);
   COOPER_ASSIGN_OR_RETURN(InferenceRequest parsed, parser.Parse(request));
   parsed.engine.method = method;
   parsed.engine.deadline = call->deadline().time();

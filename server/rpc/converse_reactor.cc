@@ -144,7 +144,9 @@ absl::StatusOr<std::optional<engine::Request>> ConverseReactor::ParseTurn() {
 absl::StatusOr<engine::Request> ConverseReactor::ParseStart() {
   constexpr absl::string_view kPrefix = "start.reason.";
   const v1::ConverseStart& wire = read_message_.start();
-  const RequestParser parser(serving_->info, &limits_, environment().metrics);
+  const RequestParser parser(serving_->info, &limits_,
+                             &serving_->engine->options().image_limits,
+                             environment().metrics);
   absl::StatusOr<engine::Request> parsed = parser.Parse(wire.reason());
   if (!parsed.ok()) return Within(kPrefix, parsed.status());
   NameFieldsWithin(kPrefix, &parsed->inputs);
@@ -164,7 +166,9 @@ absl::StatusOr<engine::Request> ConverseReactor::ParseStart() {
 
 absl::StatusOr<engine::Request> ConverseReactor::ParseAsk() {
   constexpr absl::string_view kPrefix = "ask.";
-  const RequestParser parser(serving_->info, &limits_, environment().metrics);
+  const RequestParser parser(serving_->info, &limits_,
+                             &serving_->engine->options().image_limits,
+                             environment().metrics);
   auto inputs = parser.ParseInputs(read_message_.ask().inputs());
   if (!inputs.ok()) return Within(kPrefix, inputs.status());
   NameFieldsWithin(kPrefix, &*inputs);

@@ -4,12 +4,12 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
-#include "model/image/codec.h"
 
 namespace cooper::rpc {
 
 // What one request may hold; what passes is refused with INVALID_ARGUMENT
-// before it is queued. GetModel tells them.
+// before it is queued. GetModel tells them. The limits of images are the
+// engine's (EngineOptions::image_limits).
 struct RpcLimits {
   // Bytes of one request message; more is refused by gRPC itself with
   // RESOURCE_EXHAUSTED. 64 KiB..1 GiB.
@@ -18,8 +18,6 @@ struct RpcLimits {
   int max_inputs = 32;
   // Images among the inputs. 1..max_inputs. Each costs two passes of the model.
   int max_images = 8;
-  // Of each image; max_pixels also bounds the sum over a request.
-  image::DecodeLimits image;
   // Bytes of all texts of a request. At least 1.
   int64_t max_text_bytes = int64_t{256} << 10;
   // Highest max_think_tokens. 2..1000000.

@@ -37,13 +37,13 @@ void Fill(const model::SamplingOptions& sampling, v1::SamplingOptions* wire) {
 }
 
 void Fill(const model::ModelInfo& info, const RpcLimits& limits,
-          v1::Limits* wire) {
+          const image::DecodeLimits& images, v1::Limits* wire) {
   wire->set_max_message_bytes(limits.max_message_bytes);
   wire->set_max_inputs(limits.max_inputs);
   wire->set_max_images(limits.max_images);
-  wire->set_max_image_pixels(limits.image.max_pixels);
-  wire->set_max_image_side(limits.image.max_side);
-  wire->set_max_image_aspect(limits.image.max_aspect);
+  wire->set_max_image_pixels(images.max_pixels);
+  wire->set_max_image_side(images.max_side);
+  wire->set_max_image_aspect(images.max_aspect);
   wire->set_max_text_bytes(limits.max_text_bytes);
   wire->set_max_think_tokens(limits.max_think_tokens);
   wire->set_kv_cache_tokens(info.kv_capacity_tokens);
@@ -55,8 +55,8 @@ void Fill(const model::ModelInfo& info, const RpcLimits& limits,
 }  // namespace
 
 v1::GetModelResponse MakeModelReply(const model::ModelInfo& info,
-                                    const RpcLimits& limits, int max_running,
-                                    int max_queue,
+                                    const RpcLimits& limits,
+                                    const engine::EngineOptions& options,
                                     const std::string& server_version) {
   v1::GetModelResponse reply;
   reply.set_name(info.name);
@@ -88,9 +88,9 @@ v1::GetModelResponse MakeModelReply(const model::ModelInfo& info,
   reply.set_can_converse(info.can_reason && info.can_converse);
   reply.set_can_generate_images(info.can_generate_maps &&
                                 info.can_generate_images);
-  Fill(info, limits, reply.mutable_limits());
-  reply.mutable_limits()->set_max_running(max_running);
-  reply.mutable_limits()->set_max_queue(max_queue);
+  Fill(info, limits, options.image_limits, reply.mutable_limits());
+  reply.mutable_limits()->set_max_running(options.max_running);
+  reply.mutable_limits()->set_max_queue(options.max_queue);
   const model::GenerationDefaults& defaults = info.defaults;
   Fill(defaults.flow, reply.mutable_defaults()->mutable_flow());
   Fill(defaults.sampling, reply.mutable_defaults()->mutable_sampling());

@@ -5,14 +5,15 @@
 
 #include "cooper/v1/spatial_reasoning.pb.h"
 #include "model/unified_model.h"
+#include "server/engine/engine_options.h"
 #include "server/rpc/limits.h"
 
 namespace cooper::rpc {
 
-// What GetModel answers. `max_running` and `max_queue` are the engine's.
+// What GetModel answers. `options` are the engine's.
 v1::GetModelResponse MakeModelReply(const model::ModelInfo& info,
-                                    const RpcLimits& limits, int max_running,
-                                    int max_queue,
+                                    const RpcLimits& limits,
+                                    const engine::EngineOptions& options,
                                     const std::string& server_version);
 
 }  // namespace cooper::rpc

@@ -33,8 +33,9 @@ bool IsBlank(absl::string_view text) {
 // together.
 class InputReader {
  public:
-  InputReader(const RpcLimits& limits, metrics::ServerMetrics* metrics)
-      : limits_(limits), metrics_(*metrics) {}
+  InputReader(const RpcLimits& limits, const image::DecodeLimits& image_limits,
+              metrics::ServerMetrics* metrics)
+      : limits_(limits), image_limits_(image_limits), metrics_(*metrics) {}
 
   absl::Status AddImage(const std::string& bytes, std::string field) {
     if (++images_ > limits_.max_images) {
@@ -43,17 +44,17 @@ class InputReader {
                                  " images in one request"));
     }
     const absl::StatusOr<image::ImageHeader> header =
-        image::ProbeImage(bytes, limits_.image);
+        image::ProbeImage(bytes, image_limits_);
     if (!header.ok()) {
       return Refuse(image::RejectionName(image::RejectionOf(header.status())),
                     field, header.status().message());
     }
     pixels_ += int64_t{header->size.width} * header->size.height;
-    if (pixels_ > limits_.image.max_pixels) {
+    if (pixels_ > image_limits_.max_pixels) {
       return Refuse(kTooManyPixels, field,
                     absl::StrCat("the request's images have ", pixels_,
                                  " pixels together, at most ",
-                                 limits_.image.max_pixels, " are allowed"));
+                                 image_limits_.max_pixels, " are allowed"));
     }
     inputs_.push_back(engine::ImageInput{bytes, std::move(field)});
     return absl::OkStatus();
@@ -118,6 +119,7 @@ class InputReader {
   }
 
   const RpcLimits& limits_;
+  const image::DecodeLimits& image_limits_;
   metrics::ServerMetrics& metrics_;
   std::vector<engine::Input> inputs_;
   int images_ = 0;
@@ -216,7 +218,7 @@ absl::Status RequestParser::CheckModel(absl::string_view name) const {
 
 absl::StatusOr<std::vector<engine::Input>> RequestParser::ParseInputs(
     const google::protobuf::RepeatedPtrField<v1::Input>& wire) const {
-  InputReader reader(limits_, &metrics_);
+  InputReader reader(limits_, image_limits_, &metrics_);
   COOPER_RETURN_IF_ERROR(reader.AddAll(wire));
   return reader.Take();
 }
@@ -256,7 +258,7 @@ absl::StatusOr<engine::Request> RequestParser::ParseMap(
   request.method = method;
   request.task = engine::MapTask{kind};
   COOPER_RETURN_IF_ERROR(ParseCommon(wire, info_, &request));
-  InputReader reader(limits_, &metrics_);
+  InputReader reader(limits_, image_limits_, &metrics_);
   COOPER_RETURN_IF_ERROR(reader.AddImage(wire.image(), "image"));
   request.inputs = reader.Take();
   return request;

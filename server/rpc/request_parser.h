@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "cooper/v1/spatial_reasoning.pb.h"
+#include "model/image/codec.h"
 #include "model/unified_model.h"
 #include "server/engine/core/request.h"
 #include "server/metrics/server_metrics.h"
@@ -23,12 +24,17 @@ namespace cooper::rpc {
 // counted in the metrics by its reason.
 //
 // Thread-safe; keeps no state. What it is given must outlive it. Deadline,
-// trace id and cancel token are not its affair.
+// trace id and cancel token are not its affair. `image_limits` hold for each
+// image; max_pixels also bounds the sum over a request.
 class RequestParser {
  public:
   RequestParser(const model::ModelInfo* info, const RpcLimits* limits,
+                const image::DecodeLimits* image_limits,
                 metrics::ServerMetrics* metrics)
-      : info_(*info), limits_(*limits), metrics_(*metrics) {}
+      : info_(*info),
+        limits_(*limits),
+        image_limits_(*image_limits),
+        metrics_(*metrics) {}
 
   absl::StatusOr<engine::Request> Parse(const v1::ReasonRequest& wire) const;
   absl::StatusOr<engine::Request> Parse(
@@ -53,6 +59,7 @@ class RequestParser {
 
   const model::ModelInfo& info_;
   const RpcLimits& limits_;
+  const image::DecodeLimits& image_limits_;
   metrics::ServerMetrics& metrics_;
 };
 

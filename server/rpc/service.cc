@@ -55,7 +55,9 @@ absl::Status SpatialReasoningService::Begin(
   COOPER_RETURN_IF_ERROR(caller_check_.Check(context));
   COOPER_ASSIGN_OR_RETURN(const ServingState::Serving* serving,
                           caller_check_.CheckLoaded(stream->deadline()));
-  const RequestParser parser(serving->info, &limits_, environment_.metrics);
+  const RequestParser parser(serving->info, &limits_,
+                             &serving->engine->options().image_limits,
+                             environment_.metrics);
   COOPER_ASSIGN_OR_RETURN(engine::Request parsed, parser.Parse(request));
   parsed.deadline = stream->deadline().time();
   parsed.client = caller_check_.ClientOf(context);
@@ -95,10 +97,12 @@ absl::Status SpatialReasoningService::AnswerGetModel(
   COOPER_RETURN_IF_ERROR(caller_check_.Check(context));
   COOPER_ASSIGN_OR_RETURN(const ServingState::Serving* serving,
                           caller_check_.CheckLoaded());
-  const RequestParser parser(serving->info, &limits_, environment_.metrics);
+  const RequestParser parser(serving->info, &limits_,
+                             &serving->engine->options().image_limits,
+                             environment_.metrics);
   COOPER_RETURN_IF_ERROR(parser.CheckModel(request.model()));
-  *response = MakeModelReply(*serving->info, limits_, serving->max_running,
-                             serving->max_queue, server_version_);
+  *response = MakeModelReply(*serving->info, limits_,
+                             serving->engine->options(), server_version_);
   return absl::OkStatus();
 }
 

@@ -22,8 +22,6 @@ class ServingState {
   struct Serving {
     engine::Engine* engine = nullptr;
     const model::ModelInfo* info = nullptr;
-    int max_running = 0;
-    int max_queue = 0;
   };
 
   void Fill(const Serving& serving) {

@@ -26,7 +26,6 @@ rpc::RpcLimits Limits() {
   rpc::RpcLimits limits;
   limits.max_text_bytes = 1000;
   limits.max_think_tokens = 5000;
-  limits.image.max_pixels = int64_t{1} << 18;
   return limits;
 }
 
@@ -34,9 +33,10 @@ struct Environment {
   Environment() { info.name = "cooper"; }
   model::ModelInfo info;
   rpc::RpcLimits limits = Limits();
+  image::DecodeLimits image_limits{.max_pixels = int64_t{1} << 18};
   prometheus::Registry registry;
   metrics::ServerMetrics metrics{&registry};
-  rpc::RequestParser parser{&info, &limits, &metrics};
+  rpc::RequestParser parser{&info, &limits, &image_limits, &metrics};
 };
 
 // One of the two codes, with a reason, and fit to be sent.

@@ -74,8 +74,7 @@ void TestServer::Load() {
   model_ = std::make_unique<fake::FakeModel>(options_.script, std::move(hooks));
   engine_ = std::make_unique<engine::Engine>(
       model_.get(), &metrics_, base::Clock::Real(), options_.engine);
-  serving_state_.Fill({engine_.get(), &model_->info(),
-                       options_.engine.max_running, options_.engine.max_queue});
+  serving_state_.Fill({engine_.get(), &model_->info()});
   server_->SetReady(true);
 }
 

@@ -78,7 +78,8 @@ class InferenceParserTest : public ::testing::Test {
   }
 
   absl::StatusOr<InferenceRequest> Parse(const ModelInferRequest& request) {
-    return InferenceParser(&info_, &limits_, &metrics_).Parse(request);
+    return InferenceParser(&info_, &limits_, &image_limits_, &metrics_)
+        .Parse(request);
   }
   // "field: message" of the error, after a look at code and details.
   std::string ErrorOf(const ModelInferRequest& request) {
@@ -97,6 +98,7 @@ class InferenceParserTest : public ::testing::Test {
 
   model::ModelInfo info_;
   rpc::RpcLimits limits_;
+  image::DecodeLimits image_limits_;
   prometheus::Registry registry_;
   metrics::ServerMetrics metrics_{&registry_};
 };

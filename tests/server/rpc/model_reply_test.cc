@@ -13,7 +13,7 @@ TEST(ModelReply, TellsWhatWasLoaded) {
   info.instruction_set = "avx2";
   info.files = {{"/m/tune\xFF/ema.safetensors", 3}, {"/m/ae.safetensors", 4}};
   const v1::GetModelResponse reply =
-      MakeModelReply(info, RpcLimits(), 1, 2, "1.2.3");
+      MakeModelReply(info, RpcLimits(), engine::EngineOptions(), "1.2.3");
   EXPECT_EQ(reply.parameters(), 12);
   EXPECT_EQ(reply.limits().kv_cache_tokens(), 34);
   EXPECT_EQ(reply.threads(), 5);

@@ -67,7 +67,6 @@ class RequestParserTest : public ::testing::Test {
   static RpcLimits Limits() {
     RpcLimits limits;
     limits.max_images = 3;
-    limits.image.max_pixels = int64_t{64} * 64;
     limits.max_text_bytes = 1000;
     limits.max_think_tokens = 5000;
     return limits;
@@ -77,7 +76,8 @@ class RequestParserTest : public ::testing::Test {
   metrics::ServerMetrics metrics_{&registry_};
   model::ModelInfo info_ = Info();
   RpcLimits limits_ = Limits();
-  RequestParser parser_{&info_, &limits_, &metrics_};
+  image::DecodeLimits image_limits_{.max_pixels = int64_t{64} * 64};
+  RequestParser parser_{&info_, &limits_, &image_limits_, &metrics_};
 };
 
 }  // namespace cooper::rpc
