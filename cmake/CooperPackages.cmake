@@ -16,7 +16,6 @@ if(COOPER_CLIENT_ONLY)
 endif()
 
 find_package(PkgConfig REQUIRED)
-find_library(COOPER_GRPCPP_REFLECTION grpc++_reflection REQUIRED)
 find_package(prometheus-cpp CONFIG REQUIRED)
 find_package(civetweb CONFIG REQUIRED)
 find_package(CURL REQUIRED)

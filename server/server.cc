@@ -1,9 +1,6 @@
 #include "server/server.h"
 
 #include <grpc/support/log.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/health_check_service_interface.h>
-#include <grpcpp/impl/server_builder_option.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
@@ -20,7 +17,8 @@
 #include "base/periodic.h"
 #include "base/status_macros.h"
 #include "server/kserve/inference_service.h"
-#include "server/rpc/event_stream.h"
+#include "server/rpc/health_service.h"
+#include "server/rpc/reflection_service.h"
 #include "server/rpc/service.h"
 #include "server/rpc/stall_watch.h"
 #include "server/security/credentials.h"
@@ -29,32 +27,6 @@
 
 namespace cooper::rpc {
 namespace {
-
-constexpr char kServiceName[] = "cooper.v1.SpatialReasoningService";
-constexpr char kInferenceServiceName[] = "inference.GRPCInferenceService";
-
-// Whether one server serves reflection. The library, once linked, adds it to
-// every server of the process, asked or not.
-class Reflection final : public grpc::ServerBuilderOption {
- public:
-  explicit Reflection(bool wanted) : wanted_(wanted) {}
-  void UpdateArguments(grpc::ChannelArguments*) override {}
-  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>*
-                         plugins) override {
-    auto own =
-        std::make_unique<grpc::reflection::ProtoServerReflectionPlugin>();
-    const std::string name = own->name();
-    plugins->erase(std::remove_if(plugins->begin(), plugins->end(),
-                                  [&](const auto& plugin) {
-                                    return plugin->name() == name;
-                                  }),
-                   plugins->end());
-    if (wanted_) plugins->push_back(std::move(own));
-  }
-
- private:
-  const bool wanted_;
-};
 
 // gRPC's own words, as lines of our log. While a server starts they are left
 // out: the error that Start returns says the same.
@@ -67,8 +39,9 @@ void LogGrpc(gpr_log_func_args* args) {
 }
 
 void Configure(const ServerOptions& options, grpc::ServerBuilder* builder) {
-  builder->SetMaxReceiveMessageSize(
-      static_cast<int>(options.limits.max_message_bytes));
+  // A message that is too large is refused with our own error. gRPC would look
+  // at its size no sooner: when it is complete.
+  builder->SetMaxReceiveMessageSize(-1);
   // A compressed message could unfold to any size, and images do not compress.
   builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
@@ -88,7 +61,6 @@ void Configure(const ServerOptions& options, grpc::ServerBuilder* builder) {
                                 static_cast<int>(absl::ToInt64Milliseconds(
                                     options.max_connection_age)));
   }
-  builder->SetOption(std::make_unique<Reflection>(options.reflection));
 }
 
 }  // namespace
@@ -142,12 +114,27 @@ class Server::Impl {
                     &stalls,
                     options.tracer,
                     options.stall_timeout,
-                    options.max_deadline},
+                    options.max_deadline,
+                    {.max_bytes = options.limits.max_message_bytes}},
+        health(&stalls, clock, environment.receive_timeout),
         service(serving_state, options.limits, environment, Checks(),
                 options.version),
         inference(serving_state, options.limits, environment, Checks(), &state,
                   options.version),
-        unknown_methods(environment) {}
+        methods([this](CallContext* context) {
+          return AnswerUnknownMethod(environment, context);
+        }) {
+    service.AddTo(&methods);
+    inference.AddTo(&methods);
+    health.AddTo(&methods);
+    if (options.reflection) {
+      reflection
+          .emplace(std::vector<std::string>{service.kName, inference.kName,
+                                            health.kName},
+                   CallerCheck(serving_state, clock, Checks()))
+          .AddTo(&methods);
+    }
+  }
 
   CallerCredentials Checks() const { return {tokens.get(), crl.get()}; }
   // The thread that reads the files of credentials again; none without them.
@@ -162,10 +149,12 @@ class Server::Impl {
   const std::function<void()> on_engine_failed;
   StallWatch stalls;
   const StreamEnvironment environment;
+  HealthService health;
   kserve::ServerState state;
   SpatialReasoningService service;
   kserve::InferenceService inference;
-  UnknownMethods unknown_methods;
+  std::optional<ReflectionService> reflection;
+  MethodTable methods;
   std::unique_ptr<grpc::Server> server;
   std::optional<base::Periodic> watchdog;
   std::optional<base::Periodic> renewal;
@@ -225,7 +214,6 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   server->address_ = options.listen;
 
   gpr_set_log_function(LogGrpc);
-  grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   Configure(options, &builder);
   builder.AddListeningPort(options.listen.ToString(),
@@ -233,9 +221,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
                                ? grpc::InsecureServerCredentials()
                                : impl.credentials->ForListener(),
                            &server->address_.port);
-  builder.RegisterService(&impl.service);
-  builder.RegisterService(&impl.inference);
-  builder.RegisterCallbackGenericService(&impl.unknown_methods);
+  builder.RegisterCallbackGenericService(&impl.methods);
   g_starting = true;
   impl.server = builder.BuildAndStart();
   g_starting = false;
@@ -269,6 +255,7 @@ void Server::SetReady(bool ready) {
 void Server::Shutdown(absl::Duration grace) {
   if (impl_ == nullptr || impl_->server == nullptr) return;
   impl_->state.closing = true;
+  impl_->health.EndWatches();
   impl_->server->Shutdown(std::chrono::system_clock::now() +
                           absl::ToChronoMilliseconds(grace));
   impl_->server->Wait();
@@ -293,12 +280,11 @@ void Server::UpdateHealthLocked() {
                impl_->options.stuck_after);
   if (told_ == health) return;
   told_ = health;
-  auto* service = impl_->server->GetHealthCheckService();
-  for (const char* name :
-       {"", kServiceName, kInferenceServiceName, "readiness"}) {
-    service->SetServingStatus(name, health.serving);
+  for (const char* name : {"", SpatialReasoningService::kName,
+                           kserve::InferenceService::kName, "readiness"}) {
+    impl_->health.Set(name, health.serving);
   }
-  service->SetServingStatus("liveness", health.live);
+  impl_->health.Set("liveness", health.live);
   impl_->state.ready = health.serving;
   impl_->state.live = health.live;
   impl_->environment.metrics->SetReady(health.serving);

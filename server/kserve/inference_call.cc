@@ -1,21 +1,26 @@
 #include "server/kserve/inference_call.h"
 
+#include "server/rpc/message.h"
+
 namespace cooper::kserve {
 
 bool UnaryInference::StartNextWrite(rpc::EventWriter* writer) {
   if (const engine::Event* event = writer->TakeEvent()) {
-    reply().Take(*event, &response_);
+    answer_.reply().Take(*event, &response_);
   }
   return false;
 }
 
 rpc::EventStream::AfterUnlock UnaryInference::StartFinish(
     const grpc::Status& status) {
-  if (status.ok()) {
-    response_ = header();
-    reply().Finish(&response_);
+  if (!status.ok()) {
+    Finish(status);
+    return nullptr;
   }
-  Finish(status);
+  response_ = answer_.header();
+  answer_.reply().Finish(&response_);
+  written_ = rpc::SerializeMessage(response_);
+  StartWriteAndFinish(&written_, grpc::WriteOptions(), status);
   return nullptr;
 }
 

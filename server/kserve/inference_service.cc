@@ -2,10 +2,13 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "server/kserve/inference_parser.h"
 #include "server/kserve/inference_stream.h"
-#include "server/rpc/status.h"
+#include "server/rpc/call_end.h"
+#include "server/rpc/message.h"
+#include "server/rpc/unary_call.h"
 
 namespace cooper::kserve {
 namespace {
@@ -14,16 +17,42 @@ using engine::Method;
 
 constexpr char kServerName[] = "cooper_server";
 
+std::string MethodPath(const char* name) {
+  return absl::StrCat("/", InferenceService::kName, "/", name);
+}
+
 }  // namespace
 
-template <typename Answer>
-grpc::ServerUnaryReactor* InferenceService::Tell(
-    grpc::CallbackServerContext* context, const Answer& answer) {
-  return AnswerAtOnce(context, environment_, Method::kInferenceInfo,
-                      [&]() -> absl::Status {
-                        COOPER_RETURN_IF_ERROR(caller_check_.Check(*context));
-                        return answer();
-                      });
+void InferenceService::AddTo(rpc::MethodTable* methods) {
+  AddInfo(methods, "ServerLive", &InferenceService::ServerLive);
+  AddInfo(methods, "ServerReady", &InferenceService::ServerReady);
+  AddInfo(methods, "ModelReady", &InferenceService::ModelReady);
+  AddInfo(methods, "ServerMetadata", &InferenceService::ServerMetadata);
+  AddInfo(methods, "ModelMetadata", &InferenceService::ModelMetadata);
+  AddInfo(methods, "ModelConfig", &InferenceService::ModelConfig);
+  methods->Add(MethodPath("ModelInfer"), [this](rpc::CallContext* context) {
+    return ModelInfer(context);
+  });
+  methods->Add(
+      MethodPath("ModelStreamInfer"),
+      [this](rpc::CallContext* context) { return ModelStreamInfer(context); });
+}
+
+template <typename Request, typename Response>
+void InferenceService::AddInfo(
+    rpc::MethodTable* methods, const char* name,
+    absl::Status (InferenceService::*answer)(const Request&, Response*)) {
+  methods->Add(MethodPath(name), [this, answer](rpc::CallContext* context) {
+    auto* call =
+        new rpc::UnaryCall(environment_, context, Method::kInferenceInfo);
+    call->Start(caller_check_.Check(*context),
+                rpc::AnswerWith<Request, Response>(
+                    environment_.message_limits,
+                    [this, answer](const Request& request, Response* response) {
+                      return (this->*answer)(request, response);
+                    }));
+    return call;
+  });
 }
 
 absl::StatusOr<const InferenceModel*> InferenceService::Find(
@@ -33,108 +62,82 @@ absl::StatusOr<const InferenceModel*> InferenceService::Find(
   return FindInferenceModel(name, version, *serving->info);
 }
 
-grpc::ServerUnaryReactor* InferenceService::ServerLive(
-    grpc::CallbackServerContext* context, const inference::ServerLiveRequest*,
+absl::Status InferenceService::ServerLive(
+    const inference::ServerLiveRequest&,
     inference::ServerLiveResponse* response) {
-  return Tell(context, [&] {
-    response->set_live(state_.live);
-    return absl::OkStatus();
-  });
+  response->set_live(state_.live);
+  return absl::OkStatus();
 }
 
-grpc::ServerUnaryReactor* InferenceService::ServerReady(
-    grpc::CallbackServerContext* context, const inference::ServerReadyRequest*,
+absl::Status InferenceService::ServerReady(
+    const inference::ServerReadyRequest&,
     inference::ServerReadyResponse* response) {
-  return Tell(context, [&] {
-    response->set_ready(state_.ready);
-    return absl::OkStatus();
-  });
+  response->set_ready(state_.ready);
+  return absl::OkStatus();
 }
 
-grpc::ServerUnaryReactor* InferenceService::ModelReady(
-    grpc::CallbackServerContext* context,
-    const inference::ModelReadyRequest* request,
+absl::Status InferenceService::ModelReady(
+    const inference::ModelReadyRequest& request,
     inference::ModelReadyResponse* response) {
-  return Tell(context, [&]() -> absl::Status {
-    response->set_ready(state_.ready);
-    // While loading, its name is not known yet.
-    if (!caller_check_.CheckLoaded().ok()) return absl::OkStatus();
-    return Find(request->name(), request->version()).status();
-  });
+  response->set_ready(state_.ready);
+  // While loading, its name is not known yet.
+  if (!caller_check_.CheckLoaded().ok()) return absl::OkStatus();
+  return Find(request.name(), request.version()).status();
 }
 
-grpc::ServerUnaryReactor* InferenceService::ServerMetadata(
-    grpc::CallbackServerContext* context,
-    const inference::ServerMetadataRequest*,
+absl::Status InferenceService::ServerMetadata(
+    const inference::ServerMetadataRequest&,
     inference::ServerMetadataResponse* response) {
-  return Tell(context, [&] {
-    response->set_name(kServerName);
-    response->set_version(server_version_);
-    response->add_extensions("model_configuration");
-    return absl::OkStatus();
-  });
+  response->set_name(kServerName);
+  response->set_version(server_version_);
+  response->add_extensions("model_configuration");
+  return absl::OkStatus();
 }
 
-grpc::ServerUnaryReactor* InferenceService::ModelMetadata(
-    grpc::CallbackServerContext* context,
-    const inference::ModelMetadataRequest* request,
+absl::Status InferenceService::ModelMetadata(
+    const inference::ModelMetadataRequest& request,
     inference::ModelMetadataResponse* response) {
-  return Tell(context, [&]() -> absl::Status {
-    COOPER_ASSIGN_OR_RETURN(const InferenceModel* model,
-                            Find(request->name(), request->version()));
-    *response = MakeInferenceMetadata(*model, request->name());
-    return absl::OkStatus();
-  });
+  COOPER_ASSIGN_OR_RETURN(const InferenceModel* model,
+                          Find(request.name(), request.version()));
+  *response = MakeInferenceMetadata(*model, request.name());
+  return absl::OkStatus();
 }
 
-grpc::ServerUnaryReactor* InferenceService::ModelConfig(
-    grpc::CallbackServerContext* context,
-    const inference::ModelConfigRequest* request,
+absl::Status InferenceService::ModelConfig(
+    const inference::ModelConfigRequest& request,
     inference::ModelConfigResponse* response) {
-  return Tell(context, [&]() -> absl::Status {
-    COOPER_ASSIGN_OR_RETURN(const InferenceModel* model,
-                            Find(request->name(), request->version()));
-    *response = MakeInferenceConfig(*model, request->name());
-    return absl::OkStatus();
-  });
+  COOPER_ASSIGN_OR_RETURN(const InferenceModel* model,
+                          Find(request.name(), request.version()));
+  *response = MakeInferenceConfig(*model, request.name());
+  return absl::OkStatus();
 }
 
-grpc::ServerUnaryReactor* InferenceService::ModelInfer(
-    grpc::CallbackServerContext* context,
-    const inference::ModelInferRequest* request,
-    inference::ModelInferResponse* response) {
-  auto* call = new UnaryInference(environment_, context, *request, response);
-  const absl::Status begun = rpc::CatchAll([&]() -> absl::Status {
-    COOPER_RETURN_IF_ERROR(caller_check_.Check(*context));
-    return Begin(*context, *request, Method::kModelInfer, call);
-  });
-  if (!begun.ok()) call->Reject(begun);
+rpc::Reactor* InferenceService::ModelInfer(rpc::CallContext* context) {
+  auto* call = new UnaryInference(environment_, context, Method::kModelInfer);
+  call->Start(caller_check_.Check(*context),
+              [this, context, call](const grpc::ByteBuffer& request) {
+                return Begin(*context, request, Method::kModelInfer, call,
+                             &call->answer());
+              });
   return call;
 }
 
-grpc::ServerBidiReactor<inference::ModelInferRequest,
-                        inference::ModelStreamInferResponse>*
-InferenceService::ModelStreamInfer(grpc::CallbackServerContext* context) {
-  class Refusal final
-      : public grpc::ServerBidiReactor<inference::ModelInferRequest,
-                                       inference::ModelStreamInferResponse> {
-   public:
-    void OnDone() override { delete this; }
-  };
+rpc::Reactor* InferenceService::ModelStreamInfer(rpc::CallContext* context) {
   const absl::Status checked = caller_check_.Check(*context);
   if (!checked.ok()) {
-    auto* refusal = new Refusal;
-    refusal->Finish(CountCall(checked, environment_.clock->Now(), environment_,
-                              Method::kModelStreamInfer, context));
+    auto* refusal =
+        new rpc::UnaryCall(environment_, context, Method::kModelStreamInfer);
+    refusal->Start(checked, nullptr);
     return refusal;
   }
   InferenceStream::Options options;
   options.environment = environment_;
   options.closing = &state_.closing;
-  options.begin = [this, context](const inference::ModelInferRequest& request,
-                                  InferenceCall* call) {
+  options.begin = [this, context](const grpc::ByteBuffer& request,
+                                  StreamedInference* call) {
     const absl::Status begun = rpc::CatchAll([&] {
-      return Begin(*context, request, Method::kModelStreamInfer, call);
+      return Begin(*context, request, Method::kModelStreamInfer, call,
+                   &call->answer());
     });
     if (!begun.ok()) call->Reject(begun);
   };
@@ -143,10 +146,15 @@ InferenceService::ModelStreamInfer(grpc::CallbackServerContext* context) {
   return stream;
 }
 
-absl::Status InferenceService::Begin(
-    const grpc::CallbackServerContext& context,
-    const inference::ModelInferRequest& request, engine::Method method,
-    InferenceCall* call) {
+absl::Status InferenceService::Begin(const rpc::CallContext& context,
+                                     const grpc::ByteBuffer& bytes,
+                                     engine::Method method,
+                                     rpc::EventStream* call,
+                                     InferenceAnswer* answer) {
+  inference::ModelInferRequest request;
+  COOPER_RETURN_IF_ERROR(
+      rpc::ParseMessage(bytes, environment_.message_limits, &request));
+  answer->SetHeader(request);
   COOPER_ASSIGN_OR_RETURN(const rpc::ServingState::Serving* serving,
                           caller_check_.CheckLoaded(call->deadline()));
   const InferenceParser parser(serving->info, &limits_,
@@ -156,9 +164,9 @@ absl::Status InferenceService::Begin(
   parsed.engine.method = method;
   parsed.engine.deadline = call->deadline().time();
   parsed.engine.client = caller_check_.ClientOf(context);
-  call->Expect(InferenceReply(parsed.model, std::move(parsed.outputs),
-                              method == Method::kModelStreamInfer),
-               parsed.empty_final);
+  answer->Expect(InferenceReply(parsed.model, std::move(parsed.outputs),
+                                method == Method::kModelStreamInfer),
+                 parsed.empty_final);
   call->Run(std::move(parsed.engine), serving->engine, serving->info->name);
   return absl::OkStatus();
 }

@@ -1,19 +1,18 @@
 #ifndef COOPER_SERVER_KSERVE_INFERENCE_SERVICE_H_
 #define COOPER_SERVER_KSERVE_INFERENCE_SERVICE_H_
 
-#include <grpcpp/server_context.h>
-
 #include <atomic>
 #include <string>
 
 #include "absl/status/status.h"
-#include "absl/strings/string_view.h"
-#include "inference/grpc_service.grpc.pb.h"
+#include "absl/status/statusor.h"
+#include "inference/grpc_service.pb.h"
 #include "server/kserve/inference_call.h"
 #include "server/kserve/inference_models.h"
 #include "server/rpc/caller_check.h"
 #include "server/rpc/event_stream.h"
 #include "server/rpc/limits.h"
+#include "server/rpc/method_table.h"
 #include "server/rpc/serving_state.h"
 
 namespace cooper::kserve {
@@ -28,9 +27,10 @@ struct ServerState {
 // inference.GRPCInferenceService, the KServe v2 protocol: a map onto the same
 // requests and the same engine as SpatialReasoningService (docs/kserve.md).
 // Handlers never block. What it is given must outlive it.
-class InferenceService final
-    : public inference::GRPCInferenceService::CallbackService {
+class InferenceService final {
  public:
+  static constexpr char kName[] = "inference.GRPCInferenceService";
+
   InferenceService(const rpc::ServingState* serving_state,
                    const rpc::RpcLimits& limits,
                    const rpc::StreamEnvironment& environment,
@@ -42,49 +42,37 @@ class InferenceService final
         state_(*state),
         server_version_(std::move(server_version)) {}
 
-  grpc::ServerUnaryReactor* ServerLive(
-      grpc::CallbackServerContext* context,
-      const inference::ServerLiveRequest* request,
-      inference::ServerLiveResponse* response) override;
-  grpc::ServerUnaryReactor* ServerReady(
-      grpc::CallbackServerContext* context,
-      const inference::ServerReadyRequest* request,
-      inference::ServerReadyResponse* response) override;
-  grpc::ServerUnaryReactor* ModelReady(
-      grpc::CallbackServerContext* context,
-      const inference::ModelReadyRequest* request,
-      inference::ModelReadyResponse* response) override;
-  grpc::ServerUnaryReactor* ServerMetadata(
-      grpc::CallbackServerContext* context,
-      const inference::ServerMetadataRequest* request,
-      inference::ServerMetadataResponse* response) override;
-  grpc::ServerUnaryReactor* ModelMetadata(
-      grpc::CallbackServerContext* context,
-      const inference::ModelMetadataRequest* request,
-      inference::ModelMetadataResponse* response) override;
-  grpc::ServerUnaryReactor* ModelConfig(
-      grpc::CallbackServerContext* context,
-      const inference::ModelConfigRequest* request,
-      inference::ModelConfigResponse* response) override;
-  grpc::ServerUnaryReactor* ModelInfer(
-      grpc::CallbackServerContext* context,
-      const inference::ModelInferRequest* request,
-      inference::ModelInferResponse* response) override;
-  grpc::ServerBidiReactor<inference::ModelInferRequest,
-                          inference::ModelStreamInferResponse>*
-  ModelStreamInfer(grpc::CallbackServerContext* context) override;
+  // Adds its methods; it must outlive the table.
+  void AddTo(rpc::MethodTable* methods);
 
  private:
-  // An RPC that needs no engine: checks the caller, then answers.
-  template <typename Answer>
-  grpc::ServerUnaryReactor* Tell(grpc::CallbackServerContext* context,
-                                 const Answer& answer);
+  // Adds a unary method that needs no engine.
+  template <typename Request, typename Response>
+  void AddInfo(rpc::MethodTable* methods, const char* name,
+               absl::Status (InferenceService::*answer)(const Request& request,
+                                                        Response* response));
+  absl::Status ServerLive(const inference::ServerLiveRequest& request,
+                          inference::ServerLiveResponse* response);
+  absl::Status ServerReady(const inference::ServerReadyRequest& request,
+                           inference::ServerReadyResponse* response);
+  absl::Status ModelReady(const inference::ModelReadyRequest& request,
+                          inference::ModelReadyResponse* response);
+  absl::Status ServerMetadata(const inference::ServerMetadataRequest& request,
+                              inference::ServerMetadataResponse* response);
+  absl::Status ModelMetadata(const inference::ModelMetadataRequest& request,
+                             inference::ModelMetadataResponse* response);
+  absl::Status ModelConfig(const inference::ModelConfigRequest& request,
+                           inference::ModelConfigResponse* response);
+
+  rpc::Reactor* ModelInfer(rpc::CallContext* context);
+  rpc::Reactor* ModelStreamInfer(rpc::CallContext* context);
+
   absl::StatusOr<const InferenceModel*> Find(const std::string& name,
                                              const std::string& version) const;
   // Parses and runs a request of a caller who was checked, or says why not.
-  absl::Status Begin(const grpc::CallbackServerContext& context,
-                     const inference::ModelInferRequest& request,
-                     engine::Method method, InferenceCall* call);
+  absl::Status Begin(const rpc::CallContext& context,
+                     const grpc::ByteBuffer& bytes, engine::Method method,
+                     rpc::EventStream* call, InferenceAnswer* answer);
 
   const rpc::CallerCheck caller_check_;
   const rpc::RpcLimits limits_;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/engine/core/end_status.h"
+#include "server/rpc/message.h"
 #include "server/rpc/status.h"
 
 namespace cooper::kserve {
@@ -18,24 +19,28 @@ constexpr char kFinalParameter[] = "triton_final_response";
 bool StreamedInference::StartNextWrite(rpc::EventWriter* writer) {
   const engine::Event* event = writer->TakeEvent();
   if (event == nullptr) return false;
-  *message_.mutable_infer_response() = header();
-  if (!reply().Take(*event, message_.mutable_infer_response())) return false;
+  *message_.mutable_infer_response() = answer_.header();
+  if (!answer_.reply().Take(*event, message_.mutable_infer_response())) {
+    return false;
+  }
   SetFinal(false);
   stream_.Write(shared_from_this(), /*last=*/false);
   return true;
 }
 
+// Also makes the message's bytes.
 void StreamedInference::SetFinal(bool is_final) {
   auto& parameters = *message_.mutable_infer_response()->mutable_parameters();
   parameters[kFinalParameter].set_bool_param(is_final);
+  written_ = rpc::SerializeMessage(message_);
 }
 
 rpc::EventStream::AfterUnlock StreamedInference::StartFinish(
     const grpc::Status& status) {
   auto* response = message_.mutable_infer_response();
-  *response = header();
+  *response = answer_.header();
   if (status.ok()) {
-    reply().Finish(response);
+    answer_.reply().Finish(response);
   } else {
     // The stream has no other place for the code.
     const auto code = static_cast<absl::StatusCode>(status.error_code());
@@ -45,7 +50,7 @@ rpc::EventStream::AfterUnlock StreamedInference::StartFinish(
   SetFinal(true);
   // The stream gives the call up, which takes the call's lock.
   const bool write =
-      !status.ok() || !response->outputs().empty() || empty_final();
+      !status.ok() || !response->outputs().empty() || answer_.empty_final();
   return [self = shared_from_this(), write] {
     if (write) {
       self->stream_.Write(self, /*last=*/true);
@@ -55,8 +60,7 @@ rpc::EventStream::AfterUnlock StreamedInference::StartFinish(
   };
 }
 
-InferenceStream::InferenceStream(Options options,
-                                 grpc::CallbackServerContext* context)
+InferenceStream::InferenceStream(Options options, rpc::CallContext* context)
     : options_(std::move(options)), context_(context) {
   options_.environment.stalls->Add(this);
 }
@@ -79,7 +83,7 @@ void InferenceStream::OnReadDone(bool ok) {
   // Made without the lock, which comes after the watch's. Still reading_, so
   // that nothing is read over the request.
   BeginRequest(std::make_shared<StreamedInference>(options_.environment,
-                                                   context_, request_, this));
+                                                   context_, this));
 }
 
 void InferenceStream::BeginRequest(
@@ -96,6 +100,7 @@ void InferenceStream::BeginRequest(
     cancelled = cancelled_;
     beginning_ = nullptr;
     reading_ = false;
+    request_.Clear();
     AdvanceLocked();
   }
   // A cancel that came meanwhile has left it out. The stream is still there:
@@ -112,7 +117,7 @@ void InferenceStream::Write(std::shared_ptr<StreamedInference> call,
 
 void InferenceStream::StartNextWriteLocked() {
   write_started_ = options_.environment.clock->Now();
-  StartWrite(&waiting_.front().call->message());
+  StartWrite(&waiting_.front().call->written());
 }
 
 void InferenceStream::OnWriteDone(bool ok) {

@@ -1,9 +1,6 @@
 #ifndef COOPER_SERVER_KSERVE_INFERENCE_STREAM_H_
 #define COOPER_SERVER_KSERVE_INFERENCE_STREAM_H_
 
-#include <grpcpp/server_context.h>
-#include <grpcpp/support/server_callback.h>
-
 #include <atomic>
 #include <deque>
 #include <functional>
@@ -16,6 +13,7 @@
 #include "inference/grpc_service.pb.h"
 #include "server/kserve/inference_call.h"
 #include "server/rpc/event_stream.h"
+#include "server/rpc/method_table.h"
 #include "server/rpc/stall_watch.h"
 
 namespace cooper::kserve {
@@ -25,25 +23,22 @@ class InferenceStream;
 // One request of a stream. Its responses are written by the stream; its last
 // one, which may be an error, ends it. Kept by the stream until then.
 class StreamedInference final
-    : public InferenceCall,
+    : public rpc::EventStream,
       public std::enable_shared_from_this<StreamedInference> {
  public:
   StreamedInference(const rpc::StreamEnvironment& environment,
-                    grpc::CallbackServerContext* context,
-                    const inference::ModelInferRequest& request,
-                    InferenceStream* stream)
-      : InferenceCall(environment, context, engine::Method::kModelStreamInfer,
-                      request),
+                    rpc::CallContext* context, InferenceStream* stream)
+      : EventStream(environment, context, engine::Method::kModelStreamInfer),
         stream_(*stream) {}
+
+  InferenceAnswer& answer() { return answer_; }
 
   using rpc::EventStream::CallCancelled;
   using rpc::EventStream::CallDone;
   using rpc::EventStream::WriteDone;
 
   // The stream's while this waits to be written.
-  const inference::ModelStreamInferResponse& message() const {
-    return message_;
-  }
+  const grpc::ByteBuffer& written() const { return written_; }
 
  private:
   bool StartNextWrite(rpc::EventWriter* writer) override
@@ -56,7 +51,9 @@ class StreamedInference final
   void SetFinal(bool is_final);
 
   InferenceStream& stream_;
+  InferenceAnswer answer_;
   inference::ModelStreamInferResponse message_;
+  grpc::ByteBuffer written_;  // the message's bytes
 };
 
 // ModelStreamInfer: reads requests, writes the responses of all of them, each
@@ -69,10 +66,8 @@ class StreamedInference final
 //   - Finish is called once, with no request left.
 //   - `mutex_` comes after the lock of a request; requests are not called
 //     under it.
-class InferenceStream final
-    : public grpc::ServerBidiReactor<inference::ModelInferRequest,
-                                     inference::ModelStreamInferResponse>,
-      public rpc::StallWatch::Stream {
+class InferenceStream final : public rpc::Reactor,
+                              public rpc::StallWatch::Stream {
  public:
   static constexpr int kMaxOutstanding = 16;
 
@@ -81,12 +76,12 @@ class InferenceStream final
     // Set once the server shuts down: a stream with no request left ends.
     const std::atomic<bool>* closing = nullptr;
     // Begins the request's work, or rejects it.
-    std::function<void(const inference::ModelInferRequest&, InferenceCall*)>
+    std::function<void(const grpc::ByteBuffer& request, StreamedInference*)>
         begin;
   };
 
   // What the options point to must outlive the stream.
-  InferenceStream(Options options, grpc::CallbackServerContext* context);
+  InferenceStream(Options options, rpc::CallContext* context);
 
   // Begins to read.
   void Start() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -118,8 +113,8 @@ class InferenceStream final
   void StartNextWriteLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
-  grpc::CallbackServerContext* const context_;
-  inference::ModelInferRequest request_;  // gRPC's while a read is in flight
+  rpc::CallContext* const context_;
+  grpc::ByteBuffer request_;  // gRPC's while a read is in flight
 
   base::Mutex mutex_;
   absl::flat_hash_set<std::shared_ptr<StreamedInference>> calls_

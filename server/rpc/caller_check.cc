@@ -2,15 +2,12 @@
 
 #include <grpc/grpc_security_constants.h>
 
-#include <exception>
 #include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "base/logging.h"
 #include "base/status_macros.h"
 #include "server/engine/core/error.h"
-#include "server/rpc/call_log.h"
 #include "server/rpc/metadata.h"
 #include "server/rpc/status.h"
 #include "server/security/client_name.h"
@@ -80,47 +77,6 @@ absl::StatusOr<const ServingState::Serving*> CallerCheck::CheckLoaded(
                           engine::Phase::kQueue);
   }
   return serving;
-}
-
-absl::Status CatchAll(absl::FunctionRef<absl::Status()> work) {
-  try {
-    return work();
-  } catch (const std::exception& exception) {
-    base::Log(base::LogLevel::kError, "exception in a handler",
-              {{"what", exception.what()}});
-    engine::ErrorDetails details;
-    details.reason = engine::ErrorReason::kEngine;
-    return engine::MakeError(details, "internal error");
-  }
-}
-
-grpc::ServerUnaryReactor* AnswerAtOnce(
-    grpc::CallbackServerContext* context, const StreamEnvironment& environment,
-    engine::Method method, absl::FunctionRef<absl::Status()> answer) {
-  const absl::Time started = environment.clock->Now();
-  const absl::Status end = CatchAll(answer);
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(CountCall(end, started, environment, method, context));
-  return reactor;
-}
-
-grpc::Status CountCall(const absl::Status& end, absl::Time started,
-                       const StreamEnvironment& environment,
-                       engine::Method method,
-                       grpc::CallbackServerContext* context) {
-  if (const auto pushback = RetryPushbackMs(end)) {
-    context->AddTrailingMetadata("grpc-retry-pushback-ms",
-                                 absl::StrCat(*pushback));
-  }
-  const grpc::Status status = ToGrpcStatus(end);
-  const absl::Duration duration = environment.clock->Now() - started;
-  environment.metrics->RpcStarted(method);
-  CountEnd(end, method, environment.metrics);
-  environment.metrics->RpcFinished(method, status.error_code(), duration);
-  if (!end.ok()) {
-    LogCall(method, end, /*request_id=*/"", /*trace_id=*/"", duration);
-  }
-  return status;
 }
 
 }  // namespace cooper::rpc

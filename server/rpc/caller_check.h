@@ -2,15 +2,13 @@
 #define COOPER_SERVER_RPC_CALLER_CHECK_H_
 
 #include <grpcpp/server_context.h>
-#include <grpcpp/support/server_callback.h>
 
 #include <string>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "server/rpc/event_stream.h"
+#include "server/rpc/call_deadline.h"
 #include "server/rpc/serving_state.h"
 #include "server/security/crl_file.h"
 #include "server/security/token_file.h"
@@ -53,23 +51,6 @@ class CallerCheck {
   const base::Clock& clock_;
   const CallerCredentials credentials_;
 };
-
-// Runs the checks and the parsing of one RPC. What it throws (out of memory,
-// for instance) becomes INTERNAL; its words stay in the log.
-absl::Status CatchAll(absl::FunctionRef<absl::Status()> work);
-
-// A whole RPC that needs no engine: counted, answered by `answer`, logged if
-// it fails.
-grpc::ServerUnaryReactor* AnswerAtOnce(
-    grpc::CallbackServerContext* context, const StreamEnvironment& environment,
-    engine::Method method, absl::FunctionRef<absl::Status()> answer);
-
-// Counts an RPC that begins and ends here, logs it if it failed, and returns
-// what to finish it with.
-grpc::Status CountCall(const absl::Status& end, absl::Time started,
-                       const StreamEnvironment& environment,
-                       engine::Method method,
-                       grpc::CallbackServerContext* context);
 
 }  // namespace cooper::rpc
 

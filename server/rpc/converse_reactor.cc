@@ -8,7 +8,8 @@
 #include "base/status_macros.h"
 #include "server/engine/core/end_status.h"
 #include "server/engine/core/error.h"
-#include "server/rpc/caller_check.h"
+#include "server/rpc/call_end.h"
+#include "server/rpc/message.h"
 #include "server/rpc/request_parser.h"
 #include "server/rpc/session_id.h"
 
@@ -63,8 +64,10 @@ void ConverseReactor::Begin(const ServingState::Serving* serving,
 }
 
 bool ConverseReactor::StartNextWrite(EventWriter* writer) {
-  if (!writer->Next(&write_message_)) return false;
-  StartWrite(&write_message_);
+  v1::Event event;
+  if (!writer->Next(&event)) return false;
+  written_ = SerializeMessage(event);
+  StartWrite(&written_);
   return true;
 }
 
@@ -124,6 +127,9 @@ void ConverseReactor::OnReadDone(bool ok) {
 }
 
 absl::StatusOr<std::optional<engine::Request>> ConverseReactor::ParseTurn() {
+  COOPER_RETURN_IF_ERROR(
+      ParseMessage(received_, environment().message_limits, &read_message_));
+  received_.Clear();
   const bool start = read_message_.has_start();
   if (start == template_.has_value()) {
     return engine::InvalidField(
@@ -235,7 +241,7 @@ void ConverseReactor::ReadOnLocked() {
     return;
   }
   read_in_flight_ = true;
-  StartRead(&read_message_);
+  StartRead(&received_);
 }
 
 void ConverseReactor::OnTick(absl::Time now) {

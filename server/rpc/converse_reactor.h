@@ -1,8 +1,6 @@
 #ifndef COOPER_SERVER_RPC_CONVERSE_REACTOR_H_
 #define COOPER_SERVER_RPC_CONVERSE_REACTOR_H_
 
-#include <grpcpp/support/server_callback.h>
-
 #include <deque>
 #include <memory>
 #include <optional>
@@ -12,6 +10,7 @@
 #include "cooper/v1/spatial_reasoning.pb.h"
 #include "server/rpc/event_stream.h"
 #include "server/rpc/limits.h"
+#include "server/rpc/method_table.h"
 #include "server/rpc/serving_state.h"
 
 namespace cooper::rpc {
@@ -23,9 +22,7 @@ namespace cooper::rpc {
 // One read is in flight, unless as many turns wait as may: then the caller is
 // held by flow control. Between turns the watchdog ends the call where the
 // server drains, or the session's time to live has passed.
-class ConverseReactor final
-    : public grpc::ServerBidiReactor<v1::ConverseRequest, v1::Event>,
-      public EventStream {
+class ConverseReactor final : public Reactor, public EventStream {
  public:
   // Turns that wait for the one under way; their inputs are bounded in bytes
   // by the largest message, too.
@@ -78,11 +75,12 @@ class ConverseReactor final
   const ServingState::Serving* serving_ = nullptr;
   std::string client_;
   // Of reads.
-  v1::ConverseRequest read_message_;         // gRPC's while a read is in flight
+  grpc::ByteBuffer received_;                // gRPC's while a read is in flight
+  v1::ConverseRequest read_message_;         // of the last read
   std::optional<engine::Request> template_;  // of all turns; set by `start`
   int turns_ = 0;                            // that were asked for
 
-  v1::Event write_message_;  // gRPC's while a write is in flight
+  grpc::ByteBuffer written_;  // gRPC's while a write is in flight
   std::deque<engine::Request> waiting_ ABSL_GUARDED_BY(mutex_);
   int64_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool begun_ ABSL_GUARDED_BY(mutex_) = false;

@@ -56,11 +56,23 @@ void EventStream::BeginLocked(const engine::Request& request,
 
 void EventStream::Run(engine::Request request, engine::Engine* engine,
                       const std::string& model_name) {
+  auto gone = engine::CancelCause::kNone;
   {
     base::MutexLock lock(&mutex_);
-    BeginLocked(request, engine, model_name);
+    gone = gone_cause_;
+    if (!reader_gone_) BeginLocked(request, engine, model_name);
+  }
+  // The caller went while the request was read.
+  if (gone != engine::CancelCause::kNone) {
+    return Reject(CancelledError(gone, engine::Phase::kQueue));
   }
   Submit(std::move(request));
+}
+
+engine::CancelCause EventStream::CauseNow() const {
+  return deadline_.Passed(environment_.clock->Now())
+             ? engine::CancelCause::kDeadline
+             : engine::CancelCause::kClient;
 }
 
 void EventStream::Submit(engine::Request request) {
@@ -136,9 +148,7 @@ void EventStream::WriteDone(bool ok) {
     base::MutexLock lock(&mutex_);
     write_in_flight_ = false;
     if (!ok && !reader_gone_) {
-      DropReaderLocked(deadline_.Passed(environment_.clock->Now())
-                           ? engine::CancelCause::kDeadline
-                           : engine::CancelCause::kClient);
+      DropReaderLocked(CauseNow());
       wake = !engine_end_.has_value();
     }
     // An unfinished engine keeps the stream alive past the lock.
@@ -156,9 +166,7 @@ void EventStream::CallCancelled() {
     base::MutexLock lock(&mutex_);
     if (finish_started_) return;
     if (!reader_gone_) {
-      DropReaderLocked(deadline_.Passed(environment_.clock->Now())
-                           ? engine::CancelCause::kDeadline
-                           : engine::CancelCause::kClient);
+      DropReaderLocked(CauseNow());
     }
     wake = !engine_end_.has_value() && engine_ != nullptr;
     after = AdvanceLocked();
@@ -251,6 +259,7 @@ absl::Status EventStream::EndStatusLocked() const {
 
 void EventStream::DropReaderLocked(engine::CancelCause cause) {
   reader_gone_ = true;
+  gone_cause_ = cause;
   if (cancel_ != nullptr) cancel_->Cancel(cause);
   outbox_.Clear();
   // The message in flight is the reactor's own; what follows it goes.

@@ -29,7 +29,8 @@
 namespace cooper::rpc {
 
 // One streaming call, between the engine's events and gRPC's writer: all that
-// does not depend on the type of the responses. `StreamReactor` adds the rest.
+// does not depend on the type of the responses. `RequestCall` and
+// `ConverseReactor` add the rest.
 //
 // Threads: the engine's and its pools' (events), gRPC's (reactions), the
 // watchdog's (OnTick); `mutex_` is taken before every operation that is
@@ -56,6 +57,14 @@ class EventStream : public StallWatch::Stream {
   void OnTick(absl::Time now) override ABSL_LOCKS_EXCLUDED(mutex_);
 
  protected:
+  absl::Time started() const { return started_; }
+  grpc::CallbackServerContext* context() const { return context_; }
+  // Why the caller is gone; kNone: it is there.
+  engine::CancelCause gone_cause_locked() const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return gone_cause_;
+  }
+
   // What is left to do once `mutex_` is released; null: nothing.
   using AfterUnlock = std::function<void()>;
 
@@ -113,6 +122,8 @@ class EventStream : public StallWatch::Stream {
   // it.
   void DropReaderLocked(engine::CancelCause cause)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Why a call that is cancelled now is cancelled.
+  engine::CancelCause CauseNow() const;
   absl::Status EndStatusLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void UpdateBufferLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends the call for a reader that does not read. Not under the lock.
@@ -137,6 +148,8 @@ class EventStream : public StallWatch::Stream {
   bool write_in_flight_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Time write_started_ ABSL_GUARDED_BY(mutex_);
   bool reader_gone_ ABSL_GUARDED_BY(mutex_) = false;
+  engine::CancelCause gone_cause_ ABSL_GUARDED_BY(mutex_) =
+      engine::CancelCause::kNone;
   bool finish_started_ ABSL_GUARDED_BY(mutex_) = false;
   bool admitted_ ABSL_GUARDED_BY(mutex_) = false;
   // Set once the engine (or a refusal) has said how it ended.

@@ -2,59 +2,57 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "server/rpc/call_end.h"
+#include "server/rpc/message.h"
 #include "server/rpc/model_reply.h"
 #include "server/rpc/request_parser.h"
-#include "server/rpc/status.h"
-#include "server/rpc/stream_reactor.h"
+#include "server/rpc/unary_call.h"
 
 namespace cooper::rpc {
-namespace {
 
 using engine::Method;
 
-}  // namespace
-
-grpc::ServerWriteReactor<v1::Event>* SpatialReasoningService::Reason(
-    grpc::CallbackServerContext* context, const v1::ReasonRequest* request) {
-  return Stream(context, *request, Method::kReason);
-}
-
-grpc::ServerWriteReactor<v1::Event>* SpatialReasoningService::EstimateDepth(
-    grpc::CallbackServerContext* context,
-    const v1::EstimateDepthRequest* request) {
-  return Stream(context, *request, Method::kEstimateDepth);
-}
-
-grpc::ServerWriteReactor<v1::Event>* SpatialReasoningService::Segment(
-    grpc::CallbackServerContext* context, const v1::SegmentRequest* request) {
-  return Stream(context, *request, Method::kSegment);
-}
-
-grpc::ServerWriteReactor<v1::Event>* SpatialReasoningService::GenerateImage(
-    grpc::CallbackServerContext* context,
-    const v1::GenerateImageRequest* request) {
-  return Stream(context, *request, Method::kGenerateImage);
+void SpatialReasoningService::AddTo(MethodTable* methods) {
+  const auto add = [&](const char* name, auto handler) {
+    methods->Add(absl::StrCat("/", kName, "/", name), handler);
+  };
+  add("Reason", [this](CallContext* context) {
+    return Stream<v1::ReasonRequest>(context, Method::kReason);
+  });
+  add("EstimateDepth", [this](CallContext* context) {
+    return Stream<v1::EstimateDepthRequest>(context, Method::kEstimateDepth);
+  });
+  add("Segment", [this](CallContext* context) {
+    return Stream<v1::SegmentRequest>(context, Method::kSegment);
+  });
+  add("GenerateImage", [this](CallContext* context) {
+    return Stream<v1::GenerateImageRequest>(context, Method::kGenerateImage);
+  });
+  add("Converse", [this](CallContext* context) { return Converse(context); });
+  add("GetModel", [this](CallContext* context) { return GetModel(context); });
 }
 
 template <typename Request>
-grpc::ServerWriteReactor<v1::Event>* SpatialReasoningService::Stream(
-    grpc::CallbackServerContext* context, const Request& request,
-    engine::Method method) {
+Reactor* SpatialReasoningService::Stream(CallContext* context, Method method) {
   auto* stream = new StreamReactor(environment_, context, method);
-  const absl::Status begun =
-      CatchAll([&] { return Begin(*context, request, stream); });
-  if (!begun.ok()) stream->Reject(begun);
+  stream->Start(caller_check_.Check(*context),
+                [this, context, stream](const grpc::ByteBuffer& request) {
+                  return Begin<Request>(*context, request, stream);
+                });
   return stream;
 }
 
 template <typename Request>
-absl::Status SpatialReasoningService::Begin(
-    const grpc::CallbackServerContext& context, const Request& request,
-    EventStream* stream) {
-  COOPER_RETURN_IF_ERROR(caller_check_.Check(context));
+absl::Status SpatialReasoningService::Begin(const CallContext& context,
+                                            const grpc::ByteBuffer& bytes,
+                                            EventStream* stream) {
   COOPER_ASSIGN_OR_RETURN(const ServingState::Serving* serving,
                           caller_check_.CheckLoaded(stream->deadline()));
+  Request request;
+  COOPER_RETURN_IF_ERROR(
+      ParseMessage(bytes, environment_.message_limits, &request));
   const RequestParser parser(serving->info, &limits_,
                              &serving->engine->options().image_limits,
                              environment_.metrics);
@@ -65,8 +63,7 @@ absl::Status SpatialReasoningService::Begin(
   return absl::OkStatus();
 }
 
-grpc::ServerBidiReactor<v1::ConverseRequest, v1::Event>*
-SpatialReasoningService::Converse(grpc::CallbackServerContext* context) {
+Reactor* SpatialReasoningService::Converse(CallContext* context) {
   auto* reactor = new ConverseReactor(environment_, context, &limits_);
   const absl::Status begun =
       CatchAll([&] { return BeginConverse(*context, reactor); });
@@ -74,8 +71,8 @@ SpatialReasoningService::Converse(grpc::CallbackServerContext* context) {
   return reactor;
 }
 
-absl::Status SpatialReasoningService::BeginConverse(
-    const grpc::CallbackServerContext& context, ConverseReactor* reactor) {
+absl::Status SpatialReasoningService::BeginConverse(const CallContext& context,
+                                                    ConverseReactor* reactor) {
   COOPER_RETURN_IF_ERROR(caller_check_.Check(context));
   COOPER_ASSIGN_OR_RETURN(const ServingState::Serving* serving,
                           caller_check_.CheckLoaded());
@@ -83,18 +80,19 @@ absl::Status SpatialReasoningService::BeginConverse(
   return absl::OkStatus();
 }
 
-grpc::ServerUnaryReactor* SpatialReasoningService::GetModel(
-    grpc::CallbackServerContext* context, const v1::GetModelRequest* request,
-    v1::GetModelResponse* response) {
-  return AnswerAtOnce(context, environment_, Method::kGetModel, [&] {
-    return AnswerGetModel(*context, *request, response);
-  });
+Reactor* SpatialReasoningService::GetModel(CallContext* context) {
+  auto* call = new UnaryCall(environment_, context, Method::kGetModel);
+  call->Start(caller_check_.Check(*context),
+              AnswerWith<v1::GetModelRequest, v1::GetModelResponse>(
+                  environment_.message_limits,
+                  [this](const auto& request, auto* response) {
+                    return AnswerGetModel(request, response);
+                  }));
+  return call;
 }
 
 absl::Status SpatialReasoningService::AnswerGetModel(
-    const grpc::CallbackServerContext& context,
     const v1::GetModelRequest& request, v1::GetModelResponse* response) {
-  COOPER_RETURN_IF_ERROR(caller_check_.Check(context));
   COOPER_ASSIGN_OR_RETURN(const ServingState::Serving* serving,
                           caller_check_.CheckLoaded());
   const RequestParser parser(serving->info, &limits_,
@@ -106,22 +104,11 @@ absl::Status SpatialReasoningService::AnswerGetModel(
   return absl::OkStatus();
 }
 
-grpc::ServerGenericBidiReactor* UnknownMethods::CreateReactor(
-    grpc::GenericCallbackServerContext*) {
-  class Reactor final : public grpc::ServerGenericBidiReactor {
-   public:
-    void OnDone() override { delete this; }
-  };
-  const absl::Time started = environment_.clock->Now();
-  environment_.metrics->RpcStarted(Method::kOther);
-  const absl::Status end = absl::UnimplementedError("no such method");
-  CountEnd(end, Method::kOther, environment_.metrics);
-  const grpc::Status status = ToGrpcStatus(end);
-  environment_.metrics->RpcFinished(Method::kOther, status.error_code(),
-                                    environment_.clock->Now() - started);
-  auto* reactor = new Reactor;
-  reactor->Finish(status);
-  return reactor;
+Reactor* AnswerUnknownMethod(const StreamEnvironment& environment,
+                             CallContext* context) {
+  auto* call = new UnaryCall(environment, context, Method::kOther);
+  call->Start(absl::UnimplementedError("no such method"), nullptr);
+  return call;
 }
 
 }  // namespace cooper::rpc

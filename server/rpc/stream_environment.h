@@ -6,6 +6,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "server/metrics/server_metrics.h"
+#include "server/rpc/message.h"
 #include "server/rpc/stall_watch.h"
 #include "server/tracing/call_trace.h"
 
@@ -21,6 +22,11 @@ struct StreamEnvironment {
   absl::Duration stall_timeout;
   // Deadline of calls that bring none, and the latest of all. Above 0.
   absl::Duration max_deadline;
+  // What a request message may be.
+  MessageLimits message_limits;
+  // A request message that is not complete so long after the call's headers
+  // ends the call. Above 0.
+  absl::Duration receive_timeout = absl::Seconds(60);
   // Bytes of events that may wait for one reader.
   int64_t max_outbox_bytes = int64_t{64} << 20;
 };

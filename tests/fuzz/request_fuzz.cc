@@ -15,6 +15,7 @@
 #include "server/engine/core/request.h"
 #include "server/metrics/server_metrics.h"
 #include "server/rpc/limits.h"
+#include "server/rpc/message.h"
 #include "server/rpc/request_parser.h"
 #include "server/rpc/status.h"
 #include "tests/fuzz/fuzz_target.h"
@@ -95,10 +96,10 @@ template <typename Wire>
 void CheckRequest(absl::string_view bytes) {
   static const Environment* const environment = new Environment;
   Wire wire;
-  // What does not parse, gRPC refuses itself.
-  if (!wire.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return;
-  }
+  const grpc::Slice slice(bytes.data(), bytes.size());
+  const absl::Status parsed =
+      rpc::ParseMessage(grpc::ByteBuffer(&slice, 1), {}, &wire);
+  if (!parsed.ok()) return CheckRefusal(parsed);
   const auto request = environment->parser.Parse(wire);
   if (request.ok()) {
     CheckTaken(*request, environment->limits);

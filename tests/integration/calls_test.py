@@ -269,14 +269,15 @@ def test_another_models_name_is_not_found(server):
         assert server.model in call.details()
 
 
-def test_an_oversized_message_is_refused_by_the_library(server):
+def test_an_oversized_message_is_refused_by_reason(server):
     before = server.scrape()
     with server.stub() as stub:
         call = stub.Reason(question(image=bytes(33 << 20)))
         assert read(call)[1] == CODE.RESOURCE_EXHAUSTED
-        assert "larger than max" in call.details()
+        assert details(call).reason == "MESSAGE_TOO_LARGE"
     after = server.scrape_at_rest()
-    assert moved(before, after, "cooper_rpc_started_total") == 0
+    assert moved(before, after, "cooper_rejections_total",
+                 reason="message_too_large") == 1
 
 
 def test_compressed_messages_are_not_taken(server):
@@ -285,20 +286,24 @@ def test_compressed_messages_are_not_taken(server):
         assert read(call)[1] == CODE.UNIMPLEMENTED
 
 
-@pytest.mark.parametrize("message", [
-    pytest.param(b"\xff\xff\xff", id="garbage"),
-    pytest.param(b"\x12\x05\x12\x03a\xffb", id="invalid_utf8"),
+@pytest.mark.parametrize("message, field", [
+    pytest.param(b"\xff\xff\xff", "request", id="garbage"),
+    pytest.param(b"\x12\x05\x12\x03a\xffb", "inputs[0].text",
+                 id="invalid_utf8"),
+    pytest.param(b"\x12\x00" * 10001, "inputs[10000]", id="elements"),
 ])
-def test_bytes_that_are_no_message_are_refused_by_the_library(server, message):
+def test_bytes_that_are_no_request_are_refused_by_field(server, message, field):
     before = server.scrape()
     with server.channel() as channel:
         call = channel.unary_stream(
             "/cooper.v1.SpatialReasoningService/Reason",
             request_serializer=None, response_deserializer=None)(message)
-        # What gRPC 1.51 says of a message that it cannot parse.
-        assert read(call)[1] == CODE.UNIMPLEMENTED
+        assert read(call)[1] == CODE.INVALID_ARGUMENT
+        assert details(call).reason == "INVALID_ARGUMENT"
+        assert field in call.details()
     after = server.scrape_at_rest()
-    assert moved(before, after, "cooper_rpc_started_total") == 0
+    assert moved(before, after, "cooper_rejections_total",
+                 reason="invalid_argument") == 1
 
 
 @pytest.mark.parametrize("method", [

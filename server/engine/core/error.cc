@@ -46,6 +46,8 @@ constexpr ErrorRow kRows[] = {
      "QUEUE_TIMEOUT", kSoon, EndKind::kRejection, "queue_timeout"},
     {ErrorReason::kMemoryPressure, StatusCode::kResourceExhausted,
      "MEMORY_PRESSURE", kSoon, EndKind::kRejection, "memory_pressure"},
+    {ErrorReason::kMessageTooLarge, StatusCode::kResourceExhausted,
+     "MESSAGE_TOO_LARGE", kNever, EndKind::kRejection, "message_too_large"},
     {ErrorReason::kContextTooLarge, StatusCode::kResourceExhausted,
      "CONTEXT_TOO_LARGE", kNever, EndKind::kRejection, "memory_pressure"},
     {ErrorReason::kGpuMemory, StatusCode::kResourceExhausted, "GPU_MEMORY",

@@ -29,6 +29,7 @@ enum class ErrorReason {
   kClientLimit,
   kQueueTimeout,
   kMemoryPressure,
+  kMessageTooLarge,
   kContextTooLarge,  // the KV pool is too small
   kGpuMemory,
   kLoading,

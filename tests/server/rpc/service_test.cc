@@ -236,7 +236,7 @@ TEST_F(ServiceTest, UnknownMethodsAreUnimplementedUnderOneLabel) {
   }
 }
 
-TEST_F(ServiceTest, MessagesThatGrpcRefusesAreNotCounted) {
+TEST_F(ServiceTest, MessagesThatCannotBeTakenAreRefusedAndCounted) {
   TestServer::Options options;
   options.rpc.limits.max_message_bytes = 1 << 20;
   TestServer& server = Start(options);
@@ -245,13 +245,19 @@ TEST_F(ServiceTest, MessagesThatGrpcRefusesAreNotCounted) {
   request.mutable_inputs(1)->set_text(std::string(1 << 20, 'a'));
   const Answer large = Ask(stub.get(), request);
   EXPECT_EQ(large.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_THAT(large.status.error_message(), HasSubstr("larger than max"));
+  EXPECT_EQ(ErrorInfoOf(large.status).reason(), "MESSAGE_TOO_LARGE");
 
   grpc::ClientContext compressed;
   compressed.set_compression_algorithm(GRPC_COMPRESS_GZIP);
   const Answer packed = Ask(stub.get(), Question("How?"), &compressed);
   EXPECT_EQ(packed.status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
-  EXPECT_EQ(server.CollectAtRest().Sum("cooper_rpc_started_total"), 0);
+  const Scrape scrape = server.CollectAtRest();
+  EXPECT_EQ(scrape.Sum("cooper_rpc_started_total"), 2);
+  EXPECT_EQ(
+      scrape.Sum("cooper_rejections_total", {{"reason", "message_too_large"}}),
+      1);
+  // gRPC answers it by itself and cancels the call.
+  EXPECT_EQ(scrape.Sum("cooper_cancellations_total"), 1);
   EXPECT_TRUE(Ask(stub.get(), Question("How?")).status.ok());
 }
 
