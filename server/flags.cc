@@ -1,5 +1,6 @@
 #include "server/flags.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "base/control_group.h"
 #include "base/logging.h"
 #include "base/status_macros.h"
 
@@ -84,6 +86,22 @@ ABSL_FLAG(bool, reflection, ServerOptions{}.reflection,
 ABSL_FLAG(int64_t, max_message_mib,
           ToMib(ServerOptions{}.limits.max_message_bytes),
           "Largest request message, MiB. [1, 1024].");
+ABSL_FLAG(int, max_connections, ServerOptions{}.connections.total,
+          "Open connections; more are closed at once. 0: as many as there are "
+          "file descriptors. [0, 1000000].");
+ABSL_FLAG(int, max_connections_per_address,
+          ServerOptions{}.connections.per_address,
+          "Open connections of one IPv4 address, or of one IPv6 /64; 0: no "
+          "limit of its own. [0, 1000000].");
+ABSL_FLAG(int64_t, memory_budget_mib, 0,
+          "Memory for requests and answers on their way, MiB: half of it for "
+          "request messages being received, a quarter for requests that wait, "
+          "a quarter for answers that callers have not read. What passes it is "
+          "refused or ended. 0: 512, or a quarter of the container's memory "
+          "limit if that is less, but at least four of --max_message_mib. "
+          "[0, 1048576].");
+ABSL_FLAG(absl::Duration, receive_timeout, ServerOptions{}.receive_timeout,
+          "A call whose request message is not complete for so long is ended.");
 ABSL_FLAG(absl::Duration, stall_timeout, ServerOptions{}.stall_timeout,
           "A reader that takes nothing for longer is ended.");
 ABSL_FLAG(absl::Duration, max_deadline, ServerOptions{}.max_deadline,
@@ -154,11 +172,33 @@ absl::Status ReadServerFlags(rpc::ServerOptions* rpc) {
   COOPER_RETURN_IF_ERROR(CheckFlag(
       "max_message_mib", absl::GetFlag(FLAGS_max_message_mib), 1, 1024));
   rpc->limits.max_message_bytes = absl::GetFlag(FLAGS_max_message_mib) << 20;
+  rpc->connections.total = absl::GetFlag(FLAGS_max_connections);
+  rpc->connections.per_address =
+      absl::GetFlag(FLAGS_max_connections_per_address);
+  rpc->receive_timeout = absl::GetFlag(FLAGS_receive_timeout);
   rpc->stall_timeout = absl::GetFlag(FLAGS_stall_timeout);
   rpc->max_deadline = absl::GetFlag(FLAGS_max_deadline);
   rpc->max_connection_age = absl::GetFlag(FLAGS_max_connection_age);
   rpc->version = COOPER_VERSION;
-  return rpc->Validate();
+  return absl::OkStatus();
+}
+
+// Splits the budget among its users.
+absl::Status ReadMemoryBudget(LifecycleOptions* options) {
+  const int64_t mib = absl::GetFlag(FLAGS_memory_budget_mib);
+  COOPER_RETURN_IF_ERROR(CheckFlag("memory_budget_mib", mib, 0, 1 << 20));
+  int64_t budget = mib << 20;
+  if (budget == 0) {
+    budget = int64_t{512} << 20;
+    if (const auto limit = base::MemoryLimit()) {
+      budget = std::min(budget, *limit / 4);
+    }
+    budget = std::max(budget, 4 * options->rpc.limits.max_message_bytes);
+  }
+  options->rpc.receive_bytes = budget / 2;
+  options->rpc.answer_bytes = budget / 4;
+  options->engine.max_queue_bytes = budget / 4;
+  return options->rpc.Validate();
 }
 
 absl::Status ReadEngineFlags(engine::EngineOptions* engine) {
@@ -210,6 +250,7 @@ absl::Status ReadFlags(LifecycleOptions* options) {
                                     &options->metrics_listen));
   COOPER_RETURN_IF_ERROR(ReadEngineFlags(&options->engine));
   COOPER_RETURN_IF_ERROR(ReadServerFlags(&options->rpc));
+  COOPER_RETURN_IF_ERROR(ReadMemoryBudget(options));
   options->rpc.max_concurrent_streams =
       options->engine.max_running + options->engine.max_queue + kStreamMargin;
   options->tracing.endpoint = absl::GetFlag(FLAGS_otlp_traces_endpoint);

@@ -37,7 +37,13 @@ constexpr absl::Duration kFlushTime = absl::Seconds(5);
 // Between lines on the loading; at least one in ten seconds is promised.
 constexpr absl::Duration kProgressInterval = absl::Seconds(5);
 
-enum class LifecycleEvent { kStopSignal, kLoaded, kEngineFailed, kDrained };
+enum class LifecycleEvent {
+  kStopSignal,
+  kLoaded,
+  kEngineFailed,
+  kDeaf,
+  kDrained
+};
 
 // What the main thread waits for. Thread-safe.
 class LifecycleEventQueue {
@@ -137,7 +143,11 @@ class Process {
     if (!loaded_.ok()) return StartFailed(loaded_);
     Serve();
     const LifecycleEvent end = events_.Wait();
-    return end == LifecycleEvent::kEngineFailed ? EndFailed() : Drain();
+    if (end == LifecycleEvent::kEngineFailed) return EndFailed();
+    const ExitCode drained = Drain();
+    return end == LifecycleEvent::kDeaf && drained == ExitCode::kStopped
+               ? ExitCode::kDeaf
+               : drained;
   }
 
  private:
@@ -164,9 +174,12 @@ class Process {
     }
     COOPER_ASSIGN_OR_RETURN(
         server_,
-        rpc::Server::Start(rpc, &serving_state_, &metrics_, clock_, [this] {
-          events_.Post(LifecycleEvent::kEngineFailed);
-        }));
+        rpc::Server::Start(rpc, &serving_state_, &metrics_, clock_,
+                           [this](rpc::ServerFault fault) {
+                             events_.Post(fault == rpc::ServerFault::kDeaf
+                                              ? LifecycleEvent::kDeaf
+                                              : LifecycleEvent::kEngineFailed);
+                           }));
     base::Log(base::LogLevel::kInfo, "listening",
               {{"grpc", server_->address().ToString()},
                {"metrics", metrics_listener_->address().ToString()},

@@ -21,6 +21,7 @@ enum class ExitCode {
   kStartFailed = 1,   // a port, a file, the model
   kUsage = 2,         // a flag
   kEngineFailed = 3,  // the device failed; restart the process
+  kDeaf = 5,          // the listener accepts no connection any more
   kNoDevice = 4,      // no usable GPU, or it has too little memory
 };
 

@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/logging.h"
+#include "server/acceptor.h"
 #include "server/flags.h"
 #include "server/lifecycle.h"
 #include "server/signals.h"
@@ -27,7 +28,7 @@ constexpr char kUsage[] =
     "Serves the COOPER model over gRPC (cooper.v1.SpatialReasoningService).\n"
     "Flags can also come from --flagfile=FILE. Exit codes: 0 stopped by a\n"
     "signal, 1 start failed, 2 bad flag, 3 the device failed, 4 no usable GPU\n"
-    "or too little GPU memory.";
+    "or too little GPU memory, 5 the listener accepts no connection any more.";
 
 // The flag library ends the process with 1 for a flag that it cannot parse;
 // ours is 2 (and 0 for --help).
@@ -102,6 +103,7 @@ int RunProgram(
     base::LogFailure("cooper_server", absl::StrCat("--", flags.message()));
     return static_cast<int>(ExitCode::kUsage);
   }
+  RaiseDescriptorLimit();
   BlockSignals();
   return static_cast<int>(RunServer(options));
 }

@@ -6,7 +6,6 @@
 #include <grpcpp/server_builder.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <utility>
 #include <vector>
@@ -17,10 +16,12 @@
 #include "base/periodic.h"
 #include "base/status_macros.h"
 #include "server/kserve/inference_service.h"
+#include "server/listener_probe.h"
 #include "server/rpc/health_service.h"
 #include "server/rpc/reflection_service.h"
 #include "server/rpc/service.h"
 #include "server/rpc/stall_watch.h"
+#include "server/security/client_hello.h"
 #include "server/security/credentials.h"
 #include "server/security/crl_file.h"
 #include "server/security/token_file.h"
@@ -28,24 +29,29 @@
 namespace cooper::rpc {
 namespace {
 
-// gRPC's own words, as lines of our log. While a server starts they are left
-// out: the error that Start returns says the same.
-std::atomic<bool> g_starting{false};
+// gRPC's own words, as lines of our log.
 void LogGrpc(gpr_log_func_args* args) {
-  if (g_starting.load(std::memory_order_relaxed)) return;
   base::Log(args->severity == GPR_LOG_SEVERITY_ERROR ? base::LogLevel::kWarning
                                                      : base::LogLevel::kInfo,
             "grpc", {{"text", args->message}});
 }
 
+// For TLS, and for the first frames of HTTP/2.
+constexpr absl::Duration kHandshakeTimeout = absl::Seconds(20);
+
 void Configure(const ServerOptions& options, grpc::ServerBuilder* builder) {
   // A message that is too large is refused with our own error. gRPC would look
   // at its size no sooner: when it is complete.
   builder->SetMaxReceiveMessageSize(-1);
+  grpc::ResourceQuota quota("receive");
+  quota.Resize(static_cast<size_t>(options.receive_bytes));
+  builder->SetResourceQuota(quota);
   // A compressed message could unfold to any size, and images do not compress.
   builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
-  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder->AddChannelArgument(
+      GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+      static_cast<int>(absl::ToInt64Milliseconds(kHandshakeTimeout)));
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
                               options.max_concurrent_streams);
   // A peer that vanished is noticed within 30 s.
@@ -76,6 +82,7 @@ absl::Status ServerOptions::Validate() const {
   COOPER_RETURN_IF_ERROR(positive("tls_refresh", tls_refresh));
   COOPER_RETURN_IF_ERROR(positive("token_refresh", token_refresh));
   COOPER_RETURN_IF_ERROR(positive("stall_timeout", stall_timeout));
+  COOPER_RETURN_IF_ERROR(positive("receive_timeout", receive_timeout));
   COOPER_RETURN_IF_ERROR(positive("max_deadline", max_deadline));
   if (max_connection_age < absl::Seconds(1) ||
       (max_connection_age > absl::Hours(24 * 7) &&
@@ -86,6 +93,19 @@ absl::Status ServerOptions::Validate() const {
   }
   COOPER_RETURN_IF_ERROR(positive("stuck_after", stuck_after));
   COOPER_RETURN_IF_ERROR(positive("watch_interval", watch_interval));
+  for (const auto& [name, value] :
+       {std::pair{"max_connections", connections.total},
+        {"max_connections_per_address", connections.per_address}}) {
+    if (value < 0 || value > 1000000) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(name, ": must be in [0, 1000000], not ", value));
+    }
+  }
+  if (receive_bytes < 2 * limits.max_message_bytes ||
+      answer_bytes < int64_t{1} << 20) {
+    return absl::InvalidArgumentError(
+        "memory_budget_mib: must hold at least four of the largest message");
+  }
   if (max_concurrent_streams < 1) {
     return absl::InvalidArgumentError(
         "max_concurrent_streams: must be at least 1");
@@ -101,21 +121,24 @@ class Server::Impl {
        std::unique_ptr<security::Credentials> credentials,
        std::unique_ptr<security::CrlFile> crl,
        std::unique_ptr<security::TokenFile> tokens,
-       std::function<void()> on_engine_failed)
+       std::function<void(ServerFault)> on_fault)
       : options(options),
         serving_state(*serving_state),
         clock(*clock),
         credentials(std::move(credentials)),
         crl(std::move(crl)),
         tokens(std::move(tokens)),
-        on_engine_failed(std::move(on_engine_failed)),
+        on_fault(std::move(on_fault)),
+        answers(options.answer_bytes),
         environment{metrics,
                     clock,
                     &stalls,
+                    &answers,
                     options.tracer,
                     options.stall_timeout,
                     options.max_deadline,
-                    {.max_bytes = options.limits.max_message_bytes}},
+                    {.max_bytes = options.limits.max_message_bytes},
+                    options.receive_timeout},
         health(&stalls, clock, environment.receive_timeout),
         service(serving_state, options.limits, environment, Checks(),
                 options.version),
@@ -139,6 +162,7 @@ class Server::Impl {
   CallerCredentials Checks() const { return {tokens.get(), crl.get()}; }
   // The thread that reads the files of credentials again; none without them.
   void StartRenewal();
+  void StartAccepting(const base::ListenAddress& address);
 
   const ServerOptions options;
   const ServingState& serving_state;
@@ -146,8 +170,9 @@ class Server::Impl {
   const std::unique_ptr<security::Credentials> credentials;  // null without TLS
   const std::unique_ptr<security::CrlFile> crl;              // null: no list
   const std::unique_ptr<security::TokenFile> tokens;
-  const std::function<void()> on_engine_failed;
+  const std::function<void(ServerFault)> on_fault;
   StallWatch stalls;
+  AnswerBudget answers;
   const StreamEnvironment environment;
   HealthService health;
   kserve::ServerState state;
@@ -156,6 +181,9 @@ class Server::Impl {
   std::optional<ReflectionService> reflection;
   MethodTable methods;
   std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections;
+  std::unique_ptr<Acceptor> acceptor;
+  std::optional<ListenerProbe> probe;
   std::optional<base::Periodic> watchdog;
   std::optional<base::Periodic> renewal;
 };
@@ -185,10 +213,28 @@ void Server::Impl::StartRenewal() {
       });
 }
 
+void Server::Impl::StartAccepting(const base::ListenAddress& address) {
+  acceptor->Start([this](int listener_fd, int fd) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters
+        connection;
+    connection.listener_fd = listener_fd;
+    connection.fd = fd;
+    connections->HandleNewConnection(&connection);
+  });
+  ListenerProbe::Options probed;
+  probed.address = address;
+  if (credentials != nullptr) probed.greeting = security::TlsClientHello();
+  probed.interval = options.probe_interval;
+  probed.patience = options.probe_patience;
+  probe.emplace(probed, [this] {
+    if (on_fault) on_fault(ServerFault::kDeaf);
+  });
+}
+
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     const ServerOptions& options, const ServingState* serving_state,
     metrics::ServerMetrics* metrics, const base::Clock* clock,
-    std::function<void()> on_engine_failed) {
+    std::function<void(ServerFault)> on_fault) {
   COOPER_RETURN_IF_ERROR(options.Validate());
   std::unique_ptr<security::Credentials> credentials;
   if (!options.tls.cert.empty()) {
@@ -209,26 +255,26 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   std::unique_ptr<Server> server(new Server);
   server->impl_ = std::make_unique<Impl>(
       options, serving_state, metrics, clock, std::move(credentials),
-      std::move(crl), std::move(tokens), std::move(on_engine_failed));
+      std::move(crl), std::move(tokens), std::move(on_fault));
   Impl& impl = *server->impl_;
-  server->address_ = options.listen;
+  COOPER_ASSIGN_OR_RETURN(
+      impl.acceptor,
+      Acceptor::Listen(options.listen, options.connections, metrics));
+  server->address_ = impl.acceptor->address();
 
   gpr_set_log_function(LogGrpc);
   grpc::ServerBuilder builder;
   Configure(options, &builder);
-  builder.AddListeningPort(options.listen.ToString(),
-                           impl.credentials == nullptr
-                               ? grpc::InsecureServerCredentials()
-                               : impl.credentials->ForListener(),
-                           &server->address_.port);
+  using ConnectionType =
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType;
+  impl.connections = builder.experimental().AddExternalConnectionAcceptor(
+      ConnectionType::FROM_FD, impl.credentials == nullptr
+                                   ? grpc::InsecureServerCredentials()
+                                   : impl.credentials->ForListener());
   builder.RegisterCallbackGenericService(&impl.methods);
-  g_starting = true;
   impl.server = builder.BuildAndStart();
-  g_starting = false;
-  if (impl.server == nullptr || server->address_.port == 0) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on ",
-                                               options.listen.ToString(),
-                                               " (is the port in use?)"));
+  if (impl.server == nullptr) {
+    return absl::InternalError("gRPC cannot start a server");
   }
   server->SetReady(false);
   impl.watchdog.emplace("watchdog", options.watch_interval,
@@ -237,6 +283,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     metrics->SetTlsCertExpiry(impl.credentials->expiry());
   }
   impl.StartRenewal();
+  impl.StartAccepting(server->address_);
   return server;
 }
 
@@ -255,6 +302,8 @@ void Server::SetReady(bool ready) {
 void Server::Shutdown(absl::Duration grace) {
   if (impl_ == nullptr || impl_->server == nullptr) return;
   impl_->state.closing = true;
+  impl_->probe.reset();
+  impl_->acceptor->Stop();
   impl_->health.EndWatches();
   impl_->server->Shutdown(std::chrono::system_clock::now() +
                           absl::ToChronoMilliseconds(grace));
@@ -271,7 +320,7 @@ void Server::Watch() {
     tell = serving != nullptr && !serving->engine->healthy() && !failure_told_;
     failure_told_ = failure_told_ || tell;
   }
-  if (tell && impl_->on_engine_failed) impl_->on_engine_failed();
+  if (tell && impl_->on_fault) impl_->on_fault(ServerFault::kEngineFailed);
 }
 
 void Server::UpdateHealthLocked() {

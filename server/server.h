@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/listen_address.h"
 #include "base/mutex.h"
+#include "server/acceptor.h"
 #include "server/metrics/server_metrics.h"
 #include "server/rpc/health.h"
 #include "server/rpc/limits.h"
@@ -32,8 +33,22 @@ struct ServerOptions {
   // How often the token file is looked at. At least 1 ms.
   absl::Duration token_refresh = absl::Seconds(1);
   bool reflection = false;
+  ConnectionLimits connections;
+  // How often the server connects to itself, and after how long without an
+  // answer the listener counts as deaf.
+  absl::Duration probe_interval = absl::Seconds(5);
+  absl::Duration probe_patience = absl::Seconds(60);
+  // Bytes of request messages that are being received, of all calls together.
+  // Past it gRPC ends calls whose messages are not complete. At least twice
+  // limits.max_message_bytes.
+  int64_t receive_bytes = int64_t{256} << 20;
+  // Bytes of answers that wait for their readers. At least 1 MiB.
+  int64_t answer_bytes = int64_t{128} << 20;
   // A reader that takes nothing for longer is ended. At least 1 ms.
   absl::Duration stall_timeout = absl::Seconds(30);
+  // A request message that is not complete so long after the call's headers
+  // ends the call. At least 1 ms.
+  absl::Duration receive_timeout = absl::Seconds(60);
   // Deadline of calls that bring none, and the latest of all. At least 1 ms.
   absl::Duration max_deadline = absl::Minutes(15);
   // Connections are closed after their age, streams under way end first, so
@@ -53,6 +68,9 @@ struct ServerOptions {
   absl::Status Validate() const;
 };
 
+// What ends a server for good.
+enum class ServerFault { kEngineFailed, kDeaf };
+
 // The gRPC side of the process: one listener with SpatialReasoningService,
 // health and, by option, reflection; the watchdog thread, which ends stalled
 // readers and keeps the health service true; and, with TLS or tokens, the
@@ -63,12 +81,13 @@ struct ServerOptions {
 class Server {
  public:
   // What is given must outlive the server, and its engine too.
-  // `on_engine_failed` is called once, from the watchdog, if the engine fails.
+  // `on_fault` is called from the server's own threads, once for each fault:
+  // the engine failed, or the listener accepts no connection any more.
   // UNAVAILABLE: cannot listen; others: options or files.
   static absl::StatusOr<std::unique_ptr<Server>> Start(
       const ServerOptions& options, const ServingState* serving_state,
       metrics::ServerMetrics* metrics, const base::Clock* clock,
-      std::function<void()> on_engine_failed);
+      std::function<void(ServerFault)> on_fault);
   // Shuts down with no time left.
   ~Server();
 

@@ -7,6 +7,7 @@ namespace cooper::kserve {
 bool UnaryInference::StartNextWrite(rpc::EventWriter* writer) {
   if (const engine::Event* event = writer->TakeEvent()) {
     answer_.reply().Take(*event, &response_);
+    HoldLocked(answer_.reply().bytes());
   }
   return false;
 }
@@ -20,6 +21,8 @@ rpc::EventStream::AfterUnlock UnaryInference::StartFinish(
   response_ = answer_.header();
   answer_.reply().Finish(&response_);
   written_ = rpc::SerializeMessage(response_);
+  response_.Clear();
+  HoldLocked(written_.Length());
   StartWriteAndFinish(&written_, grpc::WriteOptions(), status);
   return nullptr;
 }

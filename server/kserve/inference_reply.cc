@@ -7,6 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "server/kserve/inference_tensors.h"
+#include "server/rpc/event_writer.h"
 
 namespace cooper::kserve {
 namespace {
@@ -64,6 +65,7 @@ bool InferenceReply::wants(absl::string_view output) const {
 
 bool InferenceReply::Take(const engine::Event& event,
                           inference::ModelInferResponse* response) {
+  bytes_ += rpc::EventBytes(event);
   if (const auto* started = std::get_if<engine::StartedEvent>(&event)) {
     seed_ = started->seed;
   } else if (const auto* text = std::get_if<engine::TextDeltaEvent>(&event)) {

@@ -32,6 +32,9 @@ class InferenceReply {
   // Adds the outputs of the final response, after the last event.
   void Finish(inference::ModelInferResponse* response);
 
+  // About how many bytes of the events taken are kept.
+  int64_t bytes() const { return bytes_; }
+
  private:
   struct Piece {
     int turn;
@@ -59,6 +62,7 @@ class InferenceReply {
   const InferenceModel& model_;
   const std::vector<std::string> outputs_;
   const bool streamed_;
+  int64_t bytes_ = 0;
   uint64_t seed_ = 0;
   std::string thoughts_;
   int thoughts_turn_ = 0;              // of their end

@@ -24,6 +24,7 @@ bool StreamedInference::StartNextWrite(rpc::EventWriter* writer) {
     return false;
   }
   SetFinal(false);
+  HoldLocked(written_.Length());
   stream_.Write(shared_from_this(), /*last=*/false);
   return true;
 }

@@ -204,6 +204,13 @@ ServerMetrics::Series::Series(Registry* registry)
       nonfinite(Counters(registry, "cooper_nonfinite_total",
                          "Non-finite logits or latents detected.")
                     .Add({})),
+      connections(Gauges(registry, "cooper_grpc_connections",
+                         "Open connections of gRPC callers.")
+                      .Add({})),
+      connections_refused(
+          Counters(registry, "cooper_grpc_connections_refused_total",
+                   "Connections that were closed at once, by the limit that "
+                   "was reached, and pauses for want of descriptors.")),
       stream_stalls(Counters(registry, "cooper_stream_stalls_total",
                              "Streams ended because their reader stalled.")
                         .Add({})),

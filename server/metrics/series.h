@@ -103,6 +103,8 @@ struct ServerMetrics::Series {
   Gauge& engine_last_step;
   Gauge& ready;
   Counter& nonfinite;
+  Gauge& connections;
+  Labelled<Counter> connections_refused;  // reason
   Counter& stream_stalls;
   Gauge& stream_buffer;
   Labelled<Gauge> load_duration;  // stage

@@ -211,6 +211,13 @@ void ServerMetrics::SetEngineLastStep(absl::Time wall_clock) {
 void ServerMetrics::SetReady(bool ready) { series_->ready.Set(ready ? 1 : 0); }
 void ServerMetrics::NonFinite() { series_->nonfinite.Increment(); }
 
+void ServerMetrics::SetConnections(int connections) {
+  series_->connections.Set(connections);
+}
+void ServerMetrics::ConnectionRefused(absl::string_view reason) {
+  series_->connections_refused.With({{"reason", std::string(reason)}})
+      .Increment();
+}
 void ServerMetrics::StreamStalled() { series_->stream_stalls.Increment(); }
 void ServerMetrics::AddStreamBuffer(int64_t delta_bytes) {
   series_->stream_buffer.Increment(static_cast<double>(delta_bytes));

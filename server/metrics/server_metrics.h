@@ -103,6 +103,10 @@ class ServerMetrics {
 
   // Slow readers.
   void StreamStalled();
+  // Open connections, and those that were not taken: `reason` is "total" or
+  // "address" (the limit that was reached), or "descriptors".
+  void SetConnections(int connections);
+  void ConnectionRefused(absl::string_view reason);
   void AddStreamBuffer(int64_t delta_bytes);
 
   // Spans of traces that a collector took (`exported`), or that were lost.

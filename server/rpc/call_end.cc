@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/logging.h"
+#include "server/engine/core/end_status.h"
 #include "server/engine/core/error.h"
 #include "server/rpc/call_log.h"
 #include "server/rpc/status.h"
@@ -38,6 +39,13 @@ grpc::Status EndCall(const absl::Status& end, absl::Time started,
     LogCall(method, end, /*request_id=*/"", /*trace_id=*/"", duration);
   }
   return status;
+}
+
+absl::Status CheckAnswers(const StreamEnvironment& environment) {
+  if (!environment.answers->nearly_full()) return absl::OkStatus();
+  return engine::ErrorStatus(
+      engine::ErrorReason::kMemoryPressure,
+      "answers that callers do not read fill the server's memory");
 }
 
 absl::Status RequestIncomplete(absl::Duration timeout) {

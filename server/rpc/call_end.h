@@ -25,6 +25,9 @@ grpc::Status EndCall(const absl::Status& end, absl::Time started,
                      engine::Method method,
                      grpc::CallbackServerContext* context);
 
+// MEMORY_PRESSURE while the answers' budget is nearly full: no new work then.
+absl::Status CheckAnswers(const StreamEnvironment& environment);
+
 // The end of a call whose request message was not complete after `timeout`.
 absl::Status RequestIncomplete(absl::Duration timeout);
 

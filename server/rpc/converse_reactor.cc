@@ -67,6 +67,7 @@ bool ConverseReactor::StartNextWrite(EventWriter* writer) {
   v1::Event event;
   if (!writer->Next(&event)) return false;
   written_ = SerializeMessage(event);
+  HoldLocked(written_.Length());
   StartWrite(&written_);
   return true;
 }

@@ -11,6 +11,12 @@
 #include "server/rpc/trace.h"
 
 namespace cooper::rpc {
+namespace {
+
+// How long a reader may take nothing while the answers' budget is full.
+constexpr absl::Duration kStallWhenFull = absl::Seconds(1);
+
+}  // namespace
 
 // The engine owns it; it dies before its stream does.
 class EventStream::Sink final : public engine::EventSink {
@@ -100,7 +106,8 @@ void EventStream::OnEvent(engine::Event event) {
     base::MutexLock lock(&mutex_);
     if (reader_gone_) return;
     outbox_.Push(std::move(event));
-    overfull = outbox_.overfull();
+    UpdateBufferLocked();
+    overfull = outbox_.overfull() || environment_.answers->must_drop();
     if (overfull) {
       environment_.metrics->StreamStalled();
       DropReaderLocked(engine::CancelCause::kStall);
@@ -147,6 +154,7 @@ void EventStream::WriteDone(bool ok) {
   {
     base::MutexLock lock(&mutex_);
     write_in_flight_ = false;
+    held_bytes_ = 0;
     if (!ok && !reader_gone_) {
       DropReaderLocked(CauseNow());
       wake = !engine_end_.has_value();
@@ -180,21 +188,31 @@ void EventStream::CallCancelled() {
 void EventStream::OnTick(absl::Time now) {
   {
     base::MutexLock lock(&mutex_);
-    if (!write_in_flight_ || reader_gone_ || finish_started_) return;
-    if (now - write_started_ <= environment_.stall_timeout) return;
+    if (reader_gone_ || aborted_ || !StalledLocked(now)) return;
     environment_.metrics->StreamStalled();
-    DropReaderLocked(engine::CancelCause::kStall);
-    UpdateBufferLocked();
+    if (finish_started_) {
+      aborted_ = true;
+    } else {
+      DropReaderLocked(engine::CancelCause::kStall);
+      UpdateBufferLocked();
+    }
   }
   // The watch's own lock keeps the stream alive.
   AbortCall();
+}
+
+bool EventStream::StalledLocked(absl::Time now) const {
+  if (!write_in_flight_ && !finish_started_) return false;
+  const absl::Duration stalled = now - write_started_;
+  return stalled > environment_.stall_timeout ||
+         (stalled > kStallWhenFull && environment_.answers->full());
 }
 
 void EventStream::AbortCall() {
   // The write in flight fails at once, which lets Finish follow: trailers
   // would only queue up behind it.
   context_->TryCancel();
-  engine_->Wake();
+  if (engine_ != nullptr) engine_->Wake();
 }
 
 void EventStream::CallDone() {
@@ -202,6 +220,7 @@ void EventStream::CallDone() {
   base::MutexLock lock(&mutex_);
   outbox_.Clear();
   writer_.reset();
+  held_bytes_ = 0;
   UpdateBufferLocked();
   // The engine logs how what it admitted ended; here is the rest.
   if (!admitted_ || end_.code() != engine_end_->code()) {
@@ -237,6 +256,7 @@ EventStream::AfterUnlock EventStream::FinishLocked() {
   const grpc::Status status = ToGrpcStatus(end_);
   CountEnd(end_, method_, environment_.metrics);
   const absl::Time now = environment_.clock->Now();
+  write_started_ = now;
   environment_.metrics->RpcFinished(method_, status.error_code(),
                                     now - started_);
   EndTrace(trace_.get(), end_, now);
@@ -293,9 +313,10 @@ void EventStream::PushLocked(engine::Event event) {
 }
 
 void EventStream::UpdateBufferLocked() {
-  const int64_t bytes =
-      outbox_.bytes() + (writer_.has_value() ? writer_->bytes() : 0);
+  const int64_t bytes = outbox_.bytes() + held_bytes_ +
+                        (writer_.has_value() ? writer_->bytes() : 0);
   if (bytes == counted_buffer_bytes_) return;
+  environment_.answers->Add(bytes - counted_buffer_bytes_);
   environment_.metrics->AddStreamBuffer(bytes - counted_buffer_bytes_);
   counted_buffer_bytes_ = bytes;
 }

@@ -68,7 +68,8 @@ class EventStream : public StallWatch::Stream {
   // What is left to do once `mutex_` is released; null: nothing.
   using AfterUnlock = std::function<void()>;
 
-  // Starts to write the writer's next message; false where it has none.
+  // Starts to write the writer's next message, whose bytes it tells HoldLocked;
+  // false where it has none.
   virtual bool StartNextWrite(EventWriter* writer)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
   virtual AfterUnlock StartFinish(const grpc::Status& status)
@@ -100,6 +101,11 @@ class EventStream : public StallWatch::Stream {
   void CancelRequestLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The cancelled request is not the call's end.
   void ForgetCancelLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Bytes of messages that the call keeps: while a write is in flight, or until
+  // all of the answer is there.
+  void HoldLocked(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    held_bytes_ = static_cast<int64_t>(bytes);
+  }
   void PushLocked(engine::Event event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   const StreamEnvironment& environment() const { return environment_; }
 
@@ -126,6 +132,9 @@ class EventStream : public StallWatch::Stream {
   engine::CancelCause CauseNow() const;
   absl::Status EndStatusLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void UpdateBufferLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether the reader has taken nothing for longer than it may at `now`.
+  bool StalledLocked(absl::Time now) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends the call for a reader that does not read. Not under the lock.
   void AbortCall() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -146,7 +155,10 @@ class EventStream : public StallWatch::Stream {
   // What is being written, with the parts of it that follow.
   std::optional<EventWriter> writer_ ABSL_GUARDED_BY(mutex_);
   bool write_in_flight_ ABSL_GUARDED_BY(mutex_) = false;
+  // Of the write in flight, or of Finish.
   absl::Time write_started_ ABSL_GUARDED_BY(mutex_);
+  int64_t held_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool aborted_ ABSL_GUARDED_BY(mutex_) = false;
   bool reader_gone_ ABSL_GUARDED_BY(mutex_) = false;
   engine::CancelCause gone_cause_ ABSL_GUARDED_BY(mutex_) =
       engine::CancelCause::kNone;

@@ -48,6 +48,7 @@ bool StreamReactor::StartNextWrite(EventWriter* writer) {
   v1::Event event;
   if (!writer->Next(&event)) return false;
   message_ = SerializeMessage(event);
+  HoldLocked(message_.Length());
   StartWrite(&message_);
   return true;
 }

@@ -6,6 +6,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "server/metrics/server_metrics.h"
+#include "server/rpc/answer_budget.h"
 #include "server/rpc/message.h"
 #include "server/rpc/stall_watch.h"
 #include "server/tracing/call_trace.h"
@@ -17,6 +18,7 @@ struct StreamEnvironment {
   metrics::ServerMetrics* metrics = nullptr;
   const base::Clock* clock = nullptr;
   StallWatch* stalls = nullptr;
+  AnswerBudget* answers = nullptr;
   const tracing::Tracer* tracer = nullptr;  // null: no call is recorded
   // A reader that takes nothing for longer is ended. Above 0.
   absl::Duration stall_timeout;
@@ -26,7 +28,7 @@ struct StreamEnvironment {
   MessageLimits message_limits;
   // A request message that is not complete so long after the call's headers
   // ends the call. Above 0.
-  absl::Duration receive_timeout = absl::Seconds(60);
+  absl::Duration receive_timeout;
   // Bytes of events that may wait for one reader.
   int64_t max_outbox_bytes = int64_t{64} << 20;
 };

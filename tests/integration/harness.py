@@ -83,13 +83,13 @@ def program(*arguments):
 class Server:
     """A server process that is ready."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, preexec=None):
         # A file, not a pipe: nobody has to read it for the server to go on.
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [program(*SERVER_ARGS, *arguments), *SERVER_ARGS, "--listen=127.0.0.1:0",
              "--metrics_listen=127.0.0.1:0", *arguments],
-            stdout=subprocess.PIPE, stderr=self.log)
+            stdout=subprocess.PIPE, stderr=self.log, preexec_fn=preexec)
         try:
             self.ready_line = self._await_ready()
         except BaseException:
@@ -176,9 +176,10 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(*arguments):
-    """A server for one test; ends with the identity and a clean stop."""
-    server = Server(*arguments)
+def serving(*arguments, preexec=None):
+    """A server for one test; ends with the identity and a clean stop.
+    `preexec`: called in the child before the program starts."""
+    server = Server(*arguments, preexec=preexec)
     try:
         yield server
         if server.process.poll() is None:

@@ -53,9 +53,12 @@ TestServer::Options::Options() {
 }
 
 TestServer::TestServer(const Options& options) : options_(options) {
-  auto server = rpc::Server::Start(options.rpc, &serving_state_, &metrics_,
-                                   base::Clock::Real(),
-                                   [this] { engine_failed_.Notify(); });
+  auto server =
+      rpc::Server::Start(options.rpc, &serving_state_, &metrics_,
+                         base::Clock::Real(), [this](rpc::ServerFault fault) {
+                           ASSERT_EQ(fault, rpc::ServerFault::kEngineFailed);
+                           engine_failed_.Notify();
+                         });
   EXPECT_TRUE(server.ok()) << server.status();
   server_ = *std::move(server);
   if (options.loaded) Load();
