@@ -8,13 +8,14 @@ import tempfile
 import time
 
 SCENES = pathlib.Path(__file__).resolve().parents[2] / "tests/data/scenes"
-# A day in short, with a rush: requests a second between two parts of the run.
+# A day in short, with a rush: (begin, end, requests a second), the first two as
+# parts of the run. Rates of parts that overlap add up.
 DAY = [(0, 1, 2), (0.2, 0.9, 3), (0.35, 0.75, 5), (0.45, 0.6, 50)]
 ORDINARY = ["--mix=ask=5,depth=1,segment=1"]
-# Requests that end otherwise: each kind once a second, all the time.
+# Requests that end otherwise, each kind once a second all the time; besides
+# them, maps of an image that is cut off.
 CANCELLED = ["--mix=ask", "--cancel_share=1", "--cancel_within=100ms"]
 LATE = ["--mix=depth", "--deadline=20ms"]
-BROKEN = ["--mix=depth"]  # of half an image
 
 
 def start(cooper, address, *flags):
@@ -37,8 +38,9 @@ def result(process):
 
 
 def run(cooper, address, seconds, day=None, flags=()):
-    """Puts load on a server for some seconds: of all kinds, at the rates of
-    `day` (DAY). Returns how many requests ended with each code."""
+    """Puts load on a server for some seconds, at the rates of `day` (DAY), with
+    more flags for `cooper bench`. Returns how many requests ended with each
+    code."""
     parts = [(begin, end, [f"--rate={rate}", *ORDINARY])
              for begin, end, rate in day or DAY]
     with tempfile.TemporaryDirectory() as folder:
@@ -46,16 +48,21 @@ def run(cooper, address, seconds, day=None, flags=()):
         scene = (SCENES / "003.png").read_bytes()
         broken.write_bytes(scene[:len(scene) // 2])
         parts += [(0, 1, ["--rate=1", *kind]) for kind in (
-            CANCELLED, LATE, [*BROKEN, f"--image={broken}"])]
+            CANCELLED, LATE, ["--mix=depth", f"--image={broken}"])]
         begun, running = time.monotonic(), []
-        for begin, end, kind in sorted(parts):
-            time.sleep(max(0, begun + begin * seconds - time.monotonic()))
-            running.append(start(cooper, address, *kind, *flags,
-                                 f"--duration={(end - begin) * seconds}s"))
         ends = collections.Counter()
-        for process in running:
-            counts = result(process)["all"]
-            ends.update(OK=counts["ok"], CANCELLED=counts["cancelled"])
-            for error in counts["errors"]:
-                ends[error["code"]] += error["count"]
+        try:
+            for begin, end, kind in sorted(parts):
+                time.sleep(max(0, begun + begin * seconds - time.monotonic()))
+                running.append(start(cooper, address, *kind, *flags,
+                                     f"--seed={len(running)}",
+                                     f"--duration={(end - begin) * seconds}s"))
+            for process in running:
+                counts = result(process)["all"]
+                ends.update(OK=counts["ok"], CANCELLED=counts["cancelled"])
+                for error in counts["errors"]:
+                    ends[error["code"]] += error["count"]
+        finally:
+            for process in running:
+                process.kill()
     return +ends

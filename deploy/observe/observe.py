@@ -58,7 +58,8 @@ def main():
             {"cooper": [(server.metrics_address, {"instance": "this one"})]})
         print(f"server      {server.address}\n"
               f"metrics     http://{server.metrics_address}/metrics\n"
-              f"prometheus  {watch.url}", flush=True)
+              f"prometheus  {watch.url}\n"
+              f"load        {WARM_SECONDS + options.seconds} s", flush=True)
         start = time.time() + WARM_SECONDS
         ends = load.run(options.bin / "cooper", server.address,
                         WARM_SECONDS + options.seconds)
