@@ -27,6 +27,7 @@ def _new(height, title, panels=1):
 
 def _curve(axes, names, values, **style):
     axes.plot(names, values, marker="o", markersize=4, **style)
+    axes.set_ylim(0, 1.08 * axes.dataLim.y1 or 1)
 
 
 def draw_throughput(load):
@@ -40,7 +41,7 @@ def draw_throughput(load):
             ("requests", "tokens", "denoising steps")):
         _curve(axes, callers, [result["throughput"][f"{what}_per_second"]
                                for result in load["closed"]], color=colour)
-        axes.set(xlabel="callers", ylabel=f"{label} a second", ylim=(0, None))
+        axes.set(xlabel="callers", ylabel=f"{label} a second")
     return drawn
 
 
@@ -55,8 +56,7 @@ def draw_latency(load):
         for share in ("p50", "p90", "p99"):
             _curve(axes, rates, [result["all"]["measures"][measure][share]
                                  for result in load["open"]], label=share)
-        axes.set(xlabel="requests a second offered", ylabel=label,
-                 ylim=(0, None))
+        axes.set(xlabel="requests a second offered", ylabel=label)
         axes.legend()
     return drawn
 
