@@ -11,14 +11,13 @@ import shutil
 import sys
 import time
 
+import figure
 import load
 import picture
 import servers
 
 DEPLOY = pathlib.Path(__file__).resolve().parents[1]
 WARM_SECONDS = 8  # Rates need a few scrapes.
-# Callers at each tenth of the run: a day in short, with a rush.
-DAY = [2, 4, 6, 10, 24, 36, 24, 10, 6, 3]
 
 
 def arguments():
@@ -33,23 +32,13 @@ def arguments():
     return parser.parse_known_args()
 
 
-def day(calls, seconds):
-    """Callers come and go."""
-    for number, callers in enumerate(DAY):
-        calls.set_callers(callers)
-        print(f"\r  {number * 10:3d} %  {callers:2d} callers ", end="",
-              file=sys.stderr, flush=True)
-        time.sleep(seconds / len(DAY))
-    print("\r  100 %              ", file=sys.stderr)
-
-
-def draw(watch, out, start, subtitle):
+def draw(watch, out, start, seconds):
     board = json.loads((DEPLOY / "grafana/cooper.json").read_text())
-    end = time.time() - 1
-    svg = picture.Picture(board, watch, start, end).svg(
-        f"{subtitle}, {picture.taken_at(end)}")
+    end = start + seconds
+    drawn = picture.Picture(board, watch, start, end).draw(
+        f"{seconds} s of load, {picture.taken_at(end)}")
     path = out / "dashboard.svg"
-    path.write_text(svg)
+    figure.save(drawn, path)
     return path
 
 
@@ -63,27 +52,23 @@ def main():
         options.bin / options.program, "--max_running=8", "--max_queue=16",
         *server_flags)
     watch = None
-    calls = load.Load(server.address)
     try:
         watch = servers.Prometheus(
             out / "prometheus", DEPLOY / "prometheus/rules/cooper.rules.yml",
             {"cooper": [(server.metrics_address, {"instance": "this one"})]})
         print(f"server      {server.address}\n"
               f"metrics     http://{server.metrics_address}/metrics\n"
-              f"prometheus  {watch.url}", flush=True)
-        calls.set_callers(DAY[0])
-        time.sleep(WARM_SECONDS)
-        start = time.time()
-        day(calls, options.seconds)
-        path = draw(watch, out, start, f"{options.seconds} s of load")
-        calls.stop()
-        ends = ", ".join(f"{count} {code}"
-                         for code, count in calls.ends.most_common())
-        print(f"calls       {ends}\npicture     {path}", flush=True)
+              f"prometheus  {watch.url}\n"
+              f"load        {WARM_SECONDS + options.seconds} s", flush=True)
+        start = time.time() + WARM_SECONDS
+        ends = load.run(options.bin / "cooper", server.address,
+                        WARM_SECONDS + options.seconds)
+        path = draw(watch, out, start, options.seconds)
+        said = ", ".join(f"{count} {code}" for code, count in ends.most_common())
+        print(f"calls       {said}\npicture     {path}", flush=True)
         if options.keep:
             input("both run until you press Enter ")
     finally:
-        calls.stop()
         if watch is not None:
             watch.stop()
         status = server.stop()

@@ -129,9 +129,11 @@ class Prometheus:
                                     timeout=30) as answer:
             return json.load(answer)["data"]
 
-    def query(self, expression):
-        """Series now: (labels, value), NaN left out."""
-        data = self._get("query", query=expression)
+    def query(self, expression, at=None):
+        """Series at a time (Unix s; None: now): (labels, value), NaN left
+        out."""
+        data = self._get("query", query=expression,
+                         **({} if at is None else {"time": at}))
         if data["resultType"] == "scalar":
             return [({}, float(data["result"][1]))]
         found = [(item["metric"], float(item["value"][1]))

@@ -84,7 +84,6 @@ void MapCaller::Read() {
   client::Event event;
   while (stream_->Next(&event)) {
     if (event.has_started()) Note(&MapCaller::admitted_);
-    if (event.has_map_started()) Note(&MapCaller::started_);
     if (event.has_map_progress()) Note(&MapCaller::first_step_);
   }
   const absl::Status status = stream_->Finish();

@@ -32,7 +32,6 @@ class MapCaller {
   // Each waits; the time is that of the client's having it. `AwaitEnd` ends
   // the program where the call failed and was not cancelled.
   Time AwaitAdmitted() { return Await(&MapCaller::admitted_); }
-  Time AwaitStarted() { return Await(&MapCaller::started_); }
   Time AwaitFirstStep() { return Await(&MapCaller::first_step_); }
   Time AwaitEnd() { return Await(&MapCaller::end_); }
 
@@ -48,7 +47,6 @@ class MapCaller {
   const std::unique_ptr<client::EventStream> stream_;
   base::Mutex mutex_;
   std::optional<Time> admitted_ ABSL_GUARDED_BY(mutex_);
-  std::optional<Time> started_ ABSL_GUARDED_BY(mutex_);
   std::optional<Time> first_step_ ABSL_GUARDED_BY(mutex_);
   std::optional<Time> end_ ABSL_GUARDED_BY(mutex_);
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;

@@ -11,7 +11,6 @@
 #include "tests/bench/bench_server.h"
 #include "tests/bench/letter_model.h"
 #include "tests/bench/map_caller.h"
-#include "tests/bench/require.h"
 #include "tests/bench/text_callers.h"
 #include "tests/bench/timing.h"
 
@@ -48,11 +47,7 @@ class ImageCaller {
   ImageCaller(std::unique_ptr<client::Client> client, int first_seed)
       : client_(std::move(client)), thread_([this, first_seed] {
           for (int seed = first_seed; !stop_; ++seed) {
-            const auto stream = client_->Reason(ImageQuestion(448, seed));
-            client::Event event;
-            while (stream->Next(&event)) {
-            }
-            Require(stream->Finish());
+            TextTimes(*client_, ImageQuestion(448, seed));
           }
         }) {}
   ~ImageCaller() {
@@ -110,21 +105,6 @@ std::vector<Row> MeasureGaps(const BenchServer& server, double slice_seconds,
   return {row(beside_map, "a map"), row(beside_image, "images")};
 }
 
-double FirstTokenSeconds(client::Client& client,
-                         const v1::ReasonRequest& request) {
-  const auto start = steady_clock::now();
-  const auto stream = client.Reason(request);
-  client::Event event;
-  double seconds = 0.0;
-  while (stream->Next(&event)) {
-    if (event.has_text_delta() && seconds == 0.0) {
-      seconds = SecondsBetween(start, steady_clock::now());
-    }
-  }
-  Require(stream->Finish());
-  return seconds;
-}
-
 Row MeasureRepeat(const BenchServer& server, int rounds) {
   const auto client = server.Connect();
   std::vector<double> first;
@@ -132,8 +112,8 @@ Row MeasureRepeat(const BenchServer& server, int rounds) {
   std::vector<double> ratios;
   for (int i = 0; i < rounds; ++i) {
     const v1::ReasonRequest request = ImageQuestion(448, 100 + i);
-    first.push_back(FirstTokenSeconds(*client, request));
-    again.push_back(FirstTokenSeconds(*client, request));
+    first.push_back(TextTimes(*client, request).at(0));
+    again.push_back(TextTimes(*client, request).at(0));
     ratios.push_back(first.back() / again.back());
   }
   std::printf("first token: %.1f ms; asked again: %.1f ms\n",

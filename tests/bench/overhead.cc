@@ -14,7 +14,6 @@
 #include "model/fake/fake_model.h"
 #include "tests/bench/bare_server.h"
 #include "tests/bench/bench_server.h"
-#include "tests/bench/callback_callers.h"
 #include "tests/bench/letter_model.h"
 #include "tests/bench/text_callers.h"
 #include "tests/bench/timing.h"

@@ -11,8 +11,9 @@ import sys
 import grpc
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "deploy/observe"))
-import load  # noqa: E402  pylint: disable=wrong-import-position
+sys.path.insert(0, str(ROOT / "tests/integration"))
+# pylint: disable=wrong-import-position
+from harness import pb, pb_grpc  # noqa: E402
 
 SCENES = ROOT / "tests/data/scenes"
 
@@ -20,12 +21,12 @@ SCENES = ROOT / "tests/data/scenes"
 def main(address):
     first = json.loads(
         (SCENES / "questions.jsonl").read_text().splitlines()[0])
-    request = load.pb.ReasonRequest(seed=1, inputs=[
-        load.pb.Input(image=(SCENES / first["image"]).read_bytes()),
-        load.pb.Input(text=first["question"])])
+    request = pb.ReasonRequest(seed=1, inputs=[
+        pb.Input(image=(SCENES / first["image"]).read_bytes()),
+        pb.Input(text=first["question"])])
     maps, boxed = 0, ""
     with grpc.insecure_channel(address) as channel:
-        stub = load.pb_grpc.SpatialReasoningServiceStub(channel)
+        stub = pb_grpc.SpatialReasoningServiceStub(channel)
         for event in stub.Reason(request, timeout=120):
             maps += event.HasField("map_started")
             if event.HasField("finished"):

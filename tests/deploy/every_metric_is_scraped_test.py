@@ -11,7 +11,6 @@ import sys
 import time
 import urllib.request
 
-import grpc
 import pytest
 import yaml
 
@@ -23,6 +22,7 @@ sys.path.insert(0, str(DEPLOY / "observe"))
 import load  # noqa: E402
 
 START_SECONDS = 60
+LOAD_SECONDS = 3
 SUFFIXES = ("_bucket", "_sum", "_count")
 
 
@@ -56,22 +56,6 @@ def read(address):
         return answer.read().decode()
 
 
-def call(target, certificate):
-    """One call of each kind that the load generator knows: a question, maps, a
-    cancel, a deadline that passes, a broken image."""
-    kinds = [deed for deed, _ in load.DEEDS]
-    trust = grpc.ssl_channel_credentials(
-        (certificate / "cert.pem").read_bytes())
-    for deed in kinds:
-        calls = load.Load(target, credentials=trust, deeds=[(deed, 1)])
-        calls.set_callers(1)
-        give_up = time.monotonic() + START_SECONDS
-        while not calls.ends:
-            assert time.monotonic() < give_up, deed.__name__
-            time.sleep(0.05)
-        calls.stop()
-
-
 @pytest.fixture(scope="module")
 def scrapes(bin_folder, certificate):
     """Texts of /metrics of a server that has just become ready, and once it has
@@ -88,7 +72,10 @@ def scrapes(bin_folder, certificate):
         target, address = re.search(r"grpc=(\S+) metrics=(\S+)",
                                     ready_line(process)).groups()
         idle = read(address)
-        call(target, certificate)
+        # Calls of each kind: questions, maps, cancels, deadlines that pass,
+        # broken images.
+        load.run(bin_folder / "cooper", target, LOAD_SECONDS, [(0, 1, 10)],
+                 [f"--tls_ca={certificate}/cert.pem"])
         yield idle, read(address)
     finally:
         process.send_signal(signal.SIGTERM)

@@ -2,9 +2,11 @@
 that balance between them with deploy/client/service_config.json, and load."""
 
 import collections
+import contextlib
 import json
 import os
 import signal
+import random
 import sys
 import threading
 import time
@@ -15,15 +17,62 @@ import pytest
 
 from conftest import DEPLOY, ROOT
 
-sys.path.insert(0, str(DEPLOY / "observe"))
+sys.path[:0] = [str(DEPLOY / "observe"), str(ROOT / "tests/integration")]
 # pylint: disable=wrong-import-position
-import load  # noqa: E402
 import servers  # noqa: E402
+from harness import SCENE, pb, pb_grpc  # noqa: E402
 
 SERVICE_CONFIG = (DEPLOY / "client/service_config.json").read_text()
 CALLERS = 6
 ROUNDS = int(os.environ.get("COOPER_ROLLOUT_ROUNDS", "2"))
-DEEDS = [(load.ask, 3), (load.depth, 1), (load.segment, 1)]
+IMAGE = SCENE.read_bytes()
+QUESTION = pb.ReasonRequest(inputs=[
+    pb.Input(image=IMAGE), pb.Input(text="How many objects are there?")])
+
+
+class Load:
+    """Threads that call a server over channels with `options` until told to
+    stop; counts ends by code. (`cooper bench` has a service configuration of
+    its own, so it cannot show what this one does.)"""
+
+    def __init__(self, target, options):
+        self.ends = collections.Counter()
+        self.details = collections.Counter()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, args=(target, options, index))
+            for index in range(CALLERS)]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self):
+        """Returns once all calls have ended."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, target, options, index):
+        draw = random.Random(index)
+        options = [("grpc.use_local_subchannel_pool", 1), *options]
+        with grpc.insecure_channel(target, options) as channel:
+            stub = pb_grpc.SpatialReasoningServiceStub(channel)
+            while not self._stop.is_set():
+                call, request = draw.choices(
+                    [(stub.Reason, QUESTION),
+                     (stub.EstimateDepth, pb.EstimateDepthRequest(image=IMAGE)),
+                     (stub.Segment, pb.SegmentRequest(image=IMAGE))],
+                    [3, 1, 1])[0]
+                self._call(call(request, timeout=120))
+
+    def _call(self, stream):
+        with contextlib.suppress(grpc.RpcError):
+            collections.deque(stream, 0)
+        code = stream.code().name
+        with self._lock:
+            self.ends[code] += 1
+            if code != "OK":
+                self.details[f"{code}: {stream.details()}"] += 1
 
 
 def start(bin_folder, listen):
@@ -82,8 +131,7 @@ def await_share(calls, members, count=5):
 
 
 def test_a_rolling_restart_under_load_fails_no_request(fleet):
-    calls = load.Load(fleet.target, balanced(), DEEDS)
-    calls.set_callers(CALLERS)
+    calls = Load(fleet.target, balanced())
     try:
         await_share(calls, fleet.members)
         for _ in range(ROUNDS):
@@ -105,16 +153,15 @@ def test_without_retries_and_health_a_restart_is_felt(fleet):
     by the test above.)"""
     bare = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
     options = [*balanced(bare), ("grpc.enable_retries", 0)]
-    calls = load.Load(fleet.target, options, DEEDS)
-    calls.set_callers(CALLERS)
+    calls = Load(fleet.target, options)
     try:
         await_share(calls, fleet.members)
         # A long story keeps the first one draining while others still call.
         with grpc.insecure_channel(fleet.members[0].address) as channel:
-            stub = load.pb_grpc.SpatialReasoningServiceStub(channel)
-            slow = stub.EstimateDepth(load.pb.EstimateDepthRequest(
-                image=load.SCENE,
-                flow=load.pb.FlowOptions(num_timesteps=500)), timeout=120)
+            stub = pb_grpc.SpatialReasoningServiceStub(channel)
+            slow = stub.EstimateDepth(pb.EstimateDepthRequest(
+                image=IMAGE, flow=pb.FlowOptions(num_timesteps=500)),
+                timeout=120)
             next(slow)
             threading.Thread(target=lambda: collections.deque(slow)).start()
             fleet.restart(0)
