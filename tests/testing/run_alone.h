@@ -1,6 +1,9 @@
 #ifndef COOPER_TESTS_TESTING_RUN_ALONE_H_
 #define COOPER_TESTS_TESTING_RUN_ALONE_H_
 
+#include <functional>
+#include <memory>
+
 #include "absl/status/status.h"
 #include "model/unified_model.h"
 #include "server/engine/execution/execution.h"
@@ -8,8 +11,12 @@
 namespace cooper::engine {
 
 // Drives `execution` to its end on `model`, alone. OK: finished; else its
-// status, or the model's where the device failed. Blocks.
-absl::Status RunAlone(model::UnifiedModel* model, Execution* execution);
+// status, or the model's where the device failed. Blocks. `show` may put
+// another map in place of one that was rendered, before the model looks at it.
+using ShowMap = std::function<std::shared_ptr<const DrawnMap>(
+    std::shared_ptr<const DrawnMap>)>;
+absl::Status RunAlone(model::UnifiedModel* model, Execution* execution,
+                      const ShowMap& show = nullptr);
 
 }  // namespace cooper::engine
 
