@@ -86,7 +86,7 @@ void RunLoop(const GoldenData& goldens, const Json& golden,
   for (int i = 0; goldens.Has(golden, absl::StrCat("noise", i)); ++i) {
     noise->Add(goldens.Tensor(golden, absl::StrCat("noise", i)));
   }
-  LoopRecorder recorder(&model, goldens, golden, inputs, feed_golden, out);
+  LoopRecorder recorder(&model, goldens, golden, &inputs, feed_golden, out);
   engine::ExecutionSpec spec;
   spec.program =
       std::make_unique<RecordedProgram>(MakeProgram(golden, inputs), &recorder);
