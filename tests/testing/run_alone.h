@@ -10,11 +10,13 @@
 
 namespace cooper::engine {
 
-// Drives `execution` to its end on `model`, alone. OK: finished; else its
-// status, or the model's where the device failed. Blocks. `show` may put
-// another map in place of one that was rendered, before the model looks at it.
+// Returns the map that the model looks at in place of the one that was
+// rendered.
 using ShowMap = std::function<std::shared_ptr<const DrawnMap>(
     std::shared_ptr<const DrawnMap>)>;
+// Drives `execution` to its end on `model`, alone. OK: finished; else its
+// status, or the model's where the device failed. Blocks. A null `show` changes
+// no map.
 absl::Status RunAlone(model::UnifiedModel* model, Execution* execution,
                       const ShowMap& show = nullptr);
 

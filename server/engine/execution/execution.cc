@@ -1,7 +1,6 @@
 #include "server/engine/execution/execution.h"
 
 #include <algorithm>
-#include <string>
 
 #include "base/check.h"
 #include "server/engine/core/error.h"
@@ -149,7 +148,7 @@ bool Execution::Begin(DecodeWork work) {
   model::Context* from = Ensure(work.from);
   const int64_t room = TextRoom(spec_, work, *from);
   work.max_tokens = static_cast<int>(std::max<int64_t>(room, 0));
-  if (work.max_tokens == 0) {
+  if (work.max_tokens == 0) {  // the text is empty
     decoder_.TakeScratch();
     EndText({.hit_limit = true});
     return false;
