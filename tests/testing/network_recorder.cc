@@ -59,6 +59,7 @@ absl::StatusOr<at::Tensor> DecodeLogits(
     TorchModel& model, const std::vector<model::Context*>& contexts,
     const std::vector<model::TokenId>& tokens) {
   std::vector<model::DecodeItem> items;
+  items.reserve(contexts.size());
   for (size_t i = 0; i < contexts.size(); ++i) {
     items.push_back({.context = contexts[i], .token = tokens.at(i)});
   }
