@@ -73,18 +73,18 @@ std::vector<PagedContext*> TorchDenoiser::NextBranches() const {
 TorchDenoiser::Update TorchDenoiser::ComputeStep(
     const std::vector<at::Tensor>& velocities) const {
   COOPER_CHECK(step_ < steps_total());
+  Branches branches;
+  branches.cond = velocities[0];
+  if (velocities.size() > 1) branches.no_text = velocities[1];
+  if (velocities.size() > 2) branches.no_image = velocities[2];
   Update update;
-  update.branches.cond = velocities[0];
-  if (velocities.size() > 1) update.branches.no_text = velocities[1];
-  if (velocities.size() > 2) update.branches.no_image = velocities[2];
-  update.velocity = Guide(options_, update.branches);
+  update.velocity = Guide(options_, branches);
   const float dt = times_[step_] - times_[step_ + 1];
   update.x = x_ - update.velocity * static_cast<double>(dt);
   return update;
 }
 
 void TorchDenoiser::Advance(Update update) {
-  last_branches_ = std::move(update.branches);
   last_velocity_ = std::move(update.velocity);
   x_ = std::move(update.x);
   ++step_;
@@ -112,10 +112,6 @@ TorchDenoiseStep::TorchDenoiseStep(const Transformer* transformer,
     auto* const own = static_cast<TorchDenoiser*>(denoiser);
     const at::Tensor embedded =
         embedder->Embed(own->x(), own->time(), own->h(), own->w());
-    if (!first_sequence_.defined()) {
-      first_sequence_ = at::cat(
-          {delimiters.narrow(0, 0, 1), embedded, delimiters.narrow(0, 1, 1)});
-    }
     for (PagedContext* const context : own->NextBranches()) {
       Segment segment;
       segment.context = context;
@@ -196,7 +192,5 @@ void TorchDenoiseStep::Drop(const model::Denoiser* denoiser) {
     return absl::OkStatus();
   });
 }
-
-at::Tensor TorchDenoiseStep::FirstSequence() const { return first_sequence_; }
 
 }  // namespace cooper::torch_model

@@ -58,7 +58,6 @@ class TorchDenoiser final : public model::Denoiser {
 
   // What an Euler step makes of a denoiser.
   struct Update {
-    Branches branches;
     at::Tensor velocity, x;
   };
   // Guides the branches' velocities (in the order of NextBranches) and computes
@@ -70,8 +69,7 @@ class TorchDenoiser final : public model::Denoiser {
   // x, or x - t * v: what it would end as by the last velocity.
   at::Tensor Latents(model::LatentEstimate estimate) const;
 
-  // Velocities of the step that was made last.
-  const Branches& last_branches() const { return last_branches_; }
+  // The guided velocity of the step that was made last.
   const at::Tensor& last_velocity() const { return last_velocity_; }
 
  private:
@@ -81,7 +79,6 @@ class TorchDenoiser final : public model::Denoiser {
   std::unique_ptr<model::Context> cond_, no_text_, no_image_;  // forks
   at::Tensor x_;
   at::Tensor last_velocity_;
-  Branches last_branches_;
   int step_ = 0;
 };
 
@@ -98,10 +95,6 @@ class TorchDenoiseStep final : public model::DenoiseStep {
   absl::StatusOr<bool> RunSlice(absl::Duration budget) override;
   void Drop(const model::Denoiser* denoiser) override;
 
-  // The rows that the denoisers' first branch went in with, for checks: [soi,
-  // latents, eoi] of the first denoiser.
-  at::Tensor FirstSequence() const;
-
  private:
   void Complete();
 
@@ -111,7 +104,6 @@ class TorchDenoiseStep final : public model::DenoiseStep {
   std::vector<size_t> branch_denoiser_;  // per segment: index into denoisers_
   std::unique_ptr<PacedPass> pass_;
   absl::Status failure_;  // of Drop: the step cannot go on
-  at::Tensor first_sequence_;
 };
 
 }  // namespace cooper::torch_model

@@ -50,8 +50,8 @@ void Place(at::Tensor computed, const RowRange& range, int64_t rows,
 
 Pass::Pass(const Transformer* transformer, PassInput input)
     : transformer_(transformer),
-      need_und_(input.need_und),
-      need_gen_(input.need_gen),
+      need_und_(input.need_und || transformer->recorder_ != nullptr),
+      need_gen_(input.need_gen || transformer->recorder_ != nullptr),
       only_decodes_(OnlyDecodes(input)),
       hidden_(std::move(input.hidden)) {
   const std::vector<PassInput::Given> given = std::move(input.given);
@@ -65,6 +65,9 @@ Pass::Pass(const Transformer* transformer, PassInput input)
     }
   }
   if (!hidden_.gen.defined()) hidden_.gen = hidden_.und.narrow(0, 0, 0);
+  if (transformer->recorder_ != nullptr) {
+    transformer->recorder_->OnPassInput(plan_->layout(), hidden_);
+  }
 }
 
 void Pass::RunPart(int64_t rows) {
@@ -251,6 +254,7 @@ Rows Pass::Finish() {
   Rows out;
   out.und = finish(need_und_, hidden_.und, delta_.und, t.final_norm_);
   out.gen = finish(need_gen_, hidden_.gen, delta_.gen, t.final_norm_gen_);
+  if (t.recorder_ != nullptr) t.recorder_->OnPassOutput(out);
   return out;
 }
 

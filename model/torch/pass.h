@@ -69,8 +69,6 @@ class Pass {
   Rows Finish();
 
   const std::vector<Segment>& segments() const { return plan_->segments(); }
-  // Between layers: what goes into the next, without the last MLP (delta).
-  const Rows& hidden() const { return hidden_; }
 
  private:
   int64_t und_rows() const { return hidden_.und.size(0); }

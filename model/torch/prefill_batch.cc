@@ -43,7 +43,6 @@ void PrefillBatch::Add(PagedContext* context, const EmbeddedSegment& embedded) {
     gen_.push_back(embedded.gen);
   }
   input_.segments.push_back(segment);
-  places_.push_back({position, embedded.tokens(), embedded.is_text()});
   growth.tokens += embedded.tokens();
   growth.advance += embedded.advance();
 }
@@ -63,15 +62,6 @@ void PrefillBatch::Commit() {
   for (const Growth& growth : growth_) {
     growth.context->Commit(growth.tokens, growth.advance);
   }
-}
-
-std::vector<int64_t> PrefillBatch::Positions(size_t index) const {
-  const Place& place = places_[index];
-  std::vector<int64_t> positions(place.tokens, place.position);
-  if (place.causal) {
-    for (int64_t i = 0; i < place.tokens; ++i) positions[i] += i;
-  }
-  return positions;
 }
 
 }  // namespace cooper::torch_model

@@ -35,7 +35,6 @@ class PrefillBatch {
  public:
   // `context` has room reserved for all that is added to it.
   void Add(PagedContext* context, const EmbeddedSegment& segment);
-  bool empty() const { return input_.segments.empty(); }
 
   // The pass; call once.
   PassInput TakeInput(bool need_output);
@@ -44,26 +43,17 @@ class PrefillBatch {
   // Makes the contexts count what was appended; after the pass.
   void Commit();
 
-  // Rope position of the first token of segment `index`, and all of them.
-  std::vector<int64_t> Positions(size_t index) const;
-
  private:
   struct Growth {
     PagedContext* context;
     int64_t tokens;
     int64_t advance;
   };
-  struct Place {
-    int64_t position;
-    int64_t tokens;
-    bool causal;
-  };
   Growth& GrowthOf(PagedContext* context);
 
   PassInput input_;
   std::vector<at::Tensor> gen_;
   std::vector<Growth> growth_;  // by context, in order of appearance
-  std::vector<Place> places_;   // by segment
 };
 
 }  // namespace cooper::torch_model

@@ -24,9 +24,8 @@ const model::LatentImageSegment* LatentsOf(const model::PrefillItem& item) {
 }  // namespace
 
 TorchPrefillStep::TorchPrefillStep(const PrefillNetwork& network,
-                                   absl::Span<model::PrefillItem> items,
-                                   PrefillTrace* trace)
-    : network_(network), trace_(trace) {
+                                   absl::Span<model::PrefillItem> items)
+    : network_(network) {
   for (model::PrefillItem& item : items) {
     if (item.status.ok()) entries_.push_back({&item, {}});
   }
@@ -123,16 +122,6 @@ EmbeddedSegment TorchPrefillStep::Embedded(const Entry& entry) const {
   return embedded;
 }
 
-// A segment's rows in the order of its tokens.
-at::Tensor TorchPrefillStep::InOrder(const Segment& segment,
-                                     const Rows& of) const {
-  at::Tensor und = of.und.narrow(0, segment.und_begin, segment.und_count);
-  if (segment.gen_count == 0) return und;
-  return at::cat({und.narrow(0, 0, 1),
-                  of.gen.narrow(0, segment.gen_begin, segment.gen_count),
-                  und.narrow(0, 1, 1)});
-}
-
 void TorchPrefillStep::StartPass() {
   for (const Entry& entry : entries_) {
     batch_.Add(static_cast<PagedContext*>(entry.item->context),
@@ -140,27 +129,15 @@ void TorchPrefillStep::StartPass() {
   }
   vision_.reset();
   pass_ = std::make_unique<PacedPass>(network_.transformer, *network_.device,
-                                      batch_.TakeInput(trace_ != nullptr));
-  if (trace_ == nullptr) return;
-  for (const Segment& segment : pass_->pass().segments()) {
-    trace_->items.push_back(
-        {InOrder(segment, pass_->pass().hidden()).clone(), {}, {}});
-  }
+                                      batch_.TakeInput(/*need_output=*/false));
 }
 
 absl::StatusOr<bool> TorchPrefillStep::RunPass(SliceBudget* slice) {
   if (pass_ == nullptr) StartPass();
   COOPER_RETURN_IF_ERROR(pass_->Run(slice));
   if (!pass_->done()) return false;
+  pass_->pass().Finish();  // only a recorder needs its outputs
   batch_.Commit();
-  if (trace_ != nullptr) {
-    const std::vector<Segment> segments = pass_->pass().segments();
-    const Rows outputs = pass_->pass().Finish();
-    for (size_t i = 0; i < segments.size(); ++i) {
-      trace_->items[i].positions = batch_.Positions(i);
-      trace_->items[i].output = InOrder(segments[i], outputs);
-    }
-  }
   return true;
 }
 

@@ -23,17 +23,6 @@
 
 namespace cooper::torch_model {
 
-// What a prefill put in and got out, for checks against the reference: per
-// item, in the order of its tokens.
-struct PrefillTrace {
-  struct Item {
-    at::Tensor input;                // [n, hidden]
-    std::vector<int64_t> positions;  // [n]
-    at::Tensor output;               // [n, hidden], after the final norm
-  };
-  std::vector<Item> items;
-};
-
 // The parts of the network that a prefill goes through, and how long theirs
 // took. All outlive the step.
 struct PrefillNetwork {
@@ -52,9 +41,9 @@ struct PrefillNetwork {
 class TorchPrefillStep final : public model::PrefillStep {
  public:
   // Items whose status is not OK are left out; the others' segments are good,
-  // and their contexts have room reserved. `trace` may be null.
+  // and their contexts have room reserved.
   TorchPrefillStep(const PrefillNetwork& network,
-                   absl::Span<model::PrefillItem> items, PrefillTrace* trace);
+                   absl::Span<model::PrefillItem> items);
 
   absl::StatusOr<bool> RunSlice(absl::Duration budget) override;
   void Drop(const model::Context* context) override;
@@ -74,10 +63,8 @@ class TorchPrefillStep final : public model::PrefillStep {
   void StartPass();
   void DropImage(const image::RgbImage* image);
   EmbeddedSegment Embedded(const Entry& entry) const;
-  at::Tensor InOrder(const Segment& segment, const Rows& of) const;
 
   const PrefillNetwork network_;
-  PrefillTrace* const trace_;
   std::list<Entry> entries_;  // in the order of the pass's segments
   std::optional<VisionEncoder::Run> vision_;
   bool vision_started_ = false;

@@ -26,6 +26,11 @@ PagedContext* Paged(model::Context* context) {
 
 TorchModel::~TorchModel() = default;
 
+void TorchModel::set_recorder(Recorder* recorder) {
+  transformer_->set_recorder(recorder);
+  vision_->set_recorder(recorder);
+}
+
 model::KvUsage TorchModel::kv_usage() const {
   return {pool_->used_pages() * pool_->page_bytes(),
           pool_->pages() * pool_->page_bytes()};
@@ -85,59 +90,19 @@ void TorchModel::ReserveFor(absl::Span<model::PrefillItem> items) {
   for (model::PrefillItem& item : items) item.status = statuses[item.context];
 }
 
-std::unique_ptr<model::PrefillStep> TorchModel::MakePrefillStep(
-    absl::Span<model::PrefillItem> items, PrefillTrace* trace) {
-  ReserveFor(items);
-  return std::make_unique<TorchPrefillStep>(
-      PrefillNetwork{transformer_.get(), vision_.get(), autoencoder_.get(),
-                     latents_.get(), &device_, &delimiters_, &vision_pacer_,
-                     &encoder_pacer_},
-      items, trace);
-}
-
 absl::StatusOr<std::unique_ptr<model::PrefillStep>> TorchModel::BeginPrefill(
     absl::Span<model::PrefillItem> items) {
   std::unique_ptr<model::PrefillStep> step;
   COOPER_RETURN_IF_ERROR(Guarded(device_, [&] {
-    step = MakePrefillStep(items, nullptr);
+    ReserveFor(items);
+    step = std::make_unique<TorchPrefillStep>(
+        PrefillNetwork{transformer_.get(), vision_.get(), autoencoder_.get(),
+                       latents_.get(), &device_, &delimiters_, &vision_pacer_,
+                       &encoder_pacer_},
+        items);
     return absl::OkStatus();
   }));
   return step;
-}
-
-absl::Status TorchModel::PrefillTraced(absl::Span<model::PrefillItem> items,
-                                       PrefillTrace* trace) {
-  return Guarded(device_, [&] {
-    return MakePrefillStep(items, trace)
-        ->RunSlice(absl::InfiniteDuration())
-        .status();
-  });
-}
-
-at::Tensor TorchModel::RunForward(const std::vector<PagedContext*>& contexts,
-                                  const std::vector<model::TokenId>& tokens,
-                                  PrefillBatch* batch) {
-  for (size_t i = 0; i < contexts.size(); ++i) {
-    EmbeddedSegment segment;
-    segment.text = {tokens[i]};
-    batch->Add(contexts[i], segment);
-  }
-  Pass pass(transformer_.get(), batch->TakeInput(/*need_output=*/true));
-  pass.RunAll();
-  return transformer_->Logits(pass.Finish().und);
-}
-
-absl::StatusOr<at::Tensor> TorchModel::Forward(
-    const std::vector<PagedContext*>& contexts,
-    const std::vector<model::TokenId>& tokens) {
-  at::Tensor logits;
-  COOPER_RETURN_IF_ERROR(Guarded(device_, [&] {
-    PrefillBatch batch;
-    logits = RunForward(contexts, tokens, &batch);
-    batch.Commit();
-    return absl::OkStatus();
-  }));
-  return logits;
 }
 
 absl::Status TorchModel::Decode(absl::Span<model::DecodeItem> items) {
@@ -148,24 +113,24 @@ absl::Status TorchModel::Decode(absl::Span<model::DecodeItem> items) {
 }
 
 void TorchModel::RunDecode(absl::Span<model::DecodeItem> items) {
-  std::vector<PagedContext*> contexts;
-  std::vector<model::TokenId> tokens;
+  PrefillBatch batch;
   std::vector<model::DecodeItem*> served;
   for (model::DecodeItem& item : items) {
     item.status = CheckSegment(model::TextSegment{{item.token}});
     if (item.status.ok()) item.status = Paged(item.context)->Reserve(1);
     if (!item.status.ok()) continue;
-    contexts.push_back(Paged(item.context));
-    tokens.push_back(item.token);
+    EmbeddedSegment segment;
+    segment.text = {item.token};
+    batch.Add(Paged(item.context), segment);
     served.push_back(&item);
   }
   if (served.empty()) return;
-  PrefillBatch batch;
+  Pass pass(transformer_.get(), batch.TakeInput(/*need_output=*/true));
+  pass.RunAll();
+  const at::Tensor logits = transformer_->Logits(pass.Finish().und);
   // Contexts grow once nothing can fail any more: here a fault of the device
   // shows, at the latest.
-  const TokenChoice choice(
-      device_, RunForward(contexts, tokens, &batch).narrow(1, 0, vocabulary_),
-      served);
+  const TokenChoice choice(device_, logits.narrow(1, 0, vocabulary_), served);
   batch.Commit();
   choice.Choose();
 }

@@ -16,6 +16,7 @@
 #include "model/torch/load_model.h"
 #include "model/torch/memory_plan.h"
 #include "model/torch/prefill_step.h"
+#include "model/torch/recorder.h"
 #include "model/torch/slice_pacer.h"
 #include "model/torch/transformer.h"
 #include "model/torch/vision/autoencoder.h"
@@ -56,12 +57,8 @@ class TorchModel final : public model::UnifiedModel {
   const checkpoint::LlmConfig& llm_config() const { return llm_; }
   const checkpoint::CooperConfig& cooper_config() const { return cooper_; }
   const Device& device() const { return device_; }
-  // Append that also records.
-  absl::Status PrefillTraced(absl::Span<model::PrefillItem> items,
-                             PrefillTrace* trace);
-  // One forward of `tokens` (one for each context): logits [n, vocab] float32.
-  absl::StatusOr<at::Tensor> Forward(const std::vector<PagedContext*>& contexts,
-                                     const std::vector<model::TokenId>& tokens);
+  // Null: none. Call it while no step is in flight; not for production.
+  void set_recorder(Recorder* recorder);
 
  private:
   TorchModel() = default;
@@ -79,15 +76,9 @@ class TorchModel final : public model::UnifiedModel {
   absl::Status OfDevice(const absl::Status& status) const;
   void FillInfo(int vit_patch, int64_t parameters);
   absl::Status CheckSegment(const model::Segment& segment) const;
-  // Forward and Decode without the guard. RunForward leaves it to the caller to
-  // commit `batch`.
-  at::Tensor RunForward(const std::vector<PagedContext*>& contexts,
-                        const std::vector<model::TokenId>& tokens,
-                        PrefillBatch* batch);
+  // Decode without the guard.
   void RunDecode(absl::Span<model::DecodeItem> items);
   void ReserveFor(absl::Span<model::PrefillItem> items);
-  std::unique_ptr<model::PrefillStep> MakePrefillStep(
-      absl::Span<model::PrefillItem> items, PrefillTrace* trace);
 
   Device device_;
   MemoryPlan memory_;

@@ -10,6 +10,7 @@
 #include "model/checkpoint/config.h"
 #include "model/torch/kernels.h"
 #include "model/torch/linear.h"
+#include "model/torch/recorder.h"
 #include "model/torch/weights.h"
 
 // The mixture-of-transformers language model (model-spec section 2): every
@@ -31,7 +32,6 @@ class Transformer {
   at::Tensor Logits(const at::Tensor& hidden) const;
 
   int layers() const { return static_cast<int>(layers_.size()); }
-  const HeadShape& head_shape() const { return shape_; }
   // Whether a row's result is the same, to the bit, for any number of rows that
   // go with it.
   bool exact_by_row() const { return lm_head_.packed() != nullptr; }
@@ -40,6 +40,8 @@ class Transformer {
   int64_t und_weight_bytes() const;
   // Bytes of all weights.
   int64_t weight_bytes() const;
+  // See TorchModel.
+  void set_recorder(Recorder* recorder) { recorder_ = recorder; }
 
  private:
   friend class Pass;
@@ -60,6 +62,7 @@ class Transformer {
   at::Tensor inverse_frequency_;  // [dim / 2] float32
   std::vector<Layer> layers_;
   std::unique_ptr<Kernels> kernels_;
+  Recorder* recorder_ = nullptr;
 };
 
 }  // namespace cooper::torch_model

@@ -14,6 +14,7 @@
 namespace cooper::golden {
 namespace {
 
+using torch_model::NetworkRecorder;
 using torch_model::PagedContext;
 
 const PagedContext& Paged(const model::Context& context) {
@@ -58,14 +59,15 @@ double RecordedNoise::Uniform() {
   throw std::runtime_error("no uniform draws are recorded");
 }
 
-torch_model::PrefillTrace::Item PrefillOne(torch_model::TorchModel& model,
-                                           model::Context* context,
-                                           const model::Segment& segment) {
-  torch_model::PrefillTrace trace;
+NetworkRecorder::Tokens PrefillOne(torch_model::TorchModel& model,
+                                   model::Context* context,
+                                   const model::Segment& segment) {
+  NetworkRecorder recorder;
+  const torch_model::ScopedRecorder recording(&model, &recorder);
   model::PrefillItem item{context, &segment, absl::OkStatus()};
-  Require(model.PrefillTraced(absl::MakeSpan(&item, 1), &trace));
+  Require(model.Prefill(absl::MakeSpan(&item, 1)));
   Require(item.status);
-  return trace.items.at(0);
+  return recorder.segments().at(0);
 }
 
 model::TextSegment TextOf(const torch_model::TorchModel& model,
@@ -139,21 +141,20 @@ BaseContexts BuildBase(const GoldenData& goldens,
       own = model::VisionImageSegment{vit};
     }
     const int64_t before = context->cache_length();
-    const torch_model::PrefillTrace::Item trace =
-        PrefillOne(model, context, own);
+    const NetworkRecorder::Tokens tokens = PrefillOne(model, context, own);
     if (out == nullptr) continue;
     const std::string prefix = absl::StrCat("segment", i, "/");
     out->EqualValues(prefix + "kv_before", before,
                      segment.at("kv_before").get<int64_t>());
     out->EqualValues(prefix + "tokens", context->cache_length() - before,
                      segment.at("tokens").get<int64_t>());
-    out->EqualValues(prefix + "positions", trace.positions,
+    out->EqualValues(prefix + "positions", tokens.positions,
                      goldens.Integers(base, prefix + "positions"));
     // The latents of an image go through the autoencoder first.
-    out->Close(prefix + "input", trace.input,
+    out->Close(prefix + "input", tokens.input,
                goldens.Tensor(base, prefix + "input"),
                kind == "vae" ? &Tolerances::codec : &Tolerances::network);
-    out->Close(prefix + "output", trace.output,
+    out->Close(prefix + "output", tokens.output,
                goldens.Tensor(base, prefix + "output"), &Tolerances::network);
   }
   return contexts;
@@ -233,8 +234,8 @@ void CheckText(const GoldenData& goldens, const Json& golden,
       ids.assign(prompt.ids.begin(), prompt.ids.end());
     }
     out->EqualValues("prompt_ids", ids, want);
-    const auto trace = PrefillOne(model, context.get(), prompt);
-    out->Close("prompt_logits", model.transformer().Logits(trace.output),
+    const auto tokens = PrefillOne(model, context.get(), prompt);
+    out->Close("prompt_logits", model.transformer().Logits(tokens.output),
                goldens.Tensor(golden, "prompt_logits"), &Tolerances::network);
   }
   out->EqualValues("kv", context->cache_length(),
@@ -251,11 +252,8 @@ void CheckText(const GoldenData& goldens, const Json& golden,
   model::TokenId token = model.text_codec().special().bos;
   for (int64_t step = 0; step < steps; ++step) {
     decoded.push_back(token);
-    const absl::StatusOr<at::Tensor> logits = [&] {
-      auto* paged = static_cast<PagedContext*>(context.get());
-      Require(paged->Reserve(1));
-      return model.Forward({paged}, {token});
-    }();
+    const absl::StatusOr<at::Tensor> logits =
+        torch_model::DecodeLogits(model, {context.get()}, {token});
     Require(logits.status());
     const at::Tensor row = logits->select(0, 0);
     if (step == 0) {

@@ -40,19 +40,22 @@ void CheckSchedule(const GoldenData& goldens, const Json& golden,
   }
 }
 
-std::unique_ptr<model::Denoiser> Start(torch_model::TorchModel& model,
-                                       const BaseContexts& contexts,
-                                       const model::FlowOptions& options,
-                                       image::Size size,
-                                       const at::Tensor& noise) {
-  RecordedNoise recorded;
-  recorded.Add(noise);
+model::DenoiseSpec SpecOf(const BaseContexts& contexts,
+                          const model::FlowOptions& options, image::Size size) {
   model::DenoiseSpec spec;
   spec.size = size;
   spec.options = options;
   spec.cond = contexts.cond.get();
   spec.no_text = contexts.no_text.get();
   spec.no_image = contexts.no_image.get();
+  return spec;
+}
+
+std::unique_ptr<model::Denoiser> Start(torch_model::TorchModel& model,
+                                       model::DenoiseSpec spec,
+                                       const at::Tensor& noise) {
+  RecordedNoise recorded;
+  recorded.Add(noise);
   spec.noise = &recorded;
   absl::StatusOr<std::unique_ptr<model::Denoiser>> flow =
       model.StartDenoise(spec);
@@ -60,19 +63,54 @@ std::unique_ptr<model::Denoiser> Start(torch_model::TorchModel& model,
   return *std::move(flow);
 }
 
-// One step; returns the rows that went in first.
-at::Tensor Step(torch_model::TorchModel& model, model::Denoiser* flow) {
+void Step(torch_model::TorchModel& model,
+          const std::vector<model::Denoiser*>& flows) {
   absl::StatusOr<std::unique_ptr<model::DenoiseStep>> step =
-      model.BeginDenoiseStep(absl::MakeSpan(&flow, 1));
+      model.BeginDenoiseStep(flows);
   Require(step.status());
-  const at::Tensor sequence =
-      static_cast<torch_model::TorchDenoiseStep&>(**step).FirstSequence();
   while (true) {
     // A layer at a time: the slices that the server makes.
     const absl::StatusOr<bool> done = (*step)->RunSlice(absl::ZeroDuration());
     Require(done.status());
-    if (*done) return sequence;
+    if (*done) return;
   }
+}
+
+const torch_model::TorchDenoiser& Own(const model::Denoiser& flow) {
+  return static_cast<const torch_model::TorchDenoiser&>(flow);
+}
+
+// The velocity of each branch at the first step: that of a flow which it alone
+// guides. The three make up the same pass as a guided flow's branches do.
+void CheckBranches(const GoldenData& goldens, const Json& golden,
+                   torch_model::TorchModel& model, model::DenoiseSpec spec,
+                   Comparison* out) {
+  const std::pair<const char*, const model::Context*> named[] = {
+      {"v_cond", spec.cond},
+      {"v_no_text", spec.no_text},
+      {"v_no_image", spec.no_image}};
+  spec.options.cfg_text_scale = 1.0;
+  std::vector<std::unique_ptr<model::Denoiser>> flows;
+  std::vector<model::Denoiser*> batch;
+  for (const auto& [name, context] : named) {
+    spec.cond = context;
+    flows.push_back(Start(model, spec, goldens.Tensor(golden, "noise")));
+    batch.push_back(flows.back().get());
+  }
+  torch_model::NetworkRecorder recorder;
+  {
+    const torch_model::ScopedRecorder recording(&model, &recorder);
+    Step(model, batch);
+  }
+  for (size_t i = 0; i < flows.size(); ++i) {
+    out->Close(named[i].first, Own(*flows[i]).last_velocity(),
+               goldens.Tensor(golden, named[i].first), &Tolerances::branch);
+  }
+  const auto& cond = recorder.segments().at(0);
+  out->Close("sequence_cond", cond.input,
+             goldens.Tensor(golden, "sequence_cond"), &Tolerances::network);
+  out->EqualValues("position_ids_cond", cond.positions,
+                   goldens.Integers(golden, "position_ids_cond"));
 }
 
 image::FloatRgbImage Draw(torch_model::TorchModel& model,
@@ -80,10 +118,10 @@ image::FloatRgbImage Draw(torch_model::TorchModel& model,
                           const BaseContexts& contexts, image::Size size,
                           at::Tensor* decoded) {
   const std::unique_ptr<model::Denoiser> flow =
-      Start(model, contexts, FlowOptionsOf(golden), size,
+      Start(model, SpecOf(contexts, FlowOptionsOf(golden), size),
             goldens.Tensor(golden, "noise"));
-  while (flow->steps_done() < flow->steps_total()) Step(model, flow.get());
-  const auto& own = static_cast<const torch_model::TorchDenoiser&>(*flow);
+  while (flow->steps_done() < flow->steps_total()) Step(model, {flow.get()});
+  const torch_model::TorchDenoiser& own = Own(*flow);
   *decoded = model.autoencoder().Decode(
       model.autoencoder().Unpatchify(own.x(), own.h(), own.w()));
   model::VaeDecodeItem item;
@@ -105,11 +143,15 @@ void CheckFlow(const GoldenData& goldens, const Json& golden,
   const BaseContexts contexts =
       BuildBase(goldens, model, base, goldens.Image(base, "image_u8"),
                 goldens.Tensor(base, "vae_noise"), nullptr);
-  const model::FlowOptions options = FlowOptionsOf(golden);
-  const image::Size size{golden.at("shape").at(1), golden.at("shape").at(0)};
+  const model::DenoiseSpec spec =
+      SpecOf(contexts, FlowOptionsOf(golden),
+             {golden.at("shape").at(1), golden.at("shape").at(0)});
+  if (goldens.Has(golden, "v_cond")) {
+    CheckBranches(goldens, golden, model, spec, out);
+  }
   const std::unique_ptr<model::Denoiser> flow =
-      Start(model, contexts, options, size, goldens.Tensor(golden, "noise"));
-  const auto& own = static_cast<const torch_model::TorchDenoiser&>(*flow);
+      Start(model, spec, goldens.Tensor(golden, "noise"));
+  const torch_model::TorchDenoiser& own = Own(*flow);
   const at::Tensor velocities = goldens.Tensor(golden, "v");
   std::vector<float> times;
   for (int step = 0; step < flow->steps_total(); ++step) {
@@ -118,25 +160,11 @@ void CheckFlow(const GoldenData& goldens, const Json& golden,
       out->Close("x_last", own.x(), goldens.Tensor(golden, "x_last"),
                  &Tolerances::latents);
     }
-    const at::Tensor sequence = Step(model, flow.get());
-    if (step == 0 && goldens.Has(golden, "v_cond")) {
-      const auto branch = [&](const char* name, const at::Tensor& v) {
-        out->Close(name, v, goldens.Tensor(golden, name), &Tolerances::branch);
-      };
-      branch("v_cond", own.last_branches().cond);
-      branch("v_no_text", own.last_branches().no_text);
-      branch("v_no_image", own.last_branches().no_image);
-      out->Close("sequence_cond", sequence,
-                 goldens.Tensor(golden, "sequence_cond"), &Tolerances::network);
-      out->EqualValues("position_ids_cond",
-                       std::vector<int64_t>(sequence.size(0),
-                                            contexts.cond->next_position()),
-                       goldens.Integers(golden, "position_ids_cond"));
-    }
+    const bool guided = flow->next_step_branches() > 1;
+    Step(model, {flow.get()});
     out->Close(absl::StrCat("v", step), own.last_velocity(),
                velocities.select(0, step),
-               own.last_branches().no_text.defined() ? &Tolerances::guided
-                                                     : &Tolerances::branch);
+               guided ? &Tolerances::guided : &Tolerances::branch);
   }
   out->Close("t", at::tensor(times), goldens.Tensor(golden, "t"),
              &Tolerances::pixels);
@@ -201,13 +229,12 @@ void CheckMaps(const GoldenData& goldens, const Json& golden,
   const image::RgbImage seen =
       image::ApplyRule(goldens.Image(golden, shown), model.info().vit_rule);
   out->Equal("back/pixels_u8", ToTensor(seen), tensor("back/pixels_u8"));
-  out->Close("back/features", model.vision_encoder().RunStages(seen).features,
+  out->Close("back/features", model.vision_encoder().Encode({&seen}),
              tensor("back/features"), &Tolerances::network);
+  const image::RgbImage own = image::ApplyRule(picture, model.info().vit_rule);
   out->Close("back/features of our own map",
-             model.vision_encoder()
-                 .RunStages(image::ApplyRule(picture, model.info().vit_rule))
-                 .features,
-             tensor("back/features"), &Tolerances::features_of_own_map);
+             model.vision_encoder().Encode({&own}), tensor("back/features"),
+             &Tolerances::features_of_own_map);
 }
 
 }  // namespace cooper::golden

@@ -10,6 +10,7 @@
 #include "model/torch/torch_model.h"
 #include "tests/golden/comparison.h"
 #include "tests/golden/golden_data.h"
+#include "tests/testing/network_recorder.h"
 
 // One function for each kind of golden case. They throw std::exception where
 // the goldens lack something, and otherwise put what they find into `out`.
@@ -52,10 +53,11 @@ class RecordedNoise final : public model::NoiseSource {
   std::deque<at::Tensor> draws_;
 };
 
-// Appends one segment and throws where that fails. Returns its trace.
-torch_model::PrefillTrace::Item PrefillOne(torch_model::TorchModel& model,
-                                           model::Context* context,
-                                           const model::Segment& segment);
+// Appends one segment and throws where that fails. Returns what its pass took
+// in and gave.
+torch_model::NetworkRecorder::Tokens PrefillOne(torch_model::TorchModel& model,
+                                                model::Context* context,
+                                                const model::Segment& segment);
 // bos, the text's ids, eos.
 model::TextSegment TextOf(const torch_model::TorchModel& model,
                           const std::string& text);

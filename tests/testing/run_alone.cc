@@ -13,7 +13,8 @@ constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
 
 }  // namespace
 
-absl::Status RunAlone(model::UnifiedModel* model, Execution* execution) {
+absl::Status RunAlone(model::UnifiedModel* model, Execution* execution,
+                      const ShowMap& show) {
   while (true) {
     switch (execution->state()) {
       case Execution::State::kPrefill: {
@@ -54,9 +55,11 @@ absl::Status RunAlone(model::UnifiedModel* model, Execution* execution) {
         execution->OnVaeDecoded(std::move(item));
         break;
       }
-      case Execution::State::kRender:
-        execution->OnRendered(execution->TakeRender()());
+      case Execution::State::kRender: {
+        std::shared_ptr<const DrawnMap> map = execution->TakeRender()();
+        execution->OnRendered(show == nullptr ? map : show(std::move(map)));
         break;
+      }
       case Execution::State::kFinished:
         return absl::OkStatus();
       case Execution::State::kFailed:

@@ -110,24 +110,9 @@ at::Tensor VisionEncoder::Connect(const at::Tensor& x) const {
   return fc2_(at::gelu(fc1_(x), "tanh"));
 }
 
-VisionEncoder::Stages VisionEncoder::RunStages(
-    const image::RgbImage& image) const {
-  Stages stages;
-  Run run = Start({&image});
-  stages.patches = Patches(image);
-  stages.positions = run.positions_;
-  run.RunPart();
-  stages.embeddings = run.x_;
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    run.RunPart();
-    if (i == 0) stages.layer_first = run.x_;
-  }
-  stages.layer_last = run.x_;
-  stages.post_layernorm = Norm(run.x_, post_weight_, post_bias_);
-  stages.connector = Connect(stages.post_layernorm);
-  run.RunPart();
-  stages.features = run.x_;
-  return stages;
+void VisionEncoder::Record(absl::string_view stage,
+                           const at::Tensor& rows) const {
+  if (recorder_ != nullptr) recorder_->OnVisionStage(stage, rows);
 }
 
 VisionEncoder::Run VisionEncoder::Start(
@@ -152,8 +137,11 @@ VisionEncoder::Run::Run(const VisionEncoder* encoder,
     positions_.insert(positions_.end(), own.begin(), own.end());
     lengths_.push_back(static_cast<int64_t>(own.size()));
   }
-  x_ = Upload(at::cat(patches), encoder_->device_).to(encoder_->device_.dtype);
+  const at::Tensor all = at::cat(patches);
+  encoder_->Record("patches", all);
+  x_ = Upload(all, encoder_->device_).to(encoder_->device_.dtype);
   Place();
+  encoder_->Record("position_ids", ids_);
 }
 
 void VisionEncoder::Run::Place() {
@@ -170,11 +158,17 @@ void VisionEncoder::Run::RunPart() {
   const size_t part = next_++;
   if (part == 0) {
     x_ = e.patch_embedding_(x_) + e.position_embedding_.index_select(0, ids_);
+    e.Record("embeddings", x_);
   } else if (part <= e.layers_.size()) {
     x_ = e.RunLayer(e.layers_[part - 1], x_, sequences_);
+    e.Record("layer", x_);
   } else {
-    x_ = e.Connect(e.Norm(x_, e.post_weight_, e.post_bias_)) +
-         e.pos_embed_.index_select(0, ids_);
+    x_ = e.Norm(x_, e.post_weight_, e.post_bias_);
+    e.Record("post_layernorm", x_);
+    x_ = e.Connect(x_);
+    e.Record("connector", x_);
+    x_ = x_ + e.pos_embed_.index_select(0, ids_);
+    e.Record("features", x_);
   }
 }
 

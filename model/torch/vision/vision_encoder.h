@@ -8,10 +8,12 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "model/checkpoint/config.h"
 #include "model/image/image.h"
 #include "model/torch/attention.h"
 #include "model/torch/linear.h"
+#include "model/torch/recorder.h"
 #include "model/torch/weights.h"
 
 namespace cooper::torch_model {
@@ -23,17 +25,6 @@ class VisionEncoder {
   VisionEncoder(WeightReader& weights, const checkpoint::VitConfig& vit,
                 const checkpoint::CooperConfig& cooper, int64_t hidden_size,
                 const Device& device);
-
-  // What the stages give for one image, for checks against the reference.
-  struct Stages {
-    at::Tensor patches;              // [n, 3 * patch * patch]
-    std::vector<int64_t> positions;  // row * side + column of the tables
-    at::Tensor embeddings;           // [n, width]
-    at::Tensor layer_first, layer_last, post_layernorm;
-    at::Tensor connector;  // [n, hidden]
-    at::Tensor features;   // connector + position
-  };
-  Stages RunStages(const image::RgbImage& image) const;
 
   // Several images on their way through the encoder, part by part: the
   // embeddings, the layers, the connector. Sides are multiples of the patch and
@@ -77,6 +68,8 @@ class VisionEncoder {
     return int64_t{size.width / patch_} * (size.height / patch_);
   }
   int64_t weight_bytes() const;
+  // See TorchModel.
+  void set_recorder(Recorder* recorder) { recorder_ = recorder; }
 
  private:
   struct Layer {
@@ -91,6 +84,7 @@ class VisionEncoder {
   at::Tensor Norm(const at::Tensor& x, const at::Tensor& weight,
                   const at::Tensor& bias) const;
   at::Tensor Connect(const at::Tensor& x) const;
+  void Record(absl::string_view stage, const at::Tensor& rows) const;
 
   const Device device_;
   const int patch_;
@@ -103,6 +97,7 @@ class VisionEncoder {
   std::vector<Layer> layers_;
   at::Tensor post_weight_, post_bias_;
   Linear fc1_, fc2_;
+  Recorder* recorder_ = nullptr;
 };
 
 }  // namespace cooper::torch_model

@@ -3,14 +3,11 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/status_macros.h"
 #include "server/engine/memory/prefix_key.h"
 
 namespace cooper::engine {
 namespace {
-
-ContextCounters CountersOf(const model::Context& context) {
-  return {context.cache_length(), context.next_position()};
-}
 
 size_t Index(Branch branch) { return static_cast<size_t>(branch); }
 
@@ -51,10 +48,8 @@ void ContextAppender::Begin(std::vector<ContextOp> ops, Contexts contexts,
     branches.exists[i] = contexts[i] != nullptr;
     if (!branches.exists[i]) continue;
     branches.lineage[i] = contexts[i]->lineage();
-    before_[i] = CountersOf(*contexts[i]);
   }
   plan_ = PlanContextOps(ops_, branches, starts_with);
-  after_.resize(ops_.size());
   cached_.resize(ops_.size());
   registers_.resize(plan_.registers);
   std::vector<std::optional<base::Digest>> keys(plan_.registers);
@@ -191,7 +186,6 @@ int64_t ContextAppender::rows() const {
 int64_t ContextAppender::Take(int64_t max_rows,
                               std::vector<model::PrefillItem>* items) {
   COOPER_CHECK(in_call_.empty());
-  if (probe_ != nullptr) max_rows = 0;  // one at a time
   std::vector<bool> pending(registers_.size());
   int64_t rows = 0;
   while (next_ < pieces_.size()) {
@@ -223,9 +217,8 @@ int64_t ContextAppender::Take(int64_t max_rows,
 absl::Status ContextAppender::OnPrefilled(
     absl::Span<const model::PrefillItem> items) {
   COOPER_CHECK(items.size() == in_call_.size());
-  for (size_t i = 0; i < items.size(); ++i) {
-    if (!items[i].status.ok()) return items[i].status;
-    after_[plan_.steps[in_call_[i]].op] = CountersOf(*items[i].context);
+  for (const model::PrefillItem& item : items) {
+    COOPER_RETURN_IF_ERROR(item.status);
   }
   in_call_.clear();
   KeepClaims();
@@ -246,7 +239,6 @@ bool ContextAppender::Advance() {
 }
 
 ContextAppender::Contexts ContextAppender::TakeContexts() {
-  if (probe_ != nullptr) ReportOps();
   Contexts contexts;
   for (size_t i = 0; i < kBranches; ++i) {
     const int held = plan_.branches[i];
@@ -290,23 +282,6 @@ void ContextAppender::KeepClaims() {
                       *registers_[StepOf(*piece).to], piece->rows);
   }
   claims_.clear();
-}
-
-void ContextAppender::ReportOps() {
-  std::array<ContextCounters, kBranches>& now = before_;
-  for (size_t i = 0; i < ops_.size(); ++i) {
-    const ContextOp& op = ops_[i];
-    if (const auto* fork = std::get_if<ForkOp>(&op)) {
-      const ContextCounters before = now[Index(fork->to)];
-      now[Index(fork->to)] = now[Index(fork->from)];
-      probe_->OnContextOp(op, before, now[Index(fork->to)]);
-      continue;
-    }
-    ContextCounters& counters = now[Index(std::get<PrefillOp>(op).branch)];
-    const ContextCounters before = counters;
-    counters = after_[plan_.encoded_by[i]];
-    probe_->OnContextOp(op, before, counters);
-  }
 }
 
 }  // namespace cooper::engine

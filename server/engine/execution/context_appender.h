@@ -13,7 +13,6 @@
 #include "base/digest.h"
 #include "model/unified_model.h"
 #include "server/engine/execution/context_plan.h"
-#include "server/engine/execution/execution_observer.h"
 #include "server/engine/execution/text_decoder.h"
 #include "server/engine/memory/prefix_cache.h"
 
@@ -42,10 +41,10 @@ class ContextAppender {
  public:
   using Contexts = std::array<std::unique_ptr<model::Context>, kBranches>;
 
-  // All outlive it; `prefixes` (no prefix caching) and `probe` may be null.
+  // All outlive it; `prefixes` may be null: no prefix caching.
   ContextAppender(const model::ModelInfo* info, SegmentSource* source,
-                  PrefixCache* prefixes, ExecutionProbe* probe)
-      : info_(info), source_(source), prefixes_(prefixes), probe_(probe) {}
+                  PrefixCache* prefixes)
+      : info_(info), source_(source), prefixes_(prefixes) {}
 
   // Begins `ops`. Every branch that they name has a context; kScratch and
   // kScratchStart are those of `scratch`.
@@ -60,7 +59,7 @@ class ContextAppender {
   bool Advance();
   Contexts TakeContexts();
   // Drops the work and its contexts.
-  void Reset() { *this = ContextAppender(info_, source_, prefixes_, probe_); }
+  void Reset() { *this = ContextAppender(info_, source_, prefixes_); }
 
   // As Execution's prefill_rows, TakePrefills and OnPrefilled. OnPrefilled
   // returns the status of the first item that failed.
@@ -93,12 +92,10 @@ class ContextAppender {
   bool TakeCached(const Piece& piece);
   bool MayTake(const Piece& piece);
   void KeepClaims();
-  void ReportOps();
 
   const model::ModelInfo* info_;
   SegmentSource* source_;
   PrefixCache* prefixes_;
-  ExecutionProbe* probe_;
 
   std::vector<ContextOp> ops_;
   std::vector<model::Segment> segments_;  // per op; what is to be appended
@@ -109,8 +106,6 @@ class ContextAppender {
   std::vector<size_t> in_call_;       // steps of the call under way
   std::vector<const Piece*> claims_;  // pieces of it that go into the cache
   std::vector<bool> cached_;          // per op: found, not encoded
-  std::array<ContextCounters, kBranches> before_ = {};
-  std::vector<ContextCounters> after_;  // per op that was encoded
 };
 
 }  // namespace cooper::engine

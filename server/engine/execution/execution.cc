@@ -1,7 +1,6 @@
 #include "server/engine/execution/execution.h"
 
 #include <algorithm>
-#include <string>
 
 #include "base/check.h"
 #include "server/engine/core/error.h"
@@ -46,13 +45,12 @@ int64_t TextRoom(const ExecutionSpec& spec, const DecodeWork& work,
 }  // namespace
 
 Execution::Execution(model::UnifiedModel* model, ExecutionSpec spec,
-                     ExecutionObserver* observer, ExecutionProbe* probe)
+                     ExecutionObserver* observer)
     : model_(model),
       spec_(std::move(spec)),
       observer_(observer),
-      probe_(probe),
       segments_(&model->text_codec(), &spec_),
-      appender_(&model->info(), &segments_, spec_.prefixes, probe),
+      appender_(&model->info(), &segments_, spec_.prefixes),
       decoder_(&model->text_codec(), observer) {
   if (spec_.contexts.cond != nullptr) {
     totals_.input_tokens = spec_.contexts.cond->cache_length();
@@ -150,12 +148,9 @@ bool Execution::Begin(DecodeWork work) {
   model::Context* from = Ensure(work.from);
   const int64_t room = TextRoom(spec_, work, *from);
   work.max_tokens = static_cast<int>(std::max<int64_t>(room, 0));
-  std::optional<std::string> known;
-  if (probe_ != nullptr) known = probe_->ReplaceText(work, *from);
-  if (known.has_value() || work.max_tokens == 0) {
-    DecodedText text = decoder_.Replace(work, known.value_or(""));
-    text.hit_limit = !known.has_value();
-    EndText(text);
+  if (work.max_tokens == 0) {  // the text is empty
+    decoder_.TakeScratch();
+    EndText({.hit_limit = true});
     return false;
   }
   decoder_.Begin(work, *from);
@@ -204,10 +199,6 @@ bool Execution::Begin(DenoiseWork work) {
   for (const Branch branch :
        {Branch::kCond, Branch::kNoText, Branch::kNoImage}) {
     Ensure(branch);
-  }
-  if (probe_ != nullptr) {
-    probe_->OnDenoise(denoise_work_, *context(Branch::kCond),
-                      *context(Branch::kNoText), *context(Branch::kNoImage));
   }
   state_ = State::kDenoiseStart;
   return true;
@@ -277,8 +268,6 @@ void Execution::OnVaeDecoded(model::VaeDecodeItem item) {
     state_ = State::kDenoiseStep;
     return;
   }
-  if (probe_ != nullptr)
-    probe_->OnDenoiseDone(denoise_work_, *denoiser_, item.image);
   decoded_ = std::move(item.image);
   denoiser_.reset();
   state_ = State::kRender;
@@ -292,10 +281,9 @@ std::function<std::shared_ptr<const DrawnMap>()> Execution::TakeRender() {
   map->decoded = std::move(decoded_);
   const bool vision = denoise_work_.fed_back || spec_.always_render_vision;
   return [map, vision, vae_rule = model_->info().vae_rule,
-          vit_rule = model_->info().vit_rule, probe = probe_,
-          work = denoise_work_]() -> std::shared_ptr<const DrawnMap> {
+          vit_rule =
+              model_->info().vit_rule]() -> std::shared_ptr<const DrawnMap> {
     RenderPicture(map.get());
-    if (probe != nullptr) probe->OnPicture(work, map.get());
     if (vision) RenderVision(vae_rule, vit_rule, map.get());
     return map;
   };
@@ -313,7 +301,6 @@ void Execution::OnRendered(const std::shared_ptr<const DrawnMap>& map) {
 
 bool Execution::Begin(FinishWork work) {
   finish_ = std::move(work);
-  if (probe_ != nullptr) probe_->OnFinish(finish_, contexts_);
   if (spec_.keep_contexts) KeepContexts();
   for (auto& context : contexts_) context.reset();
   decoder_.TakeScratch();

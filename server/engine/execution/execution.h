@@ -41,9 +41,9 @@ class Execution {
     kFailed,        // status()
   };
 
-  // `model`, `observer` and `probe` (may be null) outlive it.
+  // `model` and `observer` outlive it.
   Execution(model::UnifiedModel* model, ExecutionSpec spec,
-            ExecutionObserver* observer, ExecutionProbe* probe = nullptr);
+            ExecutionObserver* observer);
   ~Execution();
   Execution(const Execution&) = delete;
   Execution& operator=(const Execution&) = delete;
@@ -125,7 +125,6 @@ class Execution {
   model::UnifiedModel* const model_;
   ExecutionSpec spec_;
   ExecutionObserver* const observer_;
-  ExecutionProbe* const probe_;
 
   State state_ = State::kPrefill;
   State failed_in_ = State::kPrefill;

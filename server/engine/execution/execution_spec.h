@@ -43,7 +43,7 @@ struct ExecutionSpec {
   model::ControlText user_text = model::ControlText::kPlain;
   std::vector<std::shared_ptr<const EncodedText>> encoded;
   // Where input segments are looked for before they are encoded; outlives the
-  // execution; null: nowhere. Without a probe only.
+  // execution; null: nowhere.
   PrefixCache* prefixes = nullptr;
   // A turn of a conversation: what its contexts begin with (null: nothing),
   // what its client asks for meanwhile (may be null), and whether they are

@@ -39,15 +39,6 @@ void TextDecoder::Begin(const DecodeWork& work, const model::Context& from) {
   scratch_->context = from.Fork();
 }
 
-DecodedText TextDecoder::Replace(const DecodeWork& work, std::string text) {
-  work_ = work;
-  stream_ = std::make_unique<TextStream>(codec_, work.channel);
-  scratch_.reset();
-  Emit(stream_->PushText(text));
-  Emit(stream_->Finish());
-  return DecodedText{std::move(text), {}, /*hit_limit=*/false};
-}
-
 // Upstream's loop: N rounds put bos and N - 1 tokens into the cache; the token
 // that the last round chose counts only if it is eos.
 bool TextDecoder::Push(TokenId next) {

@@ -50,8 +50,6 @@ class TextDecoder {
 
   // Begins a text on a fork of `from`; work.max_tokens is positive.
   void Begin(const DecodeWork& work, const model::Context& from);
-  // A text that is known and not decoded: tells the observer of it.
-  DecodedText Replace(const DecodeWork& work, std::string text);
 
   // What the model gets next.
   model::Context* context() const { return scratch_->context.get(); }

@@ -162,10 +162,7 @@ std::string TextStream::Cut(string_view text, bool last) {
 }
 
 std::vector<TextDelta> TextStream::Push(model::TokenId token) {
-  return PushText(utf8_.Push(codec_->TokenBytes(token)));
-}
-
-std::vector<TextDelta> TextStream::PushText(string_view text) {
+  const std::string text = utf8_.Push(codec_->TokenBytes(token));
   return parser_.Push(Cut(text, /*last=*/false));
 }
 

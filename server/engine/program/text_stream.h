@@ -55,8 +55,6 @@ class TextStream {
   TextStream(const model::TextCodec* codec, TextChannel start);
   std::vector<TextDelta> Push(model::TokenId token);
   std::vector<TextDelta> Finish();
-  // For a text that was not decoded.
-  std::vector<TextDelta> PushText(absl::string_view text);
   // A control spelling was seen: nothing that follows counts.
   bool ended() const { return ended_; }
 

@@ -10,11 +10,11 @@
 #include "tests/bench/network_calls.h"
 #include "tests/bench/require.h"
 #include "tests/bench/timing.h"
+#include "tests/testing/network_recorder.h"
 
 namespace cooper::bench {
 namespace {
 
-using torch_model::PagedContext;
 using torch_model::TorchModel;
 
 constexpr int kStreams = 8;
@@ -24,14 +24,13 @@ constexpr int kRounds = 5;
 at::Tensor Logits(TorchModel& model,
                   const std::vector<const model::Context*>& contexts) {
   std::vector<std::unique_ptr<model::Context>> forks;
-  std::vector<PagedContext*> paged;
+  std::vector<model::Context*> decoded;
   for (const model::Context* context : contexts) {
     forks.push_back(context->Fork());
-    paged.push_back(static_cast<PagedContext*>(forks.back().get()));
-    Require(paged.back()->Reserve(1));
+    decoded.push_back(forks.back().get());
   }
-  auto logits =
-      model.Forward(paged, std::vector<model::TokenId>(paged.size(), 65));
+  auto logits = torch_model::DecodeLogits(
+      model, decoded, std::vector<model::TokenId>(decoded.size(), 65));
   Require(logits.status());
   return *std::move(logits);
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/model/torch/nano_model.h"
+#include "tests/testing/network_recorder.h"
 #include "tests/testing/status_matchers.h"
 
 namespace cooper::torch_model {
@@ -38,14 +39,13 @@ class DeterministicTest : public ::testing::TestWithParam<const char*> {
   // Logits of the next token of forks of the contexts: [contexts, vocabulary].
   at::Tensor Logits(const std::vector<const model::Context*>& contexts) {
     std::vector<std::unique_ptr<model::Context>> forks;
-    std::vector<PagedContext*> paged;
+    std::vector<model::Context*> decoded;
     for (const model::Context* context : contexts) {
       forks.push_back(context->Fork());
-      paged.push_back(static_cast<PagedContext*>(forks.back().get()));
-      EXPECT_OK(paged.back()->Reserve(1));
+      decoded.push_back(forks.back().get());
     }
-    auto logits =
-        model_->Forward(paged, std::vector<model::TokenId>(paged.size(), 65));
+    auto logits = DecodeLogits(*model_, decoded,
+                               std::vector<model::TokenId>(decoded.size(), 65));
     EXPECT_OK(logits);
     return *std::move(logits);
   }

@@ -94,7 +94,7 @@ int64_t MetaNetwork::TokensOf(const model::Segment& segment) const {
                  std::get<model::VisionImageSegment>(segment).image->size);
 }
 
-absl::Status MetaNetwork::Prefill(std::vector<Item> items, PrefillTrace* trace,
+absl::Status MetaNetwork::Prefill(std::vector<Item> items,
                                   const at::Tensor& delimiters) {
   std::vector<model::PrefillItem> appended;
   std::map<PagedContext*, int64_t> tokens;
@@ -113,7 +113,7 @@ absl::Status MetaNetwork::Prefill(std::vector<Item> items, PrefillTrace* trace,
       PrefillNetwork{transformer_.get(), vision_.get(), autoencoder_.get(),
                      latents_.get(), &device_, &delimiters, &vision_pacer_,
                      &encoder_pacer_},
-      absl::MakeSpan(appended), trace);
+      absl::MakeSpan(appended));
   return RunInSlices(&step);
 }
 

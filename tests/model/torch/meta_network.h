@@ -29,7 +29,7 @@ class MetaNetwork {
 
   const checkpoint::RandomShape& shape() const { return shape_; }
   const Device& device() const { return device_; }
-  const Transformer& transformer() const { return *transformer_; }
+  Transformer& transformer() { return *transformer_; }
   const VisionEncoder& vision() const { return *vision_; }
   const Autoencoder& autoencoder() const { return *autoencoder_; }
   const LatentEmbedder& latents() const { return *latents_; }
@@ -44,10 +44,9 @@ class MetaNetwork {
   };
   // Appends all in one step, in slices. `delimiters`: as delimiters(), but may
   // be on another device.
-  absl::Status Prefill(std::vector<Item> items, PrefillTrace* trace,
-                       const at::Tensor& delimiters);
-  absl::Status Prefill(std::vector<Item> items, PrefillTrace* trace = nullptr) {
-    return Prefill(std::move(items), trace, delimiters_);
+  absl::Status Prefill(std::vector<Item> items, const at::Tensor& delimiters);
+  absl::Status Prefill(std::vector<Item> items) {
+    return Prefill(std::move(items), delimiters_);
   }
   // The next token of each context: logits [n, vocab].
   at::Tensor Decode(const std::vector<PagedContext*>& contexts);

@@ -9,6 +9,7 @@
 
 #include "tests/model/torch/meta_network.h"
 #include "tests/model/torch/operator_log.h"
+#include "tests/testing/network_recorder.h"
 #include "tests/testing/status_matchers.h"
 
 namespace cooper::torch_model {
@@ -44,21 +45,22 @@ TEST_P(MetaTest, TextsAndImagesOfTwoContextsAreAppendedTogether) {
   PagedContext b(network_.pool());
   const auto latent = network_.LatentImage();
   const auto vision = network_.VisionImage();
-  PrefillTrace trace;
+  NetworkRecorder recorder;
+  network_.transformer().set_recorder(&recorder);
   ASSERT_OK(network_.Prefill({{&a, TextOf(100)},
                               {&b, model::LatentImageSegment{latent}},
                               {&a, model::VisionImageSegment{vision}},
-                              {&b, TextOf(7)}},
-                             &trace));
+                              {&b, TextOf(7)}}));
   const int64_t stride = network_.autoencoder().token_stride();
   const int64_t latents =
       (latent->size.width / stride) * (latent->size.height / stride);
   const int64_t patches = network_.vision().patches(vision->size);
-  ASSERT_EQ(trace.items.size(), 4u);
+  ASSERT_EQ(recorder.segments().size(), 4u);
   const int64_t tokens[] = {100, 2 + latents, 2 + patches, 7};
   for (size_t i = 0; i < 4; ++i) {
-    ExpectOnDevice(trace.items[i].input, dtype_, {tokens[i], hidden()});
-    ExpectOnDevice(trace.items[i].output, dtype_, {tokens[i], hidden()});
+    const NetworkRecorder::Tokens& segment = recorder.segments()[i];
+    ExpectOnDevice(segment.input, dtype_, {tokens[i], hidden()});
+    ExpectOnDevice(segment.output, dtype_, {tokens[i], hidden()});
   }
   EXPECT_EQ(a.cache_length(), 102 + patches);
   EXPECT_EQ(b.cache_length(), 9 + latents);
@@ -86,9 +88,6 @@ TEST_P(MetaTest, AFlowStepsWithThreeBranches) {
       ASSERT_OK(network_.Step(flow.get(), network_.delimiters()));
       EXPECT_EQ(flow->steps_done(), step);
       ExpectOnDevice(flow->x(), at::kFloat, sizes);
-      ExpectOnDevice(flow->last_branches().cond, at::kFloat, sizes);
-      ExpectOnDevice(flow->last_branches().no_text, at::kFloat, sizes);
-      ExpectOnDevice(flow->last_branches().no_image, at::kFloat, sizes);
       ExpectOnDevice(flow->last_velocity(), at::kFloat, sizes);
       ExpectOnDevice(flow->Latents(model::LatentEstimate::kPredictedFinal),
                      at::kFloat, sizes);
@@ -142,14 +141,13 @@ TEST(MetaNetworkTest, ATensorLeftOnTheHostIsFound) {
   {
     const OperatorLog log;
     (void)network.Prefill(
-        {{&context, model::VisionImageSegment{network.VisionImage()}}}, nullptr,
-        host);
+        {{&context, model::VisionImageSegment{network.VisionImage()}}}, host);
     EXPECT_THAT(log.mixed(), Contains("aten::cat"));
   }
   {
     const OperatorLog log;
     (void)network.Step(flow.get(), host);
-    EXPECT_THAT(log.mixed(), Contains("aten::cat"));
+    EXPECT_THAT(log.mixed(), Contains("aten::mul"));
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include "tests/model/checkpoint/temp_directory.h"
 #include "tests/model/torch/nano_model.h"
+#include "tests/testing/network_recorder.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/tools/random_checkpoint.h"
 
@@ -118,9 +119,7 @@ TEST_P(RandomModelTest, PrefillsDecodesAndDenoisesFiniteValues) {
               model::TextSegment{{68, 69, bos}}});
   std::vector<at::Tensor> logits;
   for (const model::TokenId id : {65, 70}) {
-    auto* paged = static_cast<PagedContext*>(cond.get());
-    ASSERT_OK(paged->Reserve(1));
-    const auto row = model.Forward({paged}, {id});
+    const auto row = DecodeLogits(model, {cond.get()}, {id});
     ASSERT_OK(row);
     EXPECT_TRUE(row->isfinite().all().item<bool>());
     logits.push_back(*row);
@@ -172,9 +171,7 @@ TEST(RandomModelsTest, BothKindsOfKernelsHaveTheSameWeights) {
     ASSERT_OK(model);
     const auto context = (*model)->NewContext();
     PrefillAll(**model, context.get(), {model::TextSegment{{1, 2, 3, 4}}});
-    auto* paged = static_cast<PagedContext*>(context.get());
-    ASSERT_OK(paged->Reserve(1));
-    auto row = (*model)->Forward({paged}, {5});
+    auto row = DecodeLogits(**model, {context.get()}, {5});
     ASSERT_OK(row);
     logits.push_back(*row);
   }

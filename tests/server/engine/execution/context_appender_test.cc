@@ -60,7 +60,7 @@ class ContextAppenderTest : public ::testing::Test {
     return contexts;
   }
   ContextAppender MakeAppender(bool cached = true) {
-    return {&model_.info(), &source_, cached ? &prefixes_ : nullptr, nullptr};
+    return {&model_.info(), &source_, cached ? &prefixes_ : nullptr};
   }
   // Takes what goes in one call, and has the model do it.
   Items Call(ContextAppender& appender, int64_t max_rows = 1000) {

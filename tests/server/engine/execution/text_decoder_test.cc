@@ -80,16 +80,6 @@ TEST_F(TextDecoderTest, EosAtTheLimitIsNoHitOfTheLimit) {
   EXPECT_FALSE(decoder_.Finish(/*interrupted=*/false).hit_limit);
 }
 
-TEST_F(TextDecoderTest, AReplacedTextIsToldAndHasNoScratch) {
-  Begin(10);
-  DecodeWork work;
-  work.turn = 2;
-  EXPECT_EQ(decoder_.Replace(work, "known").raw, "known");
-  EXPECT_THAT(observer_.lines, ElementsAre("text 2 3:known"));
-  EXPECT_FALSE(decoder_.TakeScratch().has_value());
-  EXPECT_EQ(pool_->contexts, 1);
-}
-
 TEST_F(TextDecoderTest, TheScratchHoldsTheTextBehindItsParent) {
   parent_.Append({1, 2, 3}, 3, 5);
   const uint64_t lineage = parent_.lineage();
