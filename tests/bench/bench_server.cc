@@ -25,13 +25,12 @@ BenchServer::BenchServer(std::unique_ptr<model::UnifiedModel> model,
   rpc::ServerOptions rpc;
   rpc.listen = {"127.0.0.1", 0};
   auto server = rpc::Server::Start(rpc, &serving_state_, &metrics_,
-                                   base::Clock::Real(), [] {});
+                                   base::Clock::Real(), nullptr);
   Require(server.status());
   server_ = *std::move(server);
   engine_ = std::make_unique<engine::Engine>(model_.get(), &metrics_,
                                              base::Clock::Real(), options);
-  serving_state_.Fill(
-      {engine_.get(), &model_->info(), options.max_running, options.max_queue});
+  serving_state_.Fill({engine_.get(), &model_->info()});
   server_->SetReady(true);
 }
 
