@@ -86,6 +86,10 @@ ABSL_FLAG(int64_t, max_message_mib,
           "Largest request message, MiB. [1, 1024].");
 ABSL_FLAG(absl::Duration, stall_timeout, ServerOptions{}.stall_timeout,
           "A reader that takes nothing for longer is ended.");
+ABSL_FLAG(absl::Duration, stuck_after, ServerOptions{}.stuck_after,
+          "An engine that has work but completes no step for so long hangs: "
+          "requests in flight end with UNAVAILABLE, and the process ends with "
+          "exit code 3. inf: never.");
 ABSL_FLAG(absl::Duration, max_deadline, ServerOptions{}.max_deadline,
           "Deadline of calls that bring none, and the latest of all.");
 ABSL_FLAG(absl::Duration, max_connection_age,
@@ -155,6 +159,7 @@ absl::Status ReadServerFlags(rpc::ServerOptions* rpc) {
       "max_message_mib", absl::GetFlag(FLAGS_max_message_mib), 1, 1024));
   rpc->limits.max_message_bytes = absl::GetFlag(FLAGS_max_message_mib) << 20;
   rpc->stall_timeout = absl::GetFlag(FLAGS_stall_timeout);
+  rpc->stuck_after = absl::GetFlag(FLAGS_stuck_after);
   rpc->max_deadline = absl::GetFlag(FLAGS_max_deadline);
   rpc->max_connection_age = absl::GetFlag(FLAGS_max_connection_age);
   rpc->version = COOPER_VERSION;

@@ -15,9 +15,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/log_thread.h"
 #include "base/logging.h"
 #include "server/flags.h"
 #include "server/lifecycle.h"
+#include "server/process_memory.h"
 #include "server/signals.h"
 
 namespace cooper {
@@ -26,8 +28,8 @@ namespace {
 constexpr char kUsage[] =
     "Serves the COOPER model over gRPC (cooper.v1.SpatialReasoningService).\n"
     "Flags can also come from --flagfile=FILE. Exit codes: 0 stopped by a\n"
-    "signal, 1 start failed, 2 bad flag, 3 the device failed, 4 no usable GPU\n"
-    "or too little GPU memory.";
+    "signal, 1 start failed, 2 bad flag, 3 the device or the engine failed or\n"
+    "hung, 4 no usable GPU or too little GPU memory.";
 
 // The flag library ends the process with 1 for a flag that it cannot parse;
 // ours is 2 (and 0 for --help).
@@ -75,6 +77,8 @@ std::vector<char*> ParseFlags(int argc, char** argv) {
 int RunProgram(
     int argc, char** argv, absl::string_view more_flags,
     absl::FunctionRef<absl::Status(LifecycleOptions*)> choose_model) {
+  PrepareSignals();
+  PrepareMemory();
   absl::SetProgramUsageMessage(kUsage);
   absl::FlagsUsageConfig usage;
   // By default --help would look for a file that is named like the program.
@@ -102,8 +106,10 @@ int RunProgram(
     base::LogFailure("cooper_server", absl::StrCat("--", flags.message()));
     return static_cast<int>(ExitCode::kUsage);
   }
-  BlockSignals();
-  return static_cast<int>(RunServer(options));
+  base::StartLogThread();
+  const ExitCode code = RunServer(options);
+  base::FlushLog();
+  return static_cast<int>(code);
 }
 
 }  // namespace cooper

@@ -1,5 +1,6 @@
 #include "server/server.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -16,6 +17,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/log_thread.h"
 #include "base/logging.h"
 #include "base/periodic.h"
 #include "base/status_macros.h"
@@ -61,9 +63,18 @@ class Reflection final : public grpc::ServerBuilderOption {
 std::atomic<bool> g_starting{false};
 void LogGrpc(gpr_log_func_args* args) {
   if (g_starting.load(std::memory_order_relaxed)) return;
-  base::Log(args->severity == GPR_LOG_SEVERITY_ERROR ? base::LogLevel::kWarning
-                                                     : base::LogLevel::kInfo,
-            "grpc", {{"text", args->message}});
+  base::LogSampled("grpc",
+                   args->severity == GPR_LOG_SEVERITY_ERROR
+                       ? base::LogLevel::kWarning
+                       : base::LogLevel::kInfo,
+                   "grpc", {{"text", args->message}});
+}
+
+// The same of protobuf, which tells of strings that are not UTF-8.
+void LogProtobuf(google::protobuf::LogLevel, const char*, int,
+                 const std::string& message) {
+  base::LogSampled("protobuf", base::LogLevel::kInfo, "protobuf",
+                   {{"text", base::Printable(message, 500)}});
 }
 
 void Configure(const ServerOptions& options, grpc::ServerBuilder* builder) {
@@ -225,6 +236,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   server->address_ = options.listen;
 
   gpr_set_log_function(LogGrpc);
+  google::protobuf::SetLogHandler(LogProtobuf);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   Configure(options, &builder);
@@ -243,6 +255,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     return absl::UnavailableError(absl::StrCat("cannot listen on ",
                                                options.listen.ToString(),
                                                " (is the port in use?)"));
+  }
+  {
+    base::MutexLock lock(&server->mutex_);
+    server->last_watch_ = clock->Now();
   }
   server->SetReady(false);
   impl.watchdog.emplace("watchdog", options.watch_interval,
@@ -263,7 +279,7 @@ Server::~Server() {
 void Server::SetReady(bool ready) {
   base::MutexLock lock(&mutex_);
   ready_ = ready;
-  UpdateHealthLocked();
+  UpdateHealthLocked(impl_->clock.Now());
 }
 
 void Server::Shutdown(absl::Duration grace) {
@@ -275,22 +291,38 @@ void Server::Shutdown(absl::Duration grace) {
 }
 
 void Server::Watch() {
-  impl_->stalls.Check(impl_->clock.Now());
+  const absl::Time now = impl_->clock.Now();
+  impl_->stalls.Check(now);
+  const auto* serving = impl_->serving_state.get();
+  bool stuck = false;
+  {
+    base::MutexLock lock(&mutex_);
+    NoticePauseLocked(now);
+    UpdateHealthLocked(now);
+    stuck = serving != nullptr && told_->stuck;
+  }
+  if (stuck) serving->engine->GiveUp();
   bool tell = false;
   {
     base::MutexLock lock(&mutex_);
-    UpdateHealthLocked();
-    const auto* serving = impl_->serving_state.get();
     tell = serving != nullptr && !serving->engine->healthy() && !failure_told_;
     failure_told_ = failure_told_ || tell;
   }
   if (tell && impl_->on_engine_failed) impl_->on_engine_failed();
 }
 
-void Server::UpdateHealthLocked() {
+void Server::NoticePauseLocked(absl::Time now) {
+  const ServerOptions& options = impl_->options;
+  const absl::Duration pause =
+      std::max(options.stuck_after / 2, 4 * options.watch_interval);
+  if (now - last_watch_ > pause) awake_since_ = now;
+  last_watch_ = now;
+}
+
+void Server::UpdateHealthLocked(absl::Time now) {
   const Health health =
-      HealthOf(ready_, impl_->serving_state.get(), impl_->clock.Now(),
-               impl_->options.stuck_after);
+      HealthOf(ready_, impl_->serving_state.get(), now,
+               impl_->options.stuck_after, awake_since_);
   if (told_ == health) return;
   told_ = health;
   auto* service = impl_->server->GetHealthCheckService();

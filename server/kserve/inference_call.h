@@ -23,6 +23,7 @@ class InferenceCall : public rpc::EventStream {
     header_.set_model_name(request.model_name());
     header_.set_model_version(kInferenceVersion);
     header_.set_id(request.id());
+    NameRequest(request.id());
   }
 
   // What the response is to hold; before Run.

@@ -147,6 +147,8 @@ absl::Status InferenceService::Begin(
     const grpc::CallbackServerContext& context,
     const inference::ModelInferRequest& request, engine::Method method,
     InferenceCall* call) {
+  std::string client = caller_check_.ClientOf(context);
+  call->NameClient(client);
   COOPER_ASSIGN_OR_RETURN(const rpc::ServingState::Serving* serving,
                           caller_check_.CheckLoaded(call->deadline()));
   const InferenceParser parser(serving->info, &limits_,
@@ -155,7 +157,7 @@ absl::Status InferenceService::Begin(
   COOPER_ASSIGN_OR_RETURN(InferenceRequest parsed, parser.Parse(request));
   parsed.engine.method = method;
   parsed.engine.deadline = call->deadline().time();
-  parsed.engine.client = caller_check_.ClientOf(context);
+  parsed.engine.client = std::move(client);
   call->Expect(InferenceReply(parsed.model, std::move(parsed.outputs),
                               method == Method::kModelStreamInfer),
                parsed.empty_final);

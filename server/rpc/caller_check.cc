@@ -13,6 +13,7 @@
 #include "server/rpc/call_log.h"
 #include "server/rpc/metadata.h"
 #include "server/rpc/status.h"
+#include "server/rpc/trace.h"
 #include "server/security/client_name.h"
 
 namespace cooper::rpc {
@@ -118,7 +119,7 @@ grpc::Status CountCall(const absl::Status& end, absl::Time started,
   CountEnd(end, method, environment.metrics);
   environment.metrics->RpcFinished(method, status.error_code(), duration);
   if (!end.ok()) {
-    LogCall(method, end, /*request_id=*/"", /*trace_id=*/"", duration);
+    LogCall(method, end, {"", "", TraceIdOf(*context)}, *context, duration);
   }
   return status;
 }

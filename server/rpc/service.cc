@@ -1,5 +1,6 @@
 #include "server/rpc/service.h"
 
+#include <string>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -42,6 +43,7 @@ grpc::ServerWriteReactor<v1::Event>* SpatialReasoningService::Stream(
     grpc::CallbackServerContext* context, const Request& request,
     engine::Method method) {
   auto* stream = new StreamReactor(environment_, context, method);
+  stream->NameRequest(request.request_id());
   const absl::Status begun =
       CatchAll([&] { return Begin(*context, request, stream); });
   if (!begun.ok()) stream->Reject(begun);
@@ -53,6 +55,8 @@ absl::Status SpatialReasoningService::Begin(
     const grpc::CallbackServerContext& context, const Request& request,
     EventStream* stream) {
   COOPER_RETURN_IF_ERROR(caller_check_.Check(context));
+  std::string client = caller_check_.ClientOf(context);
+  stream->NameClient(client);
   COOPER_ASSIGN_OR_RETURN(const ServingState::Serving* serving,
                           caller_check_.CheckLoaded(stream->deadline()));
   const RequestParser parser(serving->info, &limits_,
@@ -60,7 +64,7 @@ absl::Status SpatialReasoningService::Begin(
                              environment_.metrics);
   COOPER_ASSIGN_OR_RETURN(engine::Request parsed, parser.Parse(request));
   parsed.deadline = stream->deadline().time();
-  parsed.client = caller_check_.ClientOf(context);
+  parsed.client = std::move(client);
   stream->Run(std::move(parsed), serving->engine, serving->info->name);
   return absl::OkStatus();
 }

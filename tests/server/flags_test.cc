@@ -59,6 +59,7 @@ TEST(FlagsTest, WithoutFlagsTheOptionsAreTheirDefaults) {
   EXPECT_EQ(read.rpc.auth_token_file, defaults.rpc.auth_token_file);
   EXPECT_EQ(read.rpc.reflection, defaults.rpc.reflection);
   EXPECT_EQ(read.rpc.stall_timeout, defaults.rpc.stall_timeout);
+  EXPECT_EQ(read.rpc.stuck_after, defaults.rpc.stuck_after);
   EXPECT_EQ(read.rpc.max_deadline, defaults.rpc.max_deadline);
   EXPECT_EQ(read.rpc.max_connection_age, defaults.rpc.max_connection_age);
   EXPECT_EQ(read.metrics_listen.ToString(), defaults.metrics_listen.ToString());
@@ -117,6 +118,7 @@ TEST(FlagsTest, HelpShowsTheDefaultOfEveryOption) {
       {"session_ttl", duration(engine.session_ttl)},
       {"slice_ms", absl::StrCat(absl::ToInt64Milliseconds(engine.slice))},
       {"stall_timeout", duration(rpc.stall_timeout)},
+      {"stuck_after", duration(rpc.stuck_after)},
       {"tls_cert", rpc.tls.cert},
       {"tls_client_ca", rpc.tls.client_ca},
       {"tls_crl", rpc.tls.crl},
