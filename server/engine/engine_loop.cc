@@ -107,11 +107,12 @@ void EngineLoop::GiveUp() {
             {{"running", load().running},
              {"queued", load().queued},
              {"seconds", absl::ToDoubleSeconds(clock_->Now() - last_step())}});
+  // If the thread returns after all, it runs nothing more. Posted before the
+  // jobs are told, whose closing follows.
+  inbox_.Post([this] { FailAll(absl::InternalError("it was given up")); });
   for (const auto& job : open) {
     if (job != nullptr) job->GiveUp(FailedStatus());
   }
-  // If it returns after all, it runs nothing more.
-  inbox_.Post([this] { FailAll(absl::InternalError("it was given up")); });
 }
 
 // ---- The engine thread
