@@ -79,6 +79,9 @@ ABSL_FLAG(std::string, tls_crl, "",
           "whose certificate is on one are refused.");
 ABSL_FLAG(std::string, auth_token_file, "",
           "File of bearer tokens, one a line; callers must bring one.");
+ABSL_FLAG(bool, allow_plaintext_tokens, ServerOptions{}.allow_plaintext_tokens,
+          "Accept bearer tokens without TLS on an address that other machines "
+          "reach: a proxy ends TLS. Without it such a start is refused.");
 ABSL_FLAG(bool, reflection, ServerOptions{}.reflection,
           "Serve gRPC reflection.");
 ABSL_FLAG(int64_t, max_message_mib,
@@ -154,6 +157,7 @@ absl::Status ReadServerFlags(rpc::ServerOptions* rpc) {
   rpc->tls.client_ca = absl::GetFlag(FLAGS_tls_client_ca);
   rpc->tls.crl = absl::GetFlag(FLAGS_tls_crl);
   rpc->auth_token_file = absl::GetFlag(FLAGS_auth_token_file);
+  rpc->allow_plaintext_tokens = absl::GetFlag(FLAGS_allow_plaintext_tokens);
   rpc->reflection = absl::GetFlag(FLAGS_reflection);
   COOPER_RETURN_IF_ERROR(CheckFlag(
       "max_message_mib", absl::GetFlag(FLAGS_max_message_mib), 1, 1024));

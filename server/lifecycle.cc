@@ -199,6 +199,12 @@ class Process {
               {{"grpc", server_->address().ToString()},
                {"metrics", metrics_listener_->address().ToString()},
                {"version", options_.rpc.version}});
+    if (rpc.allow_plaintext_tokens && !rpc.auth_token_file.empty() &&
+        rpc.tls.cert.empty() && !rpc.listen.IsLoopback()) {
+      base::Log(base::LogLevel::kWarning,
+                "bearer tokens are accepted without TLS",
+                {{"grpc", server_->address().ToString()}});
+    }
     return absl::OkStatus();
   }
 

@@ -107,6 +107,15 @@ void Configure(const ServerOptions& options, grpc::ServerBuilder* builder) {
 absl::Status ServerOptions::Validate() const {
   COOPER_RETURN_IF_ERROR(limits.Validate());
   COOPER_RETURN_IF_ERROR(tls.Validate());
+  if (!auth_token_file.empty() && tls.cert.empty() && !listen.IsLoopback() &&
+      !allow_plaintext_tokens) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "auth_token_file: without tls_cert, tokens would be readable on the "
+        "network of ",
+        listen.ToString(),
+        "; set tls_cert and tls_key, or allow_plaintext_tokens behind a proxy "
+        "that ends TLS"));
+  }
   const auto positive = [](absl::string_view name, absl::Duration value) {
     if (value >= absl::Milliseconds(1)) return absl::OkStatus();
     return absl::InvalidArgumentError(absl::StrCat(

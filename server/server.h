@@ -29,6 +29,8 @@ struct ServerOptions {
   // How often the TLS files are looked at. At least 1 ms.
   absl::Duration tls_refresh = absl::Seconds(10);
   std::string auth_token_file;  // empty: every client may call
+  // Tokens without TLS on an address that other machines reach.
+  bool allow_plaintext_tokens = false;
   // How often the token file is looked at. At least 1 ms.
   absl::Duration token_refresh = absl::Seconds(1);
   bool reflection = false;

@@ -57,6 +57,8 @@ TEST(FlagsTest, WithoutFlagsTheOptionsAreTheirDefaults) {
   EXPECT_EQ(read.rpc.limits.max_message_bytes,
             defaults.rpc.limits.max_message_bytes);
   EXPECT_EQ(read.rpc.auth_token_file, defaults.rpc.auth_token_file);
+  EXPECT_EQ(read.rpc.allow_plaintext_tokens,
+            defaults.rpc.allow_plaintext_tokens);
   EXPECT_EQ(read.rpc.reflection, defaults.rpc.reflection);
   EXPECT_EQ(read.rpc.stall_timeout, defaults.rpc.stall_timeout);
   EXPECT_EQ(read.rpc.stuck_after, defaults.rpc.stuck_after);
@@ -91,6 +93,7 @@ TEST(FlagsTest, HelpShowsTheDefaultOfEveryOption) {
   const engine::EngineOptions& engine = options.engine;
   const rpc::ServerOptions& rpc = options.rpc;
   const std::vector<std::pair<std::string, std::string>> expected = {
+      {"allow_plaintext_tokens", boolean(rpc.allow_plaintext_tokens)},
       {"auth_token_file", rpc.auth_token_file},
       {"check_weights", boolean(source.check_weights)},
       {"checkpoint", ""},
