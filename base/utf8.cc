@@ -66,11 +66,10 @@ bool IsBlank(absl::string_view text) {
     const Utf8Sequence next = NextUtf8(text);
     if (next.kind != Utf8Sequence::kValid) return false;
     if (!IsControl(next.code) &&
-        std::none_of(std::begin(kBlank), std::end(kBlank),
-                     [&](const auto& range) {
-                       return range.first <= next.code &&
-                              next.code <= range.second;
-                     })) {
+        std::none_of(
+            std::begin(kBlank), std::end(kBlank), [&](const auto& range) {
+              return range.first <= next.code && next.code <= range.second;
+            })) {
       return false;
     }
     text.remove_prefix(next.length);

@@ -44,6 +44,8 @@ constexpr absl::Duration kEndTime = absl::Seconds(4);
 // After the drain timeout, or once the engine failed, the process ends whatever
 // its threads do. At most 10 s are promised.
 constexpr absl::Duration kExitTime = absl::Milliseconds(9500);
+// Once the engine hangs, for health checks and scrapes to notice.
+constexpr absl::Duration kLastWords = absl::Seconds(2);
 constexpr absl::Duration kHousekeepingInterval = absl::Seconds(1);
 // Between lines on the loading; at least one in ten seconds is promised.
 constexpr absl::Duration kProgressInterval = absl::Seconds(5);
@@ -344,8 +346,12 @@ class Process {
     base::Log(base::LogLevel::kError, "the engine failed");
     *exit_code_ = ExitCode::kEngineFailed;
     ExitAfter(kExitTime, exit_code_);
+    if (engine_->given_up()) {
+      events_.Wait(kLastWords);
+      server_->Shutdown(kFlushTime);
+      ExitNow(ExitCode::kEngineFailed);  // its thread cannot be joined
+    }
     server_->Shutdown(kFlushTime);
-    if (engine_->given_up()) ExitNow(ExitCode::kEngineFailed);
     return ExitCode::kEngineFailed;
   }
 

@@ -48,8 +48,8 @@ struct LifecycleOptions {
 // model=NAME device=DEVICE", or with base::LogFormat::kJson that of the log
 // with this in `text`.
 //
-// Blocks; call from main, after PrepareSignals and before any thread. Prints one
-// line to stderr where it fails.
+// Blocks; call from main, after PrepareSignals and before any thread. Prints
+// one line to stderr where it fails.
 ExitCode RunServer(const LifecycleOptions& options);
 
 }  // namespace cooper

@@ -1,5 +1,8 @@
 #include "server/program.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -30,6 +33,14 @@ constexpr char kUsage[] =
     "Flags can also come from --flagfile=FILE. Exit codes: 0 stopped by a\n"
     "signal, 1 start failed, 2 bad flag, 3 the device or the engine failed or\n"
     "hung, 4 no usable GPU or too little GPU memory.";
+
+// Gives the standard streams that the process was started without /dev/null, so
+// that no socket gets the number of one, and with it the log.
+void OpenStandardStreams() {
+  int file = open("/dev/null", O_RDWR);
+  while (file >= 0 && file <= STDERR_FILENO) file = open("/dev/null", O_RDWR);
+  if (file >= 0) close(file);
+}
 
 // The flag library ends the process with 1 for a flag that it cannot parse;
 // ours is 2 (and 0 for --help).
@@ -77,6 +88,7 @@ std::vector<char*> ParseFlags(int argc, char** argv) {
 int RunProgram(
     int argc, char** argv, absl::string_view more_flags,
     absl::FunctionRef<absl::Status(LifecycleOptions*)> choose_model) {
+  OpenStandardStreams();
   PrepareSignals();
   PrepareMemory();
   absl::SetProgramUsageMessage(kUsage);

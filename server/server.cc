@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/log_thread.h"
@@ -68,13 +69,16 @@ void LogGrpc(gpr_log_func_args* args) {
                        ? base::LogLevel::kWarning
                        : base::LogLevel::kInfo,
                    "grpc", {{"text", args->message}});
+  // The process aborts next.
+  if (absl::StrContains(args->message, "assertion failed")) base::FlushLog();
 }
 
 // The same of protobuf, which tells of strings that are not UTF-8.
-void LogProtobuf(google::protobuf::LogLevel, const char*, int,
+void LogProtobuf(google::protobuf::LogLevel level, const char*, int,
                  const std::string& message) {
   base::LogSampled("protobuf", base::LogLevel::kInfo, "protobuf",
                    {{"text", base::Printable(message, 500)}});
+  if (level == google::protobuf::LOGLEVEL_FATAL) base::FlushLog();
 }
 
 void Configure(const ServerOptions& options, grpc::ServerBuilder* builder) {
@@ -329,9 +333,8 @@ void Server::NoticePauseLocked(absl::Time now) {
 }
 
 void Server::UpdateHealthLocked(absl::Time now) {
-  const Health health =
-      HealthOf(ready_, impl_->serving_state.get(), now,
-               impl_->options.stuck_after, awake_since_);
+  const Health health = HealthOf(ready_, impl_->serving_state.get(), now,
+                                 impl_->options.stuck_after, awake_since_);
   if (told_ == health) return;
   told_ = health;
   auto* service = impl_->server->GetHealthCheckService();

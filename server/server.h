@@ -92,8 +92,7 @@ class Server {
 
   Server();
   void Watch() ABSL_LOCKS_EXCLUDED(mutex_);
-  void UpdateHealthLocked(absl::Time now)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void UpdateHealthLocked(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Time in which the process itself did not run is not the engine's.
   void NoticePauseLocked(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -113,6 +113,10 @@ void EngineLoop::GiveUp() {
   for (const auto& job : open) {
     if (job != nullptr) job->GiveUp(FailedStatus());
   }
+  // No request holds anything any more; the thread does not say so.
+  metrics_->SetLoad(0, 0);
+  metrics_->SetKv(
+      0, model_->info().kv_capacity_tokens * model_->info().kv_bytes_per_token);
 }
 
 // ---- The engine thread

@@ -4,11 +4,11 @@
 #include <atomic>
 #include <deque>
 #include <list>
+#include <map>
 #include <memory>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -114,8 +114,7 @@ class EngineLoop {
 
   // Of any thread, for GiveUp: the jobs that are not closed.
   base::Mutex open_mutex_;
-  absl::flat_hash_map<const Job*, std::weak_ptr<Job>> open_
-      ABSL_GUARDED_BY(open_mutex_);
+  std::map<const Job*, std::weak_ptr<Job>> open_ ABSL_GUARDED_BY(open_mutex_);
 
   std::atomic<int64_t> last_step_ns_;
   std::atomic<bool> stop_{false};

@@ -176,12 +176,12 @@ void Job::End(const absl::Status& status) {
 void Job::GiveUp(const absl::Status& status) {
   if (!events_.Abort(status)) return;
   given_up_ = true;
-  base::Log(base::LogLevel::kError, "request ended",
-            {{"request_id", request_.id},
-             {"code", absl::StatusCodeToString(status.code())},
-             {"reason", ReasonName(DetailsOf(status).reason)},
-             {"total_s",
-              absl::ToDoubleSeconds(services_.clock->Now() - admitted_)}});
+  base::Log(
+      base::LogLevel::kError, "request ended",
+      {{"request_id", request_.id},
+       {"code", absl::StatusCodeToString(status.code())},
+       {"reason", ReasonName(DetailsOf(status).reason)},
+       {"total_s", absl::ToDoubleSeconds(services_.clock->Now() - admitted_)}});
 }
 
 void Job::ClaimSession(const SessionFacts& facts) {

@@ -12,9 +12,8 @@ Health HealthOf(bool ready, const ServingState::Serving* serving,
   const engine::Engine& engine = *serving->engine;
   health.failed = !engine.healthy();
   const engine::Engine::Load load = engine.load();
-  health.stuck =
-      load.running + load.queued > 0 &&
-      now - std::max(engine.last_step(), awake_since) > stuck_after;
+  health.stuck = load.running + load.queued > 0 &&
+                 now - std::max(engine.last_step(), awake_since) > stuck_after;
   health.live = !health.failed && !health.stuck;
   health.serving = ready && health.live;
   return health;

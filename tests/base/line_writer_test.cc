@@ -21,7 +21,9 @@ using ::testing::ElementsAre;
 
 constexpr LineWriter::Limits kSmall = {.max_lines = 8, .max_bytes = 1 << 20};
 
-std::string Note(int64_t dropped) { return absl::StrCat("lost ", dropped, "\n"); }
+std::string Note(int64_t dropped) {
+  return absl::StrCat("lost ", dropped, "\n");
+}
 
 // A pipe whose writing end is full.
 class LineWriterTest : public ::testing::Test {
@@ -81,7 +83,8 @@ TEST_F(LineWriterTest, LinesOfThreadsDoNotMix) {
   std::vector<std::thread> threads;
   for (const char letter : {'a', 'b', 'c', 'd'}) {
     threads.emplace_back([&writer, letter] {
-      for (int i = 0; i < 200; ++i) writer.Write(std::string(99, letter) + "\n");
+      for (int i = 0; i < 200; ++i)
+        writer.Write(std::string(99, letter) + "\n");
     });
   }
   std::thread end([&] {

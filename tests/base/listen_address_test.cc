@@ -20,8 +20,8 @@ TEST(ListenAddressTest, ReadsHostAndPort) {
 }
 
 TEST(ListenAddressTest, KnowsWhatOnlyThisMachineReaches) {
-  for (const char* host : {"127.0.0.1", "127.1.2.3", "[::1]", "localhost",
-                           "[::ffff:127.0.0.1]"}) {
+  for (const char* host :
+       {"127.0.0.1", "127.1.2.3", "[::1]", "localhost", "[::ffff:127.0.0.1]"}) {
     EXPECT_TRUE((ListenAddress{host, 1}.IsLoopback())) << host;
   }
   for (const char* host : {"0.0.0.0", "[::]", "10.0.0.1", "[fe80::1]", "*",

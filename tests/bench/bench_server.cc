@@ -30,8 +30,7 @@ BenchServer::BenchServer(std::unique_ptr<model::UnifiedModel> model,
   server_ = *std::move(server);
   engine_ = std::make_unique<engine::Engine>(model_.get(), &metrics_,
                                              base::Clock::Real(), options);
-  serving_state_.Fill(
-      {engine_.get(), &model_->info(), options.max_running, options.max_queue});
+  serving_state_.Fill({engine_.get(), &model_->info()});
   server_->SetReady(true);
 }
 

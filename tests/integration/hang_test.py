@@ -1,6 +1,7 @@
 """Signals, and an engine that hangs: the process ends in time whatever the model
 does, and every call has one end."""
 
+import itertools
 import json
 import signal
 import socket
@@ -151,10 +152,19 @@ def test_a_step_that_does_not_return_ends_everything_with_exit_code_3(tmp_path):
             assert details(call).retry is not None
             assert not any(event.HasField("finished") for event in events)
         assert 1.5 < time.monotonic() - before < 6
+        scrape = server.scrape()
+        assert scrape.breaches() == []
+        assert scrape.sum("cooper_requests_in_flight") == 0
+        assert scrape.sum("cooper_engine_up") == 0
+        refused = stub.Reason(question())
+        assert read(refused)[1] == CODE.UNAVAILABLE
+        assert details(refused).reason == "ENGINE_FAILED"
         assert server.wait(10) == 3
         watching.join()
     for name, states in said.items():
-        assert "SERVING" in states, name
+        assert [state for state, _ in itertools.groupby(states)] in (
+            ["SERVING", "NOT_SERVING", "UNAVAILABLE"],
+            ["SERVING", "NOT_SERVING"]), name
     errors = server.errors()
     assert errors.count("engine hangs") == 1
     assert errors.count("request ended") == 7

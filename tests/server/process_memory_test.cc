@@ -35,7 +35,8 @@ TEST(ProcessMemoryTest, UnderLoadAPeakIsTrimmedNowAndThen) {
   MemoryTrimPolicy policy;
   policy.Trimmed(kStart, 100 * kMib);
   const absl::Time later = kStart + absl::Seconds(31);
-  EXPECT_FALSE(policy.ShouldTrim(kStart + absl::Seconds(5), 2000 * kMib, false));
+  EXPECT_FALSE(
+      policy.ShouldTrim(kStart + absl::Seconds(5), 2000 * kMib, false));
   EXPECT_FALSE(policy.ShouldTrim(later, 500 * kMib, false));
   EXPECT_TRUE(policy.ShouldTrim(later, 2000 * kMib, false));
 }

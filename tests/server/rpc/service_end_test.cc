@@ -200,9 +200,9 @@ TEST_F(ServiceEndTest, AnEngineThatHangsEndsAllCallsOnce) {
   for (std::thread& caller : callers) caller.join();
   server.engine_failed().WaitForNotification();
   EXPECT_TRUE(server.engine().given_up());
-  for (const char* name : {"", "readiness", "liveness",
-                           "cooper.v1.SpatialReasoningService",
-                           "inference.GRPCInferenceService"}) {
+  for (const char* name :
+       {"", "readiness", "liveness", "cooper.v1.SpatialReasoningService",
+        "inference.GRPCInferenceService"}) {
     EXPECT_EQ(server.HealthOf(name), "NOT_SERVING") << name;
   }
   const Answer refused = Ask(server.NewStub().get(), Question("And now?"));
@@ -210,9 +210,9 @@ TEST_F(ServiceEndTest, AnEngineThatHangsEndsAllCallsOnce) {
   const Scrape scrape = server.Collect();
   EXPECT_EQ(scrape.Sum("cooper_requests_in_flight"), 0);
   EXPECT_EQ(scrape.Sum("cooper_requests_total", {{"code", "UNAVAILABLE"}}), 7);
-  EXPECT_EQ(scrape.Sum("cooper_errors_total") +
-                scrape.Sum("cooper_rejections_total"),
-            7);
+  EXPECT_EQ(
+      scrape.Sum("cooper_errors_total") + scrape.Sum("cooper_rejections_total"),
+      7);
   EXPECT_EQ(scrape.Sum("cooper_engine_up"), 0);
   server.engine().Shutdown(absl::InfinitePast());  // waits for nothing
   // A step that returns after all runs into nothing that is gone.
