@@ -214,7 +214,7 @@ def test_closed_standard_streams_are_no_socket(tmp_path, closed):
                 stub = pb_grpc.SpatialReasoningServiceStub(channel)
                 assert read(stub.Reason(question()))[1] == CODE.OK
                 opened = {os.readlink(f"/proc/{process.pid}/fd/{number}")
-                          for number in closed}
+                          for number in closed if number > 0}
                 assert opened == {"/dev/null"}
             process.terminate()
             assert process.wait(15) == 0
