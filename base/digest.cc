@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 
+#include "absl/strings/escaping.h"
 #include "base/check.h"
 
 namespace cooper::base {
@@ -28,6 +29,12 @@ Digest Hasher::Finish() {
   COOPER_CHECK(EVP_DigestFinal_ex(context_.get(), digest.data(), &size) == 1);
   COOPER_CHECK(size == digest.size());
   return digest;
+}
+
+std::string ShortDigest(absl::string_view name) {
+  const Digest digest = Hasher().Add(name).Finish();
+  return absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(digest.data()), 8));
 }
 
 }  // namespace cooper::base

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <type_traits>
 
 #include "absl/strings/string_view.h"
@@ -47,6 +48,10 @@ class Hasher {
   };
   std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
+
+// The first 8 bytes of the SHA-256 of `name`, in hexadecimal: for names that a
+// log must not hold.
+std::string ShortDigest(absl::string_view name);
 
 }  // namespace cooper::base
 

@@ -1,8 +1,11 @@
 #include "base/listen_address.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -39,6 +42,22 @@ absl::StatusOr<ListenAddress> ListenAddress::Parse(absl::string_view text) {
 
 std::string ListenAddress::ToString() const {
   return absl::StrCat(host, ":", port);
+}
+
+bool ListenAddress::IsLoopback() const {
+  absl::string_view name = host;
+  absl::ConsumePrefix(&name, "[");
+  absl::ConsumeSuffix(&name, "]");
+  in6_addr six;
+  if (inet_pton(AF_INET6, std::string(name).c_str(), &six) == 1) {
+    return IN6_IS_ADDR_LOOPBACK(&six) ||
+           (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
+  }
+  in_addr four;
+  if (inet_pton(AF_INET, host.c_str(), &four) == 1) {
+    return ntohl(four.s_addr) >> 24 == 127;
+  }
+  return absl::EqualsIgnoreCase(host, "localhost");
 }
 
 }  // namespace cooper::base

@@ -16,6 +16,8 @@ struct ListenAddress {
   // INVALID_ARGUMENT: not of that form.
   static absl::StatusOr<ListenAddress> Parse(absl::string_view text);
   std::string ToString() const;
+  // Whether only this machine reaches it: 127.0.0.0/8, ::1 or localhost.
+  bool IsLoopback() const;
 };
 
 }  // namespace cooper::base

@@ -1,15 +1,21 @@
 #include "base/logging.h"
 
+#include <pthread.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <cstdio>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/line_writer.h"
+#include "base/log_sampler.h"
+#include "base/log_thread.h"
+#include "base/mutex.h"
 #include "base/utf8.h"
 
 namespace cooper::base {
@@ -21,6 +27,41 @@ std::array<std::atomic<int64_t>, 3> g_lines{};
 
 std::atomic<int64_t>& Lines(LogLevel level) {
   return g_lines[static_cast<size_t>(level)];
+}
+
+// Null: lines are written where they are logged. Never destroyed, since other
+// threads log until the process ends.
+std::atomic<LineWriter*> g_stderr{nullptr};
+std::atomic<LineWriter*> g_stdout{nullptr};
+
+void Emit(const std::atomic<LineWriter*>& writer, int fd, std::string line) {
+  line += '\n';
+  if (LineWriter* const thread = writer.load(std::memory_order_acquire)) {
+    return thread->Write(std::move(line));
+  }
+  // In one piece, since other threads and processes write there too.
+  WriteFully(fd, line);
+}
+
+std::string DroppedLine(int64_t dropped) {
+  Lines(LogLevel::kWarning).fetch_add(1, std::memory_order_relaxed);
+  return LogLine(LogLevel::kWarning,
+                 absl::StrCat(dropped, " log lines were dropped"),
+                 {{"lines", dropped}}) +
+         "\n";
+}
+
+LogSampler& Sampler() {
+  constexpr int kLinesPerSecond = 10;
+  static auto* const sampler = new LogSampler(kLinesPerSecond);
+  return *sampler;
+}
+
+void LogLeftOutAt(absl::Time now) {
+  for (const auto& [kind, lines] : Sampler().TakeLeftOut(now)) {
+    Log(LogLevel::kWarning, "lines left out",
+        {{"kind", kind}, {"lines", lines}});
+  }
 }
 
 }  // namespace
@@ -106,17 +147,61 @@ std::string LogLine(LogLevel level, absl::string_view message,
 void Log(LogLevel level, absl::string_view message,
          const std::vector<LogField>& fields) {
   Lines(level).fetch_add(1, std::memory_order_relaxed);
-  // In one piece, since other threads and processes write there too.
-  const std::string line = LogLine(level, message, fields) + "\n";
-  std::fwrite(line.data(), 1, line.size(), stderr);
+  Emit(g_stderr, STDERR_FILENO, LogLine(level, message, fields));
 }
 
 void LogFailure(absl::string_view program, absl::string_view what) {
   if (g_format == LogFormat::kJson) {
-    return Log(LogLevel::kError, "failed",
-               {{"program", program}, {"error", what}});
+    Log(LogLevel::kError, "failed", {{"program", program}, {"error", what}});
+  } else {
+    Emit(g_stderr, STDERR_FILENO, absl::StrCat(program, ": ", what));
   }
-  std::fprintf(stderr, "%s\n", absl::StrCat(program, ": ", what).c_str());
+  FlushLog();
+}
+
+void StartLogThread() {
+  static Mutex mutex;
+  MutexLock lock(&mutex);
+  if (g_stderr.load() != nullptr) return;
+  g_stderr = new LineWriter(STDERR_FILENO, {}, "log", DroppedLine);
+  g_stdout = new LineWriter(STDOUT_FILENO, {}, "stdout", DroppedLine);
+  // The child has no such thread.
+  pthread_atfork(nullptr, nullptr, [] {
+    g_stderr = nullptr;
+    g_stdout = nullptr;
+  });
+}
+
+int64_t LinesDropped() {
+  const LineWriter* const writer = g_stderr.load(std::memory_order_acquire);
+  return writer == nullptr ? 0 : writer->dropped();
+}
+
+void PrintLine(absl::string_view line) {
+  Emit(g_stdout, STDOUT_FILENO, std::string(line));
+}
+
+bool AdmitSampled(absl::string_view kind) {
+  return Sampler().Admit(kind, absl::Now());
+}
+
+void LogSampled(absl::string_view kind, LogLevel level,
+                absl::string_view message,
+                const std::vector<LogField>& fields) {
+  if (AdmitSampled(kind)) Log(level, message, fields);
+}
+
+void LogLeftOut() { LogLeftOutAt(absl::Now()); }
+
+void FlushLog(absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  // Of the seconds that are not over, too.
+  LogLeftOutAt(absl::InfiniteFuture());
+  for (const auto* stream : {&g_stderr, &g_stdout}) {
+    if (LineWriter* const writer = stream->load(std::memory_order_acquire)) {
+      writer->Flush(std::max(deadline - absl::Now(), absl::ZeroDuration()));
+    }
+  }
 }
 
 std::string Printable(absl::string_view text, size_t max_bytes) {

@@ -1,5 +1,9 @@
 #include "base/utf8.h"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 namespace cooper::base {
 
 Utf8Sequence NextUtf8(absl::string_view text) {
@@ -47,6 +51,30 @@ bool IsUtf8(absl::string_view text) {
 
 bool IsControl(uint32_t code) {
   return code < 0x20 || (code >= 0x7F && code < 0xA0);
+}
+
+bool IsBlank(absl::string_view text) {
+  // First and last of each range: Unicode's White_Space, fillers, and what
+  // Default_Ignorable_Code_Point holds outside of the tags.
+  constexpr std::pair<uint32_t, uint32_t> kBlank[] = {
+      {0x20, 0x20},     {0xA0, 0xA0},     {0xAD, 0xAD},     {0x34F, 0x34F},
+      {0x61C, 0x61C},   {0x115F, 0x1160}, {0x1680, 0x1680}, {0x17B4, 0x17B5},
+      {0x180B, 0x180F}, {0x2000, 0x200F}, {0x2028, 0x202F}, {0x205F, 0x206F},
+      {0x2800, 0x2800}, {0x3000, 0x3000}, {0x3164, 0x3164}, {0xFE00, 0xFE0F},
+      {0xFEFF, 0xFEFF}, {0xFFA0, 0xFFA0}};
+  while (!text.empty()) {
+    const Utf8Sequence next = NextUtf8(text);
+    if (next.kind != Utf8Sequence::kValid) return false;
+    if (!IsControl(next.code) &&
+        std::none_of(
+            std::begin(kBlank), std::end(kBlank), [&](const auto& range) {
+              return range.first <= next.code && next.code <= range.second;
+            })) {
+      return false;
+    }
+    text.remove_prefix(next.length);
+  }
+  return true;
 }
 
 }  // namespace cooper::base

@@ -30,6 +30,10 @@ bool IsUtf8(absl::string_view text);
 // U+009F.
 bool IsControl(uint32_t code);
 
+// Whether `text` shows nothing: whitespace of any kind, control characters and
+// characters of no width (U+200B, U+FEFF, ...) only. Empty text shows nothing.
+bool IsBlank(absl::string_view text);
+
 }  // namespace cooper::base
 
 #endif  // COOPER_BASE_UTF8_H_

@@ -31,6 +31,33 @@ find_program(COOPER_MOLD_PROGRAM mold)
 if(COOPER_MOLD AND COOPER_MOLD_PROGRAM)
   target_link_options(cooper_linking INTERFACE -fuse-ld=mold)
 endif()
+# Against errors in what decodes bytes of strangers: overflows end the process,
+# addresses are random, and nothing writable is executed. Sanitizers bring their
+# own checks, and sources without optimisation cannot have _FORTIFY_SOURCE
+# (COOPER_TEST_OPTIONS).
+include(CheckCXXCompilerFlag)
+foreach(_flag -fstack-protector-strong -fstack-clash-protection
+              -fcf-protection)
+  string(MAKE_C_IDENTIFIER "COOPER_HAS${_flag}" _has)
+  check_cxx_compiler_flag(${_flag} ${_has})
+  if(${_has} AND NOT COOPER_SANITIZER)
+    target_compile_options(cooper_options INTERFACE
+      $<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:C,CXX>>:${_flag}>)
+  endif()
+endforeach()
+if(NOT COOPER_SANITIZER)
+  # Older GCC knows level 2 only.
+  set(_fortify 3)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND
+     CMAKE_CXX_COMPILER_VERSION VERSION_LESS 12)
+    set(_fortify 2)
+  endif()
+  target_compile_definitions(cooper_options INTERFACE
+    $<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:C,CXX>>:_FORTIFY_SOURCE=${_fortify}>
+    $<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:CXX>>:_GLIBCXX_ASSERTIONS>)
+endif()
+target_link_options(cooper_linking INTERFACE
+  -pie LINKER:-z,relro,-z,now,-z,noexecstack)
 if(COOPER_SANITIZER)
   target_compile_options(cooper_options INTERFACE
     -fsanitize=${COOPER_SANITIZER} -fno-omit-frame-pointer)

@@ -12,7 +12,8 @@ set(CMAKE_CXX_COMPILE_OPTIONS_PIE -fPIC)
 set(_precompiled_options
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-fpch-preprocess>)
 # Tests are compiled more often than they run; what they test is optimised.
-set(COOPER_TEST_OPTIONS $<$<CONFIG:Release>:-O0>)
+set(COOPER_TEST_OPTIONS
+  $<$<CONFIG:Release>:-O0> $<$<CONFIG:Release>:-U_FORTIFY_SOURCE>)
 set(_base_headers
   <algorithm> <cstdint> <functional> <map> <memory> <optional> <string>
   <utility> <variant> <vector> <absl/status/statusor.h>

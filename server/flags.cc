@@ -81,6 +81,9 @@ ABSL_FLAG(std::string, tls_crl, "",
           "whose certificate is on one are refused.");
 ABSL_FLAG(std::string, auth_token_file, "",
           "File of bearer tokens, one a line; callers must bring one.");
+ABSL_FLAG(bool, allow_plaintext_tokens, ServerOptions{}.allow_plaintext_tokens,
+          "Accept bearer tokens without TLS on an address that other machines "
+          "reach: a proxy ends TLS. Without it such a start is refused.");
 ABSL_FLAG(bool, reflection, ServerOptions{}.reflection,
           "Serve gRPC reflection.");
 ABSL_FLAG(int64_t, max_message_mib,
@@ -104,6 +107,10 @@ ABSL_FLAG(absl::Duration, receive_timeout, ServerOptions{}.receive_timeout,
           "A call whose request message is not complete for so long is ended.");
 ABSL_FLAG(absl::Duration, stall_timeout, ServerOptions{}.stall_timeout,
           "A reader that takes nothing for longer is ended.");
+ABSL_FLAG(absl::Duration, stuck_after, ServerOptions{}.stuck_after,
+          "An engine that has work but completes no step for so long hangs: "
+          "requests in flight end with UNAVAILABLE, and the process ends with "
+          "exit code 3. inf: never.");
 ABSL_FLAG(absl::Duration, max_deadline, ServerOptions{}.max_deadline,
           "Deadline of calls that bring none, and the latest of all.");
 ABSL_FLAG(absl::Duration, max_connection_age,
@@ -168,6 +175,7 @@ absl::Status ReadServerFlags(rpc::ServerOptions* rpc) {
   rpc->tls.client_ca = absl::GetFlag(FLAGS_tls_client_ca);
   rpc->tls.crl = absl::GetFlag(FLAGS_tls_crl);
   rpc->auth_token_file = absl::GetFlag(FLAGS_auth_token_file);
+  rpc->allow_plaintext_tokens = absl::GetFlag(FLAGS_allow_plaintext_tokens);
   rpc->reflection = absl::GetFlag(FLAGS_reflection);
   COOPER_RETURN_IF_ERROR(CheckFlag(
       "max_message_mib", absl::GetFlag(FLAGS_max_message_mib), 1, 1024));
@@ -177,6 +185,7 @@ absl::Status ReadServerFlags(rpc::ServerOptions* rpc) {
       absl::GetFlag(FLAGS_max_connections_per_address);
   rpc->receive_timeout = absl::GetFlag(FLAGS_receive_timeout);
   rpc->stall_timeout = absl::GetFlag(FLAGS_stall_timeout);
+  rpc->stuck_after = absl::GetFlag(FLAGS_stuck_after);
   rpc->max_deadline = absl::GetFlag(FLAGS_max_deadline);
   rpc->max_connection_age = absl::GetFlag(FLAGS_max_connection_age);
   rpc->version = COOPER_VERSION;

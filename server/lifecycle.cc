@@ -2,12 +2,13 @@
 
 #include <prometheus/registry.h>
 
-#include <cstdio>
+#include <atomic>
 #include <cstdlib>
 #include <deque>
 #include <exception>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -15,9 +16,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "absl/time/clock.h"
 #include "base/clock.h"
+#include "base/log_thread.h"
 #include "base/logging.h"
 #include "base/mutex.h"
+#include "base/periodic.h"
 #include "base/status_macros.h"
 #include "base/worker_pool.h"
 #include "model/device_status.h"
@@ -25,6 +29,7 @@
 #include "server/metrics/metrics_listener.h"
 #include "server/metrics/process_collector.h"
 #include "server/metrics/server_metrics.h"
+#include "server/process_memory.h"
 #include "server/rpc/serving_state.h"
 #include "server/signals.h"
 #include "server/tracing/export.h"
@@ -34,6 +39,14 @@ namespace {
 
 // For the statuses and last events of ended requests to reach their readers.
 constexpr absl::Duration kFlushTime = absl::Seconds(5);
+// For the engine to end what is left after the drain timeout: a step of it.
+constexpr absl::Duration kEndTime = absl::Seconds(4);
+// After the drain timeout, or once the engine failed, the process ends whatever
+// its threads do. At most 10 s are promised.
+constexpr absl::Duration kExitTime = absl::Milliseconds(9500);
+// Once the engine hangs, for health checks and scrapes to notice.
+constexpr absl::Duration kLastWords = absl::Seconds(2);
+constexpr absl::Duration kHousekeepingInterval = absl::Seconds(1);
 // Between lines on the loading; at least one in ten seconds is promised.
 constexpr absl::Duration kProgressInterval = absl::Seconds(5);
 
@@ -76,10 +89,26 @@ class LifecycleEventQueue {
 };
 
 // Ends the process without waiting for its threads.
-[[noreturn]] void StopAtOnce() {
+[[noreturn]] void ExitNow(ExitCode code) {
+  base::FlushLog();
+  std::_Exit(static_cast<int>(code));
+}
+
+[[noreturn]] void StopAtOnce(ExitCode code) {
   base::Log(base::LogLevel::kWarning, "stopping at once");
-  std::fflush(nullptr);
-  std::_Exit(static_cast<int>(ExitCode::kStopped));
+  ExitNow(code);
+}
+
+// Ends the process after `timeout` with the code that `*code` holds then,
+// unless it has ended before.
+void ExitAfter(absl::Duration timeout,
+               std::shared_ptr<const std::atomic<ExitCode>> code) {
+  std::thread([timeout, code = std::move(code)] {
+    absl::SleepFor(timeout);
+    base::Log(base::LogLevel::kError, "did not stop in time");
+    base::FlushLog(absl::Milliseconds(200));
+    std::_Exit(static_cast<int>(code->load()));
+  }).detach();
 }
 
 // What libraries say may have several lines; the process says one.
@@ -133,21 +162,21 @@ class Process {
       loaded_ = Caught("loading the model", [this] { return Load(); });
       events_.Post(LifecycleEvent::kLoaded);
     });
-    // Nothing but a signal can come before kLoaded, and a load cannot be
-    // interrupted.
-    if (AwaitLoad() == LifecycleEvent::kStopSignal) {
+    // A load cannot be interrupted.
+    const LifecycleEvent first = AwaitLoad();
+    if (first != LifecycleEvent::kLoaded) {
+      if (first == LifecycleEvent::kDeaf) *exit_code_ = ExitCode::kDeaf;
+      ExitAfter(kExitTime, exit_code_);
       server_->SetReady(false);
       server_->Shutdown(absl::ZeroDuration());
-      StopAtOnce();
+      StopAtOnce(*exit_code_);
     }
     if (!loaded_.ok()) return StartFailed(loaded_);
     Serve();
     const LifecycleEvent end = events_.Wait();
     if (end == LifecycleEvent::kEngineFailed) return EndFailed();
-    const ExitCode drained = Drain();
-    return end == LifecycleEvent::kDeaf && drained == ExitCode::kStopped
-               ? ExitCode::kDeaf
-               : drained;
+    if (end == LifecycleEvent::kDeaf) *exit_code_ = ExitCode::kDeaf;
+    return Drain();
   }
 
  private:
@@ -184,6 +213,12 @@ class Process {
               {{"grpc", server_->address().ToString()},
                {"metrics", metrics_listener_->address().ToString()},
                {"version", options_.rpc.version}});
+    if (rpc.allow_plaintext_tokens && !rpc.auth_token_file.empty() &&
+        rpc.tls.cert.empty() && !rpc.listen.IsLoopback()) {
+      base::Log(base::LogLevel::kWarning,
+                "bearer tokens are accepted without TLS",
+                {{"grpc", server_->address().ToString()}});
+    }
     return absl::OkStatus();
   }
 
@@ -257,14 +292,15 @@ class Process {
       fields.push_back({"text", line});
       line = base::LogLine(base::LogLevel::kInfo, "ready", fields);
     }
-    std::printf("%s\n", line.c_str());
-    std::fflush(stdout);
+    base::FlushLog();  // the log has "ready" when its reader sees this line
+    base::PrintLine(line);
   }
 
   ExitCode Drain() {
     base::Log(base::LogLevel::kInfo, "draining",
               {{"running", engine_->load().running},
                {"queued", engine_->load().queued}});
+    ExitAfter(options_.drain_timeout + kExitTime, exit_code_);
     server_->SetReady(false);
     engine_->BeginDrain();
     absl::Status drained;
@@ -277,31 +313,64 @@ class Process {
       });
       events_.Post(LifecycleEvent::kDrained);
     });
-    LifecycleEvent end = events_.Wait();
-    bool failed = false;
-    while (end != LifecycleEvent::kDrained) {
-      if (end == LifecycleEvent::kStopSignal) StopAtOnce();
-      failed = true;
-      end = events_.Wait();
+    const bool failed = !AwaitDrained();
+    if (failed) *exit_code_ = ExitCode::kEngineFailed;
+    if (engine_->given_up()) {
+      *exit_code_ = ExitCode::kEngineFailed;
+      ExitNow(ExitCode::kEngineFailed);  // its thread cannot be joined
     }
     if (!drained.ok()) {
       base::Log(base::LogLevel::kError, "draining failed",
                 {{"cause", base::Printable(drained.message(), 500)}});
-      failed = true;
+      *exit_code_ = ExitCode::kEngineFailed;
     }
     base::Log(base::LogLevel::kInfo, "stopped");
-    return failed ? ExitCode::kEngineFailed : ExitCode::kStopped;
+    return *exit_code_;
+  }
+
+  // Gives the engine up where it does not end in time. False: it failed.
+  bool AwaitDrained() {
+    absl::Duration left = options_.drain_timeout + kEndTime;
+    bool failed = false;
+    while (true) {
+      const auto event = events_.Wait(left);
+      if (event == LifecycleEvent::kDrained) return !failed;
+      if (event == LifecycleEvent::kStopSignal) StopAtOnce(*exit_code_);
+      if (event == LifecycleEvent::kEngineFailed) failed = true;
+      if (!event.has_value()) {
+        *exit_code_ = ExitCode::kEngineFailed;
+        engine_->GiveUp();
+        left = absl::InfiniteDuration();
+      }
+    }
+  }
+
+  // Whether no request is open; also while the model is loaded.
+  bool Idle() const {
+    const auto* serving = serving_state_.get();
+    if (serving == nullptr) return true;
+    const engine::Engine::Load load = serving->engine->load();
+    return load.running + load.queued == 0;
   }
 
   // The engine has ended everything with UNAVAILABLE.
   ExitCode EndFailed() {
     base::Log(base::LogLevel::kError, "the engine failed");
+    *exit_code_ = ExitCode::kEngineFailed;
+    ExitAfter(kExitTime, exit_code_);
+    if (engine_->given_up()) {
+      events_.Wait(kLastWords);
+      server_->Shutdown(kFlushTime);
+      ExitNow(ExitCode::kEngineFailed);  // its thread cannot be joined
+    }
     server_->Shutdown(kFlushTime);
     return ExitCode::kEngineFailed;
   }
 
   const LifecycleOptions& options_;
   const base::Clock* const clock_ = base::Clock::Real();
+  const std::shared_ptr<std::atomic<ExitCode>> exit_code_ =
+      std::make_shared<std::atomic<ExitCode>>(ExitCode::kStopped);
   const std::shared_ptr<prometheus::Registry> registry_ =
       std::make_shared<prometheus::Registry>();
   metrics::ServerMetrics metrics_{registry_.get()};
@@ -317,6 +386,12 @@ class Process {
   std::unique_ptr<engine::Engine> engine_;
   rpc::ServingState serving_state_;
   std::unique_ptr<rpc::Server> server_;
+  MemoryTrimPolicy trim_policy_;  // of the thread below
+  base::Periodic housekeeping_{"housekeeping", kHousekeepingInterval, [this] {
+                                 base::LogLeftOut();
+                                 TrimMemory(&trim_policy_, clock_->Now(),
+                                            Idle());
+                               }};
 };
 
 }  // namespace

@@ -20,7 +20,7 @@ enum class ExitCode {
   kStopped = 0,       // by a signal; everything admitted had its end
   kStartFailed = 1,   // a port, a file, the model
   kUsage = 2,         // a flag
-  kEngineFailed = 3,  // the device failed; restart the process
+  kEngineFailed = 3,  // the device or the engine failed or hung; restart it
   kDeaf = 5,          // the listener accepts no connection any more
   kNoDevice = 4,      // no usable GPU, or it has too little memory
 };
@@ -49,8 +49,8 @@ struct LifecycleOptions {
 // model=NAME device=DEVICE", or with base::LogFormat::kJson that of the log
 // with this in `text`.
 //
-// Blocks; call from main, after BlockSignals and before any thread. Prints one
-// line to stderr where it fails.
+// Blocks; call from main, after PrepareSignals and before any thread. Prints
+// one line to stderr where it fails.
 ExitCode RunServer(const LifecycleOptions& options);
 
 }  // namespace cooper

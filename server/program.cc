@@ -1,5 +1,8 @@
 #include "server/program.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -15,10 +18,12 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/log_thread.h"
 #include "base/logging.h"
 #include "server/acceptor.h"
 #include "server/flags.h"
 #include "server/lifecycle.h"
+#include "server/process_memory.h"
 #include "server/signals.h"
 
 namespace cooper {
@@ -27,8 +32,18 @@ namespace {
 constexpr char kUsage[] =
     "Serves the COOPER model over gRPC (cooper.v1.SpatialReasoningService).\n"
     "Flags can also come from --flagfile=FILE. Exit codes: 0 stopped by a\n"
-    "signal, 1 start failed, 2 bad flag, 3 the device failed, 4 no usable GPU\n"
-    "or too little GPU memory, 5 the listener accepts no connection any more.";
+    "signal, 1 start failed, 2 bad flag, 3 the device or the engine failed or\n"
+    "hung, 4 no usable GPU or too little GPU memory, 5 the listener accepts "
+    "no\n"
+    "connection any more.";
+
+// Gives the standard streams that the process was started without /dev/null, so
+// that no socket gets the number of one, and with it the log.
+void OpenStandardStreams() {
+  int file = open("/dev/null", O_RDWR);
+  while (file >= 0 && file <= STDERR_FILENO) file = open("/dev/null", O_RDWR);
+  if (file >= 0) close(file);
+}
 
 // The flag library ends the process with 1 for a flag that it cannot parse;
 // ours is 2 (and 0 for --help).
@@ -76,6 +91,9 @@ std::vector<char*> ParseFlags(int argc, char** argv) {
 int RunProgram(
     int argc, char** argv, absl::string_view more_flags,
     absl::FunctionRef<absl::Status(LifecycleOptions*)> choose_model) {
+  OpenStandardStreams();
+  PrepareSignals();
+  PrepareMemory();
   absl::SetProgramUsageMessage(kUsage);
   absl::FlagsUsageConfig usage;
   // By default --help would look for a file that is named like the program.
@@ -104,8 +122,10 @@ int RunProgram(
     return static_cast<int>(ExitCode::kUsage);
   }
   RaiseDescriptorLimit();
-  BlockSignals();
-  return static_cast<int>(RunServer(options));
+  base::StartLogThread();
+  const ExitCode code = RunServer(options);
+  base::FlushLog();
+  return static_cast<int>(code);
 }
 
 }  // namespace cooper

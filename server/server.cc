@@ -1,5 +1,6 @@
 #include "server/server.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
@@ -10,8 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/log_thread.h"
 #include "base/logging.h"
 #include "base/periodic.h"
 #include "base/status_macros.h"
@@ -31,9 +34,21 @@ namespace {
 
 // gRPC's own words, as lines of our log.
 void LogGrpc(gpr_log_func_args* args) {
-  base::Log(args->severity == GPR_LOG_SEVERITY_ERROR ? base::LogLevel::kWarning
-                                                     : base::LogLevel::kInfo,
-            "grpc", {{"text", args->message}});
+  base::LogSampled("grpc",
+                   args->severity == GPR_LOG_SEVERITY_ERROR
+                       ? base::LogLevel::kWarning
+                       : base::LogLevel::kInfo,
+                   "grpc", {{"text", args->message}});
+  // The process aborts next.
+  if (absl::StrContains(args->message, "assertion failed")) base::FlushLog();
+}
+
+// The same of protobuf, which tells of strings that are not UTF-8.
+void LogProtobuf(google::protobuf::LogLevel level, const char*, int,
+                 const std::string& message) {
+  base::LogSampled("protobuf", base::LogLevel::kInfo, "protobuf",
+                   {{"text", base::Printable(message, 500)}});
+  if (level == google::protobuf::LOGLEVEL_FATAL) base::FlushLog();
 }
 
 // For TLS, and for the first frames of HTTP/2.
@@ -74,6 +89,15 @@ void Configure(const ServerOptions& options, grpc::ServerBuilder* builder) {
 absl::Status ServerOptions::Validate() const {
   COOPER_RETURN_IF_ERROR(limits.Validate());
   COOPER_RETURN_IF_ERROR(tls.Validate());
+  if (!auth_token_file.empty() && tls.cert.empty() && !listen.IsLoopback() &&
+      !allow_plaintext_tokens) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "auth_token_file: without tls_cert, tokens would be readable on the "
+        "network of ",
+        listen.ToString(),
+        "; set tls_cert and tls_key, or allow_plaintext_tokens behind a proxy "
+        "that ends TLS"));
+  }
   const auto positive = [](absl::string_view name, absl::Duration value) {
     if (value >= absl::Milliseconds(1)) return absl::OkStatus();
     return absl::InvalidArgumentError(absl::StrCat(
@@ -263,6 +287,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   server->address_ = impl.acceptor->address();
 
   gpr_set_log_function(LogGrpc);
+  google::protobuf::SetLogHandler(LogProtobuf);
   grpc::ServerBuilder builder;
   Configure(options, &builder);
   using ConnectionType =
@@ -275,6 +300,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   impl.server = builder.BuildAndStart();
   if (impl.server == nullptr) {
     return absl::InternalError("gRPC cannot start a server");
+  }
+  {
+    base::MutexLock lock(&server->mutex_);
+    server->last_watch_ = clock->Now();
   }
   server->SetReady(false);
   impl.watchdog.emplace("watchdog", options.watch_interval,
@@ -296,7 +325,7 @@ Server::~Server() {
 void Server::SetReady(bool ready) {
   base::MutexLock lock(&mutex_);
   ready_ = ready;
-  UpdateHealthLocked();
+  UpdateHealthLocked(impl_->clock.Now());
 }
 
 void Server::Shutdown(absl::Duration grace) {
@@ -311,22 +340,37 @@ void Server::Shutdown(absl::Duration grace) {
 }
 
 void Server::Watch() {
-  impl_->stalls.Check(impl_->clock.Now());
+  const absl::Time now = impl_->clock.Now();
+  impl_->stalls.Check(now);
+  const auto* serving = impl_->serving_state.get();
+  bool stuck = false;
+  {
+    base::MutexLock lock(&mutex_);
+    NoticePauseLocked(now);
+    UpdateHealthLocked(now);
+    stuck = serving != nullptr && told_->stuck;
+  }
+  if (stuck) serving->engine->GiveUp();
   bool tell = false;
   {
     base::MutexLock lock(&mutex_);
-    UpdateHealthLocked();
-    const auto* serving = impl_->serving_state.get();
     tell = serving != nullptr && !serving->engine->healthy() && !failure_told_;
     failure_told_ = failure_told_ || tell;
   }
   if (tell && impl_->on_fault) impl_->on_fault(ServerFault::kEngineFailed);
 }
 
-void Server::UpdateHealthLocked() {
-  const Health health =
-      HealthOf(ready_, impl_->serving_state.get(), impl_->clock.Now(),
-               impl_->options.stuck_after);
+void Server::NoticePauseLocked(absl::Time now) {
+  const ServerOptions& options = impl_->options;
+  const absl::Duration pause =
+      std::max(options.stuck_after / 2, 4 * options.watch_interval);
+  if (now - last_watch_ > pause) awake_since_ = now;
+  last_watch_ = now;
+}
+
+void Server::UpdateHealthLocked(absl::Time now) {
+  const Health health = HealthOf(ready_, impl_->serving_state.get(), now,
+                                 impl_->options.stuck_after, awake_since_);
   if (told_ == health) return;
   told_ = health;
   for (const char* name : {"", SpatialReasoningService::kName,

@@ -30,6 +30,8 @@ struct ServerOptions {
   // How often the TLS files are looked at. At least 1 ms.
   absl::Duration tls_refresh = absl::Seconds(10);
   std::string auth_token_file;  // empty: every client may call
+  // Tokens without TLS on an address that other machines reach.
+  bool allow_plaintext_tokens = false;
   // How often the token file is looked at. At least 1 ms.
   absl::Duration token_refresh = absl::Seconds(1);
   bool reflection = false;
@@ -57,7 +59,8 @@ struct ServerOptions {
   // Calls of one connection at once. Above what the engine admits, since calls
   // beyond it wait unseen inside the client. At least 1.
   int max_concurrent_streams = 1024;
-  // An engine with work that makes no step for so long is not alive.
+  // An engine with work that makes no step for so long hangs: it is not alive,
+  // and what is in flight ends with UNAVAILABLE. At least 1 ms.
   absl::Duration stuck_after = absl::Minutes(5);
   // How often readers and the engine are looked at.
   absl::Duration watch_interval = absl::Milliseconds(250);
@@ -82,7 +85,7 @@ class Server {
  public:
   // What is given must outlive the server, and its engine too.
   // `on_fault` is called from the server's own threads, once for each fault:
-  // the engine failed, or the listener accepts no connection any more.
+  // the engine failed or hangs, or the listener accepts no connection any more.
   // UNAVAILABLE: cannot listen; others: options or files.
   static absl::StatusOr<std::unique_ptr<Server>> Start(
       const ServerOptions& options, const ServingState* serving_state,
@@ -107,13 +110,17 @@ class Server {
 
   Server();
   void Watch() ABSL_LOCKS_EXCLUDED(mutex_);
-  void UpdateHealthLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void UpdateHealthLocked(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Time in which the process itself did not run is not the engine's.
+  void NoticePauseLocked(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   std::unique_ptr<Impl> impl_;   // constant after Start
   base::ListenAddress address_;  // constant after Start
   base::Mutex mutex_;
   bool ready_ ABSL_GUARDED_BY(mutex_) = false;
   bool failure_told_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Time last_watch_ ABSL_GUARDED_BY(mutex_);
+  absl::Time awake_since_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   // What the health service was told last: telling it wakes every watcher.
   std::optional<Health> told_ ABSL_GUARDED_BY(mutex_);
 };

@@ -46,16 +46,23 @@ class Engine {
   // Refuses new work from now on.
   void BeginDrain() { admission_.Drain(); }
   // Drains, and at `deadline` (of the clock) ends what is left with
-  // UNAVAILABLE; returns when no request is left. Idempotent; blocks.
+  // UNAVAILABLE; returns when no request is left, or GiveUp was called.
+  // Idempotent; blocks.
   void Shutdown(absl::Time deadline);
+
+  // The engine thread hangs in a call of the model: refuses new work and ends
+  // every open request with UNAVAILABLE ENGINE_FAILED, on the calling thread.
+  // The destructor still waits for the engine thread. Idempotent.
+  void GiveUp() { loop_.GiveUp(); }
 
   Load load() const { return loop_.load(); }
   bool draining() const { return admission_.draining(); }
   const EngineOptions& options() const { return options_; }
   // False once the device failed: everything was ended with UNAVAILABLE.
   bool healthy() const { return !admission_.failed(); }
-  // When the engine thread last finished a batch or found nothing to do; for
-  // the liveness watchdog.
+  bool given_up() const { return admission_.given_up(); }
+  // When the engine thread last finished a batch or had nothing to do; for the
+  // liveness watchdog.
   absl::Time last_step() const { return loop_.last_step(); }
 
  private:

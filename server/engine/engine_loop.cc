@@ -14,6 +14,14 @@
 #include "server/engine/core/end_status.h"
 
 namespace cooper::engine {
+namespace {
+
+absl::Status FailedStatus() {
+  return ErrorStatus(ErrorReason::kEngineFailed, "the engine failed",
+                     absl::Seconds(1));
+}
+
+}  // namespace
 
 EngineLoop::EngineLoop(model::UnifiedModel* model,
                        metrics::ServerMetrics* metrics,
@@ -64,15 +72,51 @@ void EngineLoop::Add(Request request, std::unique_ptr<EventSink> sink) {
   services.closed = [this](Job* job) {
     inbox_.Post([=, this] { Close(job); });
   };
-  inbox_.Post([this, job = std::make_shared<Job>(
-                         std::move(request), std::move(sink),
-                         std::move(services))] { Opened(job); });
+  const EngineLoad before = load();
+  // Until now there was nothing to do.
+  if (before.queued + before.running == 0) {
+    last_step_ns_ = absl::ToUnixNanos(clock_->Now());
+  }
+  const auto job = std::make_shared<Job>(std::move(request), std::move(sink),
+                                         std::move(services));
+  {
+    base::MutexLock lock(&open_mutex_);
+    open_.emplace(job.get(), job);
+  }
+  inbox_.Post([this, job] { Opened(job); });
+  // It may have come too late for GiveUp to see it.
+  if (admission_->given_up()) job->GiveUp(FailedStatus());
 }
 
 void EngineLoop::EndAll() {
   inbox_.Post([this] {
     for (const auto& job : jobs_) End(job.get(), DrainingStatus());
   });
+}
+
+void EngineLoop::GiveUp() {
+  if (admission_->given_up()) return;
+  admission_->GiveUp();
+  metrics_->SetEngineUp(false);
+  std::vector<std::shared_ptr<Job>> open;
+  {
+    base::MutexLock lock(&open_mutex_);
+    for (const auto& [key, job] : open_) open.push_back(job.lock());
+  }
+  base::Log(base::LogLevel::kError, "engine hangs",
+            {{"running", load().running},
+             {"queued", load().queued},
+             {"seconds", absl::ToDoubleSeconds(clock_->Now() - last_step())}});
+  // If the thread returns after all, it runs nothing more. Posted before the
+  // jobs are told, whose closing follows.
+  inbox_.Post([this] { FailAll(absl::InternalError("it was given up")); });
+  for (const auto& job : open) {
+    if (job != nullptr) job->GiveUp(FailedStatus());
+  }
+  // No request holds anything any more; the thread does not say so.
+  metrics_->SetLoad(0, 0);
+  metrics_->SetKv(
+      0, model_->info().kv_capacity_tokens * model_->info().kv_bytes_per_token);
 }
 
 // ---- The engine thread
@@ -316,14 +360,17 @@ void EngineLoop::Close(Job* job) {
   admission_->Close(clock_->Now(), job->request().client);
   job->ReportEnd();
   starter_.Close(job->request().client);
+  {
+    base::MutexLock lock(&open_mutex_);
+    open_.erase(job);
+  }
   jobs_.remove_if([job](const auto& other) { return other.get() == job; });
 }
 
 void EngineLoop::FailAll(const absl::Status& cause) {
   base::Log(base::LogLevel::kError, "engine failed",
             {{"cause", base::Printable(cause.message(), 500)}});
-  failure_ = ErrorStatus(ErrorReason::kEngineFailed, "the engine failed",
-                         absl::Seconds(1));
+  failure_ = FailedStatus();
   admission_->Fail();
   metrics_->SetEngineUp(false);
   runner_.Abandon();

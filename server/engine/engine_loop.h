@@ -4,13 +4,16 @@
 #include <atomic>
 #include <deque>
 #include <list>
+#include <map>
 #include <memory>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "base/worker_pool.h"
 #include "model/unified_model.h"
 #include "server/engine/batch_runner.h"
@@ -45,10 +48,13 @@ class EngineLoop {
   ~EngineLoop();
 
   // Thread-safe, as all that follows. The request was admitted.
-  void Add(Request request, std::unique_ptr<EventSink> sink);
+  void Add(Request request, std::unique_ptr<EventSink> sink)
+      ABSL_LOCKS_EXCLUDED(open_mutex_);
   void Wake() { inbox_.Wake(); }
   // Ends every request with UNAVAILABLE DRAINING.
   void EndAll();
+  // As Engine's.
+  void GiveUp() ABSL_LOCKS_EXCLUDED(open_mutex_);
   EngineLoad load() const { return counts_.load(); }
   absl::Time last_step() const { return absl::FromUnixNanos(last_step_ns_); }
 
@@ -78,7 +84,7 @@ class EngineLoop {
   void End(Job* job, const absl::Status& status);
   // Takes a job's reservation back; a turn's contexts are kept.
   void LeaveRunning(Job* job, SessionContexts contexts);
-  void Close(Job* job);
+  void Close(Job* job) ABSL_LOCKS_EXCLUDED(open_mutex_);
   void FailAll(const absl::Status& cause);
 
   // ---- Batches
@@ -105,6 +111,10 @@ class EngineLoop {
   absl::Status failure_;
   std::deque<Inbox::Task> tasks_;  // taken from the inbox
   absl::Status task_status_;       // the device's, as a task saw it
+
+  // Of any thread, for GiveUp: the jobs that are not closed.
+  base::Mutex open_mutex_;
+  std::map<const Job*, std::weak_ptr<Job>> open_ ABSL_GUARDED_BY(open_mutex_);
 
   std::atomic<int64_t> last_step_ns_;
   std::atomic<bool> stop_{false};

@@ -4,8 +4,9 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "base/digest.h"
+#include "base/log_thread.h"
 #include "base/logging.h"
 #include "server/engine/core/end_status.h"
 #include "server/engine/core/error.h"
@@ -172,6 +173,17 @@ void Job::End(const absl::Status& status) {
   }
 }
 
+void Job::GiveUp(const absl::Status& status) {
+  if (!events_.Abort(status)) return;
+  given_up_ = true;
+  base::Log(
+      base::LogLevel::kError, "request ended",
+      {{"request_id", request_.id},
+       {"code", absl::StatusCodeToString(status.code())},
+       {"reason", ReasonName(DetailsOf(status).reason)},
+       {"total_s", absl::ToDoubleSeconds(services_.clock->Now() - admitted_)}});
+}
+
 void Job::ClaimSession(const SessionFacts& facts) {
   session_claimed_ = true;
   request_.session->facts = facts;
@@ -270,6 +282,7 @@ void Job::OnVaeEncoded(absl::Duration took) {
 }
 
 void Job::ReportEnd() {
+  if (given_up_) return;
   const absl::Time now = services_.clock->Now();
   LogEnd(now);
   trace_.End(admitted_, now, end_,
@@ -314,13 +327,15 @@ void Job::LogEnd(absl::Time now) const {
                         absl::ToDoubleSeconds(first_token_ - admitted_));
   }
   if (!request_.client.empty()) {
-    const base::Digest name = base::Hasher().Add(request_.client).Finish();
-    fields.emplace_back("client",
-                        absl::BytesToHexString(absl::string_view(
-                            reinterpret_cast<const char*>(name.data()), 8)));
+    fields.emplace_back("client", base::ShortDigest(request_.client));
   }
   if (!request_.trace_id.empty()) {
     fields.emplace_back("trace_id", request_.trace_id);
+  }
+  // One client can cause any number of requests that end before they start.
+  if (!end_.ok() && end_phase_ == Phase::kQueue &&
+      !base::AdmitSampled(absl::StrCat("request ended ", EndReason()))) {
+    return;
   }
   base::Log(end_.code() == absl::StatusCode::kInternal ? base::LogLevel::kError
                                                        : base::LogLevel::kInfo,

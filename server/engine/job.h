@@ -78,6 +78,9 @@ class Job final : public ExecutionObserver,
   // Any state -> kEnded. Gives back all that it holds, and tells the sink as
   // soon as no other thread is telling it something.
   void End(const absl::Status& status);
+  // Any thread: tells the sink that this is the end, unless an end is on its
+  // way, while the engine thread cannot. Changes nothing else.
+  void GiveUp(const absl::Status& status);
 
   // The session that its turn has claimed; null: none.
   const SessionUse* claimed_session() const {
@@ -141,6 +144,7 @@ class Job final : public ExecutionObserver,
   model::MapKind map_kind_ = model::MapKind::kDepth;
   Execution::Totals totals_;
   std::optional<FinishReason> finish_reason_;
+  std::atomic<bool> given_up_{false};  // its end is logged
   std::atomic<int64_t> image_ns_{0};
   std::atomic<int> previews_under_way_{0};
 };

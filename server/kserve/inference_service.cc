@@ -151,11 +151,14 @@ absl::Status InferenceService::Begin(const rpc::CallContext& context,
                                      engine::Method method,
                                      rpc::EventStream* call,
                                      InferenceAnswer* answer) {
+  std::string client = caller_check_.ClientOf(context);
+  call->NameClient(client);
   inference::ModelInferRequest request;
   COOPER_RETURN_IF_ERROR(rpc::CheckAnswers(environment_));
   COOPER_RETURN_IF_ERROR(
       rpc::ParseMessage(bytes, environment_.message_limits, &request));
   answer->SetHeader(request);
+  call->NameRequest(request.id());
   COOPER_ASSIGN_OR_RETURN(const rpc::ServingState::Serving* serving,
                           caller_check_.CheckLoaded(call->deadline()));
   const InferenceParser parser(serving->info, &limits_,
@@ -164,7 +167,7 @@ absl::Status InferenceService::Begin(const rpc::CallContext& context,
   COOPER_ASSIGN_OR_RETURN(InferenceRequest parsed, parser.Parse(request));
   parsed.engine.method = method;
   parsed.engine.deadline = call->deadline().time();
-  parsed.engine.client = caller_check_.ClientOf(context);
+  parsed.engine.client = std::move(client);
   answer->Expect(InferenceReply(parsed.model, std::move(parsed.outputs),
                                 method == Method::kModelStreamInfer),
                  parsed.empty_final);

@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "base/log_thread.h"
 #include "base/logging.h"
 
 namespace cooper::metrics {
@@ -23,7 +24,14 @@ std::vector<prometheus::MetricFamily> LogCollector::Collect() const {
     metric.counter.value = static_cast<double>(base::LinesLogged(level));
     family.metric.push_back(std::move(metric));
   }
-  return {std::move(family)};
+  prometheus::MetricFamily dropped{
+      "cooper_log_lines_dropped_total",
+      "Log lines dropped because standard error did not take them.",
+      prometheus::MetricType::Counter,
+      {}};
+  dropped.metric.emplace_back().counter.value =
+      static_cast<double>(base::LinesDropped());
+  return {std::move(family), std::move(dropped)};
 }
 
 }  // namespace cooper::metrics

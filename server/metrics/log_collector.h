@@ -7,8 +7,10 @@
 
 namespace cooper::metrics {
 
-// cooper_log_messages_total: lines that the process has logged, by level, asked
-// of base::LinesLogged at each scrape. Thread-safe; holds nothing.
+// cooper_log_messages_total: lines that the process has logged, by level;
+// cooper_log_lines_dropped_total: those of them that could not be written.
+// Asked of base/logging.h and base/log_thread.h at each scrape. Thread-safe;
+// holds nothing.
 class LogCollector : public prometheus::Collectable {
  public:
   std::vector<prometheus::MetricFamily> Collect() const override;

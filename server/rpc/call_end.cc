@@ -8,6 +8,7 @@
 #include "server/engine/core/error.h"
 #include "server/rpc/call_log.h"
 #include "server/rpc/status.h"
+#include "server/rpc/trace.h"
 
 namespace cooper::rpc {
 
@@ -36,7 +37,7 @@ grpc::Status EndCall(const absl::Status& end, absl::Time started,
   CountEnd(end, method, environment.metrics);
   environment.metrics->RpcFinished(method, status.error_code(), duration);
   if (!end.ok()) {
-    LogCall(method, end, /*request_id=*/"", /*trace_id=*/"", duration);
+    LogCall(method, end, {"", "", TraceIdOf(*context)}, *context, duration);
   }
   return status;
 }

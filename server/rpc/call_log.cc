@@ -3,6 +3,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/digest.h"
+#include "base/log_thread.h"
 #include "base/logging.h"
 #include "server/engine/core/error.h"
 #include "server/rpc/status.h"
@@ -30,14 +32,24 @@ base::LogLevel LevelOf(const absl::Status& end) {
 }  // namespace
 
 void LogCall(engine::Method method, const absl::Status& end,
-             const std::string& request_id, const std::string& trace_id,
+             const CallNames& names, const grpc::ServerContextBase& context,
              absl::Duration duration) {
+  if (!end.ok() &&
+      !base::AdmitSampled(absl::StrCat("request ", ReasonOf(end)))) {
+    return;
+  }
   std::vector<base::LogField> fields = {
       {"method", engine::MethodName(method)},
       {"code", absl::StatusCodeToString(end.code())},
       {"seconds", absl::ToDoubleSeconds(duration)}};
-  if (!request_id.empty()) fields.push_back({"request_id", request_id});
-  if (!trace_id.empty()) fields.push_back({"trace_id", trace_id});
+  if (!names.request_id.empty()) {
+    fields.push_back({"request_id", base::Printable(names.request_id, 128)});
+  }
+  if (!names.client.empty()) {
+    fields.push_back({"client", base::ShortDigest(names.client)});
+  }
+  if (!names.trace_id.empty()) fields.push_back({"trace_id", names.trace_id});
+  fields.push_back({"peer", context.peer()});
   if (!end.ok()) {
     fields.push_back({"reason", ReasonOf(end)});
     if (const auto phase = engine::DetailsOf(end).phase) {

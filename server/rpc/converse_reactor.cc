@@ -253,6 +253,9 @@ void ConverseReactor::OnTick(absl::Time now) {
                                       environment().stall_timeout);
   if (serving_->engine->draining()) {
     AdvanceIdleLocked(engine::DrainingStatus());
+  } else if (!serving_->engine->healthy()) {
+    AdvanceIdleLocked(engine::ErrorStatus(engine::ErrorReason::kEngineFailed,
+                                          "the engine failed"));
   } else if (now - idle_since_ > ttl) {
     AdvanceIdleLocked(
         engine::ErrorStatus(engine::ErrorReason::kSessionNotFound,

@@ -40,7 +40,7 @@ EventStream::EventStream(const StreamEnvironment& environment,
       context_(context),
       method_(method),
       started_(environment.clock->Now()),
-      deadline_(context->deadline(), *environment.clock,
+      deadline_(WireDeadline(context->raw_deadline()), *environment.clock,
                 environment.max_deadline),
       trace_(BeginTrace(environment.tracer, *context, method)),
       trace_id_(trace_ == nullptr ? TraceIdOf(*context) : trace_->trace_id()),
@@ -55,6 +55,7 @@ void EventStream::BeginLocked(const engine::Request& request,
   if (engine_ == nullptr) engine_ = engine;
   cancel_ = request.cancel;
   request_id_ = request.id;
+  client_ = request.client;
   model_name_ = model_name;
   admitted_ = true;
   engine_end_.reset();
@@ -224,7 +225,7 @@ void EventStream::CallDone() {
   UpdateBufferLocked();
   // The engine logs how what it admitted ended; here is the rest.
   if (!admitted_ || end_.code() != engine_end_->code()) {
-    LogCall(method_, end_, request_id_, trace_id_,
+    LogCall(method_, end_, {request_id_, client_, trace_id_}, *context_,
             environment_.clock->Now() - started_);
   }
 }

@@ -47,6 +47,10 @@ class EventStream : public StallWatch::Stream {
               grpc::CallbackServerContext* context, engine::Method method);
   ~EventStream() override = default;
 
+  // For the log where the call is refused; before Run or Reject, each optional.
+  void NameRequest(std::string id) { request_id_ = std::move(id); }
+  void NameClient(std::string client) { client_ = std::move(client); }
+
   // Call exactly one of Run and Reject. `engine` must outlive the stream.
   void Run(engine::Request request, engine::Engine* engine,
            const std::string& model_name) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -150,6 +154,7 @@ class EventStream : public StallWatch::Stream {
   engine::Engine* engine_ = nullptr;
   std::shared_ptr<engine::CancelToken> cancel_;
   std::string request_id_;
+  std::string client_;
   std::string model_name_;
   Outbox outbox_ ABSL_GUARDED_BY(mutex_);
   // What is being written, with the parts of it that follow.

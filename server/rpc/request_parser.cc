@@ -5,10 +5,10 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/logging.h"
 #include "base/status_macros.h"
+#include "base/utf8.h"
 #include "model/image/codec.h"
 #include "server/engine/core/error.h"
 #include "server/rpc/option_parser.h"
@@ -24,10 +24,6 @@ constexpr int kMaxTurns = 16;
 const char* const kTooManyPixels =
     image::RejectionName(image::Rejection::kPixels);
 constexpr char kTooManyImages[] = "count";
-
-bool IsBlank(absl::string_view text) {
-  return std::all_of(text.begin(), text.end(), absl::ascii_isspace);
-}
 
 // Takes the inputs of one request in their order and checks them alone and
 // together.
@@ -68,7 +64,7 @@ class InputReader {
                               " bytes together, at most ",
                               limits_.max_text_bytes, " are allowed"));
     }
-    has_text_ = has_text_ || !IsBlank(text);
+    has_text_ = has_text_ || !base::IsBlank(text);
     inputs_.push_back(engine::TextInput{text});
     return absl::OkStatus();
   }

@@ -1,5 +1,6 @@
 #include "server/rpc/service.h"
 
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -48,18 +49,21 @@ template <typename Request>
 absl::Status SpatialReasoningService::Begin(const CallContext& context,
                                             const grpc::ByteBuffer& bytes,
                                             EventStream* stream) {
+  std::string client = caller_check_.ClientOf(context);
+  stream->NameClient(client);
   COOPER_ASSIGN_OR_RETURN(const ServingState::Serving* serving,
                           caller_check_.CheckLoaded(stream->deadline()));
   Request request;
   COOPER_RETURN_IF_ERROR(CheckAnswers(environment_));
   COOPER_RETURN_IF_ERROR(
       ParseMessage(bytes, environment_.message_limits, &request));
+  stream->NameRequest(request.request_id());
   const RequestParser parser(serving->info, &limits_,
                              &serving->engine->options().image_limits,
                              environment_.metrics);
   COOPER_ASSIGN_OR_RETURN(engine::Request parsed, parser.Parse(request));
   parsed.deadline = stream->deadline().time();
-  parsed.client = caller_check_.ClientOf(context);
+  parsed.client = std::move(client);
   stream->Run(std::move(parsed), serving->engine, serving->info->name);
   return absl::OkStatus();
 }

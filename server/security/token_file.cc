@@ -33,7 +33,10 @@ absl::StatusOr<std::unique_ptr<TokenFile>> TokenFile::Open(
 void TokenFile::Refresh() {
   base::MutexLock lock(&refresh_mutex_);
   const absl::Status reloaded = ReloadLocked();
-  if (reloaded.ok()) return;
+  // A file that cannot be read is told once.
+  const bool told = reloaded == told_;
+  told_ = reloaded;
+  if (reloaded.ok() || told) return;
   base::Log(base::LogLevel::kWarning, "kept the old tokens",
             {{"error", reloaded.message()}});
 }
@@ -68,10 +71,10 @@ absl::Status TokenFile::ReloadLocked() {
   if (file.bad() || (tokens.empty() && !file.eof())) {
     return absl::NotFoundError(absl::StrCat(path_, ": cannot be read"));
   }
+  stamp_ = stamp;  // read, so that the same error is told once
   if (tokens.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(path_, ": has no token"));
   }
-  stamp_ = stamp;
   base::MutexLock lock(&mutex_);
   tokens_ = std::move(tokens);
   return absl::OkStatus();

@@ -52,6 +52,7 @@ class TokenFile {
   const std::string path_;
   base::Mutex refresh_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   std::optional<Stamp> stamp_ ABSL_GUARDED_BY(refresh_mutex_);
+  absl::Status told_ ABSL_GUARDED_BY(refresh_mutex_);  // of the last Refresh
   mutable base::Mutex mutex_;
   std::vector<std::string> tokens_ ABSL_GUARDED_BY(mutex_);
 };

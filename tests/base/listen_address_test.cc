@@ -19,6 +19,17 @@ TEST(ListenAddressTest, ReadsHostAndPort) {
   EXPECT_EQ(six.ToString(), "[::1]:65535");
 }
 
+TEST(ListenAddressTest, KnowsWhatOnlyThisMachineReaches) {
+  for (const char* host :
+       {"127.0.0.1", "127.1.2.3", "[::1]", "localhost", "[::ffff:127.0.0.1]"}) {
+    EXPECT_TRUE((ListenAddress{host, 1}.IsLoopback())) << host;
+  }
+  for (const char* host : {"0.0.0.0", "[::]", "10.0.0.1", "[fe80::1]", "*",
+                           "localhost.example", "[::ffff:10.0.0.1]"}) {
+    EXPECT_FALSE((ListenAddress{host, 1}.IsLoopback())) << host;
+  }
+}
+
 TEST(ListenAddressTest, RefusesAnythingElse) {
   for (const char* text : {"", "8001", ":8001", "host:", "host:65536",
                            "host:-1", "host:80x", "::1:80", "host: 80", "[]:80",

@@ -67,5 +67,18 @@ TEST(Utf8Test, ControlCharactersHaveTwoRanges) {
   }
 }
 
+TEST(Utf8Test, TextThatShowsNothingIsBlank) {
+  for (const char* text :
+       {"", " \n\t", "\xc2\xa0", "\xe3\x80\x80", "\xe2\x80\x8b", "\xef\xbb\xbf",
+        "\xe2\x80\xa8\xe2\x80\xa9", "\xc2\x85", "\xe1\x9a\x80", "\xe2\x80\x8d",
+        "\xe2\x81\xa0", "\xe2\x80\x83 \xe2\x80\xaf\xe2\x81\x9f"}) {
+    EXPECT_TRUE(IsBlank(text)) << text;
+  }
+  for (const char* text : {"a", ".", "\xc2\xa0.", "\xe3\x80\x81", "\xc3\xa9",
+                           "\xe4\xb8\x80", "\xf0\x9f\x98\x80", "\xff"}) {
+    EXPECT_FALSE(IsBlank(text)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace cooper::base

@@ -45,6 +45,8 @@ def run(*arguments):
     ("--otlp_traces_endpoint=collector:4317", "--otlp_traces_endpoint"),
     ("--trace_sample_ratio=2", "--trace_sample_ratio: must be in [0, 1]"),
     ("--tls_cert=x.pem", "--tls_cert and tls_key"),
+    ("--auth_token_file=x", "--auth_token_file: without tls_cert"),
+    ("--stuck_after=0s", "--stuck_after"),
     ("--script=", "--script: required"),
     ("stray", 'unexpected argument "stray"'),
 ])
@@ -312,6 +314,26 @@ def test_a_token_is_asked_for(tmp_path):
         stub.GetModel(pb.GetModelRequest(),
                       metadata=[("authorization", "Bearer secret")])
         assert server.health() == "SERVING"
+
+
+@pytest.mark.parametrize("flags, code, warnings", [
+    (["--listen=0.0.0.0:0"], 2, 0),
+    (["--listen=[::]:0"], 2, 0),
+    (["--listen=0.0.0.0:0", "--allow_plaintext_tokens"], 0, 1),
+    (["--listen=localhost:0"], 0, 0),
+    (["--listen=127.0.0.1:0", "--allow_plaintext_tokens"], 0, 0)])
+def test_tokens_without_tls_are_for_this_machine_unless_allowed(
+        tmp_path, flags, code, warnings):
+    tokens = tmp_path / "tokens"
+    tokens.write_text("secret\n")
+    flags = [f"--auth_token_file={tokens}", *flags]
+    if code == 2:
+        said = run(FAKE, "--metrics_listen=127.0.0.1:0", *flags)
+        assert said[0] == 2 and "--auth_token_file: " in said[2]
+    else:
+        server = Server(FAKE, *flags)
+        assert server.stop() == 0
+        assert server.errors().count("without TLS") == warnings
 
 
 def test_reflection_lists_services_where_asked():

@@ -15,7 +15,8 @@ import tritonclient.grpc as triton
 from tritonclient.grpc import model_config_pb2, service_pb2
 from tritonclient.utils import InferenceServerException
 
-from harness import SCENE, depth, inference_files, pb, question, read, serving
+from harness import (ROOT, SCENE, Server, depth, inference_files, pb, question,
+                     read, serving)
 
 IMAGE = SCENE.read_bytes()
 # Long enough to be cancelled in its middle.
@@ -399,3 +400,27 @@ def test_a_token_is_asked_for_here_too(tmp_path):
         with stream:
             _, error = stream.next()
         assert error.status() == "StatusCode.UNAUTHENTICATED"
+
+
+def test_an_engine_that_hangs_ends_inference_here_too(tmp_path):
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps({
+        **json.loads((ROOT / "tests/data/fake/integration.json").read_text()),
+        "delays_us": {"decode": 1_000_000_000}}))
+    server = Server(f"--script={path}", "--stuck_after=2s")
+    with triton.InferenceServerClient(server.address) as client, \
+            Stream(client) as stream:
+        for _ in range(3):
+            stream.ask(server.model, tensor("QUESTION", "How far?"),
+                       tensor("IMAGE", IMAGE))
+        for _ in range(3):
+            result, error = stream.next()
+            assert result is None
+            assert "UNAVAILABLE" in str(error)
+        with pytest.raises(InferenceServerException) as error:
+            client.infer(server.model + "_depth", [tensor("IMAGE", IMAGE)])
+        assert error.value.status() == "StatusCode.UNAVAILABLE"
+        scrape = server.scrape()
+        assert scrape.breaches() == []
+        assert scrape.sum("cooper_requests_in_flight") == 0
+        assert server.wait(10) == 3

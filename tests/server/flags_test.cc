@@ -57,8 +57,11 @@ TEST(FlagsTest, WithoutFlagsTheOptionsAreTheirDefaults) {
   EXPECT_EQ(read.rpc.limits.max_message_bytes,
             defaults.rpc.limits.max_message_bytes);
   EXPECT_EQ(read.rpc.auth_token_file, defaults.rpc.auth_token_file);
+  EXPECT_EQ(read.rpc.allow_plaintext_tokens,
+            defaults.rpc.allow_plaintext_tokens);
   EXPECT_EQ(read.rpc.reflection, defaults.rpc.reflection);
   EXPECT_EQ(read.rpc.stall_timeout, defaults.rpc.stall_timeout);
+  EXPECT_EQ(read.rpc.stuck_after, defaults.rpc.stuck_after);
   EXPECT_EQ(read.rpc.max_deadline, defaults.rpc.max_deadline);
   EXPECT_EQ(read.rpc.max_connection_age, defaults.rpc.max_connection_age);
   EXPECT_EQ(read.metrics_listen.ToString(), defaults.metrics_listen.ToString());
@@ -90,6 +93,7 @@ TEST(FlagsTest, HelpShowsTheDefaultOfEveryOption) {
   const engine::EngineOptions& engine = options.engine;
   const rpc::ServerOptions& rpc = options.rpc;
   const std::vector<std::pair<std::string, std::string>> expected = {
+      {"allow_plaintext_tokens", boolean(rpc.allow_plaintext_tokens)},
       {"auth_token_file", rpc.auth_token_file},
       {"check_weights", boolean(source.check_weights)},
       {"checkpoint", ""},
@@ -122,6 +126,7 @@ TEST(FlagsTest, HelpShowsTheDefaultOfEveryOption) {
       {"session_ttl", duration(engine.session_ttl)},
       {"slice_ms", absl::StrCat(absl::ToInt64Milliseconds(engine.slice))},
       {"stall_timeout", duration(rpc.stall_timeout)},
+      {"stuck_after", duration(rpc.stuck_after)},
       {"tls_cert", rpc.tls.cert},
       {"tls_client_ca", rpc.tls.client_ca},
       {"tls_crl", rpc.tls.crl},

@@ -88,6 +88,12 @@ void Admission::Fail() {
   failed_ = true;
 }
 
+void Admission::GiveUp() {
+  base::MutexLock lock(&mutex_);
+  failed_ = true;
+  given_up_ = true;
+}
+
 bool Admission::draining() const {
   base::MutexLock lock(&mutex_);
   return draining_;
@@ -98,6 +104,11 @@ bool Admission::failed() const {
   return failed_;
 }
 
+bool Admission::given_up() const {
+  base::MutexLock lock(&mutex_);
+  return given_up_;
+}
+
 int Admission::open() const {
   base::MutexLock lock(&mutex_);
   return open_;
@@ -106,7 +117,7 @@ int Admission::open() const {
 bool Admission::WaitUntilIdle(absl::Duration timeout) {
   base::MutexLock lock(&mutex_);
   const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return open_ == 0;
+    return open_ == 0 || given_up_;
   };
   return mutex_.AwaitWithTimeout(absl::Condition(&idle), timeout);
 }

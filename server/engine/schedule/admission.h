@@ -40,11 +40,14 @@ class Admission {
 
   void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
   void Fail() ABSL_LOCKS_EXCLUDED(mutex_);
+  // As Fail, and whatever is open may never be closed: nothing waits for it.
+  void GiveUp() ABSL_LOCKS_EXCLUDED(mutex_);
   bool draining() const ABSL_LOCKS_EXCLUDED(mutex_);
   bool failed() const ABSL_LOCKS_EXCLUDED(mutex_);
+  bool given_up() const ABSL_LOCKS_EXCLUDED(mutex_);
   int open() const ABSL_LOCKS_EXCLUDED(mutex_);
-  // Blocks until nothing is open, at most `timeout` of real time; returns
-  // whether nothing is.
+  // Blocks until nothing is open or GiveUp was called, at most `timeout` of
+  // real time; false: it timed out.
   bool WaitUntilIdle(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -57,6 +60,7 @@ class Admission {
   std::map<std::string, int> clients_ ABSL_GUARDED_BY(mutex_);  // open
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool failed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool given_up_ ABSL_GUARDED_BY(mutex_) = false;
   // Smoothed time between ends; zero before the second one.
   absl::Duration interval_ ABSL_GUARDED_BY(mutex_);
   absl::Time last_close_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();

@@ -16,6 +16,7 @@ namespace {
 std::map<std::string, double> Counts() {
   std::map<std::string, double> counts;
   for (const auto& family : LogCollector().Collect()) {
+    if (family.name == "cooper_log_lines_dropped_total") continue;
     EXPECT_EQ(family.name, "cooper_log_messages_total");
     EXPECT_EQ(family.type, prometheus::MetricType::Counter);
     for (const auto& metric : family.metric) {
@@ -42,6 +43,15 @@ TEST(LogCollectorTest, ALineCountsAtItsLevelOnly) {
   expected["warning"] += 1;
   expected["error"] += 2;
   EXPECT_EQ(Counts(), expected);
+}
+
+TEST(LogCollectorTest, DroppedLinesAreThereBeforeTheFirst) {
+  const auto families = LogCollector().Collect();
+  ASSERT_EQ(families.size(), 2u);
+  EXPECT_EQ(families[1].name, "cooper_log_lines_dropped_total");
+  EXPECT_EQ(families[1].type, prometheus::MetricType::Counter);
+  ASSERT_EQ(families[1].metric.size(), 1u);
+  EXPECT_EQ(families[1].metric[0].counter.value, 0);
 }
 
 }  // namespace

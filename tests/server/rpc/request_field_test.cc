@@ -37,6 +37,8 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 const BadField kBadFields[] = {
     {"inputs", "required", SPOIL(r->clear_inputs())},
     {"inputs", "not blank", SPOIL(r->mutable_inputs(1)->set_text(" \n\t"))},
+    {"inputs", "not blank",
+     SPOIL(r->mutable_inputs(1)->set_text("\xc2\xa0\xe3\x80\x80\xe2\x80\x8b"))},
     {"inputs", "not blank", SPOIL(r->mutable_inputs()->RemoveLast())},
     {"inputs", "at most 32",
      SPOIL(while (r->inputs_size() < 33) r->add_inputs()->set_text("a"))},

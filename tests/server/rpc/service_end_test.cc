@@ -179,6 +179,46 @@ TEST_F(ServiceEndTest, EngineThatMakesNoStepIsNotLive) {
       HealthOf(true, serving, now + absl::Minutes(6), absl::Minutes(5)).live);
 }
 
+TEST_F(ServiceEndTest, AnEngineThatHangsEndsAllCallsOnce) {
+  TestServer::Options options = WithMaps();
+  options.rpc.stuck_after = absl::Milliseconds(300);
+  options.rpc.watch_interval = absl::Milliseconds(20);
+  options.engine.max_running = 2;
+  TestServer& server = Start(options);
+  server.gate().CloseFor(Call::kDecode);
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 6; ++i) {
+    callers.emplace_back([&server] {
+      const Answer answer = Ask(server.NewStub().get(), Question("First?"));
+      EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+      EXPECT_EQ(ErrorInfoOf(answer.status).reason(), "ENGINE_FAILED");
+      for (const v1::Event& event : answer.events) {
+        EXPECT_FALSE(event.has_finished());
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  server.engine_failed().WaitForNotification();
+  EXPECT_TRUE(server.engine().given_up());
+  for (const char* name :
+       {"", "readiness", "liveness", "cooper.v1.SpatialReasoningService",
+        "inference.GRPCInferenceService"}) {
+    EXPECT_EQ(server.HealthOf(name), "NOT_SERVING") << name;
+  }
+  const Answer refused = Ask(server.NewStub().get(), Question("And now?"));
+  EXPECT_EQ(ErrorInfoOf(refused.status).reason(), "ENGINE_FAILED");
+  const Scrape scrape = server.Collect();
+  EXPECT_EQ(scrape.Sum("cooper_requests_in_flight"), 0);
+  EXPECT_EQ(scrape.Sum("cooper_requests_total", {{"code", "UNAVAILABLE"}}), 7);
+  EXPECT_EQ(
+      scrape.Sum("cooper_errors_total") + scrape.Sum("cooper_rejections_total"),
+      7);
+  EXPECT_EQ(scrape.Sum("cooper_engine_up"), 0);
+  server.engine().Shutdown(absl::InfinitePast());  // waits for nothing
+  // A step that returns after all runs into nothing that is gone.
+  server.gate().Open();
+}
+
 TEST_F(ServiceEndTest, TwoHundredRandomCancelsAreAllAccountedFor) {
   TestServer::Options options = WithMaps();
   options.script.delays.decode = absl::Microseconds(50);
