@@ -18,7 +18,6 @@ class InferenceAnswer {
     header_.set_model_name(request.model_name());
     header_.set_model_version(kInferenceVersion);
     header_.set_id(request.id());
-    NameRequest(request.id());
   }
   // What the response is to hold; before the engine has the request.
   void Expect(InferenceReply reply, bool empty_final) {
