@@ -81,9 +81,10 @@ def watch_health(channel):
     def watch():
         while True:
             for name, states in said.items():
-                states.append(health_on(channel, name))
-                if states[-1] == "UNAVAILABLE":
+                state = health_on(channel, name)
+                if state not in ("SERVING", "NOT_SERVING"):
                     return
+                states.append(state)
             time.sleep(0.02)
     thread = threading.Thread(target=watch)
     thread.start()
@@ -162,9 +163,8 @@ def test_a_step_that_does_not_return_ends_everything_with_exit_code_3(tmp_path):
         assert server.wait(10) == 3
         watching.join()
     for name, states in said.items():
-        assert [state for state, _ in itertools.groupby(states)] in (
-            ["SERVING", "NOT_SERVING", "UNAVAILABLE"],
-            ["SERVING", "NOT_SERVING"]), name
+        assert [state for state, _ in itertools.groupby(states)] == [
+            "SERVING", "NOT_SERVING"], name
     errors = server.errors()
     assert errors.count("engine hangs") == 1
     assert errors.count("request ended") == 7
@@ -180,8 +180,8 @@ def test_an_engine_that_was_idle_for_long_does_not_hang():
             assert read(stub.Reason(question()))[1] == CODE.OK
         assert server.stop() == 0
         watching.join()
-    # Until the drain, which says NOT_SERVING for all names but one.
-    assert set(said["liveness"]) <= {"SERVING", "UNAVAILABLE"}
+    # A drain says NOT_SERVING for all names but this one.
+    assert set(said["liveness"]) == {"SERVING"}
 
 
 def test_a_model_that_takes_long_but_steps_does_not_hang(tmp_path):
