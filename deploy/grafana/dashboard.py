@@ -200,6 +200,13 @@ def saturation(board):
                 "RPCs started and not finished, by method.", "short",
                 [(gauge("cooper_requests_in_flight", "method"),
                   "{{method}}")], stack=True)
+    board.graph("Connections",
+                "Open connections of callers, and connections refused per "
+                "second, by reason.", "short",
+                [(gauge("cooper_grpc_connections", "instance"),
+                  "{{instance}}"),
+                 (rate("cooper_grpc_connections_refused_total", "reason"),
+                  "refused: {{reason}}")])
     board.graph("Waiting for readers", "Bytes of events that wait for their "
                 "readers.", "bytes",
                 [(gauge("cooper_stream_buffer_bytes", "instance"),

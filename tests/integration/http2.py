@@ -10,8 +10,8 @@ import socket
 import struct
 import time
 
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = (
-    0, 1, 3, 4, 6, 7, 8)
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = (
+    0, 1, 3, 4, 6, 7, 8, 9)
 END_STREAM, END_HEADERS, ACK = 1, 4, 1
 REASON = "/cooper.v1.SpatialReasoningService/Reason"
 
@@ -20,8 +20,13 @@ def _field(name, value):
     """A header field, literal and not indexed (RFC 7541, 6.2.2)."""
     def text(words):
         words = words.encode()
-        assert len(words) < 127
-        return bytes([len(words)]) + words
+        size = len(words)
+        if size < 127:
+            return bytes([size]) + words
+        prefix, size = bytes([127]), size - 127
+        while size >= 128:
+            prefix, size = prefix + bytes([size % 128 + 128]), size // 128
+        return prefix + bytes([size]) + words
     return b"\0" + text(name) + text(value)
 
 
@@ -55,17 +60,23 @@ class Connection:
         return (struct.pack(">I", len(payload))[1:] +
                 struct.pack(">BBI", kind, flags, stream) + payload)
 
-    def open(self, path=REASON, headers=()):
-        """Begins a call; its number."""
+    def open(self, path=REASON, headers=(), scheme="http", te="trailers"):
+        """Begins a call; its number. `headers` come last."""
         stream = self._next_stream
         self._next_stream += 2
         self._stream_windows[stream] = self._initial_window
         block = b"".join(_field(*field) for field in [
-            (":method", "POST"), (":scheme", "http"), (":path", path),
-            (":authority", "server"), ("te", "trailers"),
+            (":method", "POST"), (":scheme", scheme), (":path", path),
+            (":authority", "server"), ("te", te),
             ("content-type", "application/grpc"), *headers])
-        self._send(self._frame(HEADERS, END_HEADERS, stream, block))
-        return stream
+        kind = HEADERS
+        while True:
+            part, block = block[:16384], block[16384:]
+            self._send(self._frame(kind, 0 if block else END_HEADERS, stream,
+                                   part))
+            kind = CONTINUATION
+            if not block:
+                return stream
 
     def send(self, stream, payload, end=False, seconds=20):
         """Sends as much as the server takes within the time; its size."""

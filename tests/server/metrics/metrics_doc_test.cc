@@ -81,6 +81,7 @@ class MetricsDocTest : public ::testing::Test {
     metrics->Rejected(Method::kReason, "queue_full");
     metrics->Cancelled(Method::kReason, "client", Phase::kDecode);
     metrics->ImageRejected("format");
+    metrics->ConnectionRefused("total");
     metrics->Queued(RequestKind::kReason, absl::Seconds(1));
     metrics->Finished(engine::FinishReason::kAnswered);
     metrics->BatchRun(engine::BatchKind::kDecode, 1, absl::Seconds(1));
