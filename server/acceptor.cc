@@ -137,7 +137,7 @@ int ListenOn(sockaddr* where, socklen_t size, int port, bool dual_stack) {
 Acceptor::Acceptor(const ConnectionLimits& limits,
                    metrics::ServerMetrics* metrics)
     : limits_{WithinDescriptors(limits.total), limits.per_address},
-      metrics_(*metrics),
+      metrics_(metrics),
       stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Listen(
@@ -236,7 +236,7 @@ bool Acceptor::AcceptAll(int listener) {
     if (fd < 0) {
       if (errno == EAGAIN || errno == EWOULDBLOCK) return true;
       if (IsOfOneConnection(errno)) continue;
-      metrics_.ConnectionRefused("descriptors");
+      CountRefused("descriptors");
       if (absl::Now() - last_warning_ > kWarningInterval) {
         last_warning_ = absl::Now();
         base::Log(base::LogLevel::kWarning,
@@ -249,7 +249,7 @@ bool Acceptor::AcceptAll(int listener) {
     Forget(fd);
     const std::string address = KeyOf(peer);
     if (const char* limit = LimitPassedBy(address)) {
-      metrics_.ConnectionRefused(limit);
+      CountRefused(limit);
       close(fd);
       continue;
     }
@@ -260,7 +260,7 @@ bool Acceptor::AcceptAll(int listener) {
     }
     open_[fd] = {status.st_ino, address};
     ++by_address_[address];
-    metrics_.SetConnections(static_cast<int>(open_.size()));
+    CountOpen();
     take_(listener, fd);
   }
 }
@@ -293,7 +293,16 @@ void Acceptor::Sweep() {
     }
   }
   for (const int fd : closed) Forget(fd);
-  metrics_.SetConnections(static_cast<int>(open_.size()));
+  CountOpen();
+}
+
+void Acceptor::CountOpen() {
+  if (metrics_ == nullptr) return;
+  metrics_->SetConnections(static_cast<int>(open_.size()));
+}
+
+void Acceptor::CountRefused(const char* reason) {
+  if (metrics_ != nullptr) metrics_->ConnectionRefused(reason);
 }
 
 void Acceptor::Forget(int fd) {

@@ -42,7 +42,8 @@ class Acceptor {
   using Take = std::function<void(int listener_fd, int fd)>;
 
   // Binds and listens; nothing is accepted before Start. UNAVAILABLE: the
-  // address cannot be had. `metrics` outlives it.
+  // address cannot be had. `metrics` outlives it; null:
+  // connections are not counted.
   static absl::StatusOr<std::unique_ptr<Acceptor>> Listen(
       const base::ListenAddress& address, const ConnectionLimits& limits,
       metrics::ServerMetrics* metrics);
@@ -76,9 +77,11 @@ class Acceptor {
   // Forgets the connections that were closed.
   void Sweep();
   void Forget(int fd);
+  void CountOpen();
+  void CountRefused(const char* reason);
 
   const ConnectionLimits limits_;
-  metrics::ServerMetrics& metrics_;
+  metrics::ServerMetrics* const metrics_;
   base::ListenAddress address_;
   std::vector<int> listeners_;
   int stop_event_ = -1;

@@ -59,6 +59,12 @@ ABSL_FLAG(int64_t, kv_cache_mib, ModelSource{}.kv_cache_mib,
 ABSL_FLAG(int64_t, prefix_cache_mib, ToMib(EngineOptions{}.prefix_cache_bytes),
           "Part of it that keeps the beginnings of requests for others that "
           "begin the same, MiB; -1: a quarter; 0: none. [-1, 1048576].");
+ABSL_FLAG(
+    std::string, prefix_cache_scope, "",
+    "Whose prefixes a request may reuse, and is told of as cached tokens: "
+    "client: its own client's; shared: everybody's. Empty: client where "
+    "callers have identities (--auth_token_file or --tls_client_ca), else "
+    "shared.");
 ABSL_FLAG(absl::Duration, session_ttl, EngineOptions{}.session_ttl,
           "How long the context of a conversation is kept after a turn; 0: no "
           "conversations.");
@@ -84,6 +90,15 @@ ABSL_FLAG(std::string, auth_token_file, "",
 ABSL_FLAG(bool, allow_plaintext_tokens, ServerOptions{}.allow_plaintext_tokens,
           "Accept bearer tokens without TLS on an address that other machines "
           "reach: a proxy ends TLS. Without it such a start is refused.");
+ABSL_FLAG(
+    std::string, policy_file, "",
+    "JSON file of the methods that each client may call: {\"clients\": "
+    "{\"NAME\": [\"Reason\", \"GetModel\"]}, \"default\": []}; clients are "
+    "named as in the log. It is read again when it changes. Empty: every "
+    "client may call all.");
+ABSL_FLAG(std::string, health_listen, "",
+          "HOST:PORT of a second port that serves the health service alone, "
+          "without TLS, for probes; empty: none.");
 ABSL_FLAG(bool, reflection, ServerOptions{}.reflection,
           "Serve gRPC reflection.");
 ABSL_FLAG(int64_t, max_message_mib,
@@ -176,6 +191,12 @@ absl::Status ReadServerFlags(rpc::ServerOptions* rpc) {
   rpc->tls.crl = absl::GetFlag(FLAGS_tls_crl);
   rpc->auth_token_file = absl::GetFlag(FLAGS_auth_token_file);
   rpc->allow_plaintext_tokens = absl::GetFlag(FLAGS_allow_plaintext_tokens);
+  rpc->policy_file = absl::GetFlag(FLAGS_policy_file);
+  if (const std::string health = absl::GetFlag(FLAGS_health_listen);
+      !health.empty()) {
+    COOPER_RETURN_IF_ERROR(
+        ReadListen("health_listen", health, &rpc->health_listen.emplace()));
+  }
   rpc->reflection = absl::GetFlag(FLAGS_reflection);
   COOPER_RETURN_IF_ERROR(CheckFlag(
       "max_message_mib", absl::GetFlag(FLAGS_max_message_mib), 1, 1024));
@@ -208,6 +229,21 @@ absl::Status ReadMemoryBudget(LifecycleOptions* options) {
   options->rpc.answer_bytes = budget / 4;
   options->engine.max_queue_bytes = budget / 4;
   return options->rpc.Validate();
+}
+
+// Whose prefixes requests reuse; after the flags of the server.
+absl::Status ReadPrefixScope(LifecycleOptions* options) {
+  const std::string scope = absl::GetFlag(FLAGS_prefix_cache_scope);
+  if (scope != "" && scope != "client" && scope != "shared") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("prefix_cache_scope: must be client or shared, not \"",
+                     base::Printable(scope), "\""));
+  }
+  const bool identities = !options->rpc.auth_token_file.empty() ||
+                          !options->rpc.tls.client_ca.empty();
+  options->engine.prefixes_by_client =
+      scope == "client" || (scope.empty() && identities);
+  return absl::OkStatus();
 }
 
 absl::Status ReadEngineFlags(engine::EngineOptions* engine) {
@@ -260,6 +296,7 @@ absl::Status ReadFlags(LifecycleOptions* options) {
   COOPER_RETURN_IF_ERROR(ReadEngineFlags(&options->engine));
   COOPER_RETURN_IF_ERROR(ReadServerFlags(&options->rpc));
   COOPER_RETURN_IF_ERROR(ReadMemoryBudget(options));
+  COOPER_RETURN_IF_ERROR(ReadPrefixScope(options));
   options->rpc.max_concurrent_streams =
       options->engine.max_running + options->engine.max_queue + kStreamMargin;
   options->tracing.endpoint = absl::GetFlag(FLAGS_otlp_traces_endpoint);

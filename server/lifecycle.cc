@@ -209,10 +209,14 @@ class Process {
                                               ? LifecycleEvent::kDeaf
                                               : LifecycleEvent::kEngineFailed);
                            }));
-    base::Log(base::LogLevel::kInfo, "listening",
-              {{"grpc", server_->address().ToString()},
-               {"metrics", metrics_listener_->address().ToString()},
-               {"version", options_.rpc.version}});
+    std::vector<base::LogField> fields = {
+        {"grpc", server_->address().ToString()},
+        {"metrics", metrics_listener_->address().ToString()}};
+    if (const auto health = server_->health_address()) {
+      fields.push_back({"health", health->ToString()});
+    }
+    fields.push_back({"version", options_.rpc.version});
+    base::Log(base::LogLevel::kInfo, "listening", fields);
     if (rpc.allow_plaintext_tokens && !rpc.auth_token_file.empty() &&
         rpc.tls.cert.empty() && !rpc.listen.IsLoopback()) {
       base::Log(base::LogLevel::kWarning,

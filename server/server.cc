@@ -2,12 +2,8 @@
 
 #include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
-#include <grpcpp/resource_quota.h>
-#include <grpcpp/server.h>
-#include <grpcpp/server_builder.h>
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 #include <vector>
 
@@ -18,6 +14,7 @@
 #include "base/logging.h"
 #include "base/periodic.h"
 #include "base/status_macros.h"
+#include "server/endpoint.h"
 #include "server/kserve/inference_service.h"
 #include "server/listener_probe.h"
 #include "server/rpc/health_service.h"
@@ -27,6 +24,7 @@
 #include "server/security/client_hello.h"
 #include "server/security/credentials.h"
 #include "server/security/crl_file.h"
+#include "server/security/policy_file.h"
 #include "server/security/token_file.h"
 
 namespace cooper::rpc {
@@ -49,39 +47,6 @@ void LogProtobuf(google::protobuf::LogLevel level, const char*, int,
   base::LogSampled("protobuf", base::LogLevel::kInfo, "protobuf",
                    {{"text", base::Printable(message, 500)}});
   if (level == google::protobuf::LOGLEVEL_FATAL) base::FlushLog();
-}
-
-// For TLS, and for the first frames of HTTP/2.
-constexpr absl::Duration kHandshakeTimeout = absl::Seconds(20);
-
-void Configure(const ServerOptions& options, grpc::ServerBuilder* builder) {
-  // A message that is too large is refused with our own error. gRPC would look
-  // at its size no sooner: when it is complete.
-  builder->SetMaxReceiveMessageSize(-1);
-  grpc::ResourceQuota quota("receive");
-  quota.Resize(static_cast<size_t>(options.receive_bytes));
-  builder->SetResourceQuota(quota);
-  // A compressed message could unfold to any size, and images do not compress.
-  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
-  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
-  builder->AddChannelArgument(
-      GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
-      static_cast<int>(absl::ToInt64Milliseconds(kHandshakeTimeout)));
-  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
-                              options.max_concurrent_streams);
-  // A peer that vanished is noticed within 30 s.
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 20000);
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000);
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  // Callers may ping every 10 s, also through a long silence.
-  builder->AddChannelArgument(
-      GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 9000);
-  if (options.max_connection_age != absl::InfiniteDuration()) {
-    builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
-                                static_cast<int>(absl::ToInt64Milliseconds(
-                                    options.max_connection_age)));
-  }
 }
 
 }  // namespace
@@ -137,6 +102,15 @@ absl::Status ServerOptions::Validate() const {
   return absl::OkStatus();
 }
 
+namespace {
+
+// Of the port for probes, which serves nothing else.
+constexpr int kHealthConnections = 64;
+constexpr int kHealthStreams = 16;
+constexpr int64_t kHealthReceiveBytes = int64_t{4} << 20;
+
+}  // namespace
+
 // Members in the order of their making: what comes first outlives the rest.
 class Server::Impl {
  public:
@@ -145,6 +119,7 @@ class Server::Impl {
        std::unique_ptr<security::Credentials> credentials,
        std::unique_ptr<security::CrlFile> crl,
        std::unique_ptr<security::TokenFile> tokens,
+       std::unique_ptr<security::PolicyFile> policy,
        std::function<void(ServerFault)> on_fault)
       : options(options),
         serving_state(*serving_state),
@@ -152,6 +127,7 @@ class Server::Impl {
         credentials(std::move(credentials)),
         crl(std::move(crl)),
         tokens(std::move(tokens)),
+        policy(std::move(policy)),
         on_fault(std::move(on_fault)),
         answers(options.answer_bytes),
         environment{metrics,
@@ -170,10 +146,14 @@ class Server::Impl {
                   options.version),
         methods([this](CallContext* context) {
           return AnswerUnknownMethod(environment, context);
+        }),
+        health_methods([this](CallContext* context) {
+          return AnswerUnknownMethod(environment, context);
         }) {
     service.AddTo(&methods);
     inference.AddTo(&methods);
     health.AddTo(&methods);
+    health.AddTo(&health_methods);
     if (options.reflection) {
       reflection
           .emplace(std::vector<std::string>{service.kName, inference.kName,
@@ -183,10 +163,13 @@ class Server::Impl {
     }
   }
 
-  CallerCredentials Checks() const { return {tokens.get(), crl.get()}; }
+  CallerCredentials Checks() const {
+    return {tokens.get(), crl.get(), policy.get()};
+  }
   // The thread that reads the files of credentials again; none without them.
   void StartRenewal();
-  void StartAccepting(const base::ListenAddress& address);
+  absl::Status Listen();
+  void Accept();
 
   const ServerOptions options;
   const ServingState& serving_state;
@@ -194,6 +177,7 @@ class Server::Impl {
   const std::unique_ptr<security::Credentials> credentials;  // null without TLS
   const std::unique_ptr<security::CrlFile> crl;              // null: no list
   const std::unique_ptr<security::TokenFile> tokens;
+  const std::unique_ptr<security::PolicyFile> policy;  // null: all may call all
   const std::function<void(ServerFault)> on_fault;
   StallWatch stalls;
   AnswerBudget answers;
@@ -204,9 +188,9 @@ class Server::Impl {
   kserve::InferenceService inference;
   std::optional<ReflectionService> reflection;
   MethodTable methods;
-  std::unique_ptr<grpc::Server> server;
-  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections;
-  std::unique_ptr<Acceptor> acceptor;
+  MethodTable health_methods;  // of the port for probes
+  std::unique_ptr<Endpoint> endpoint;
+  std::unique_ptr<Endpoint> health_endpoint;  // null: there is none
   std::optional<ListenerProbe> probe;
   std::optional<base::Periodic> watchdog;
   std::optional<base::Periodic> renewal;
@@ -215,16 +199,19 @@ class Server::Impl {
 Server::Server() = default;
 
 void Server::Impl::StartRenewal() {
-  if (credentials == nullptr && tokens == nullptr) return;
+  if (credentials == nullptr && tokens == nullptr && policy == nullptr) return;
   const absl::Duration tls =
       credentials == nullptr ? absl::InfiniteDuration() : options.tls_refresh;
-  const absl::Duration token =
-      tokens == nullptr ? absl::InfiniteDuration() : options.token_refresh;
+  const absl::Duration token = tokens == nullptr && policy == nullptr
+                                   ? absl::InfiniteDuration()
+                                   : options.token_refresh;
   const absl::Duration interval = std::min(tls, token);
   renewal.emplace(
       "credentials", interval,
       [this, interval, tls, next_tls = absl::Now() + tls]() mutable {
         if (tokens != nullptr) tokens->Refresh();
+        if (policy != nullptr) policy->Refresh();
+        if (credentials == nullptr) return;
         const absl::Time now = absl::Now();
         // The interval's own waits may end a little early.
         if (now + interval / 2 < next_tls) return;
@@ -237,16 +224,37 @@ void Server::Impl::StartRenewal() {
       });
 }
 
-void Server::Impl::StartAccepting(const base::ListenAddress& address) {
-  acceptor->Start([this](int listener_fd, int fd) {
-    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters
-        connection;
-    connection.listener_fd = listener_fd;
-    connection.fd = fd;
-    connections->HandleNewConnection(&connection);
-  });
+absl::Status Server::Impl::Listen() {
+  EndpointOptions main;
+  main.listen = options.listen;
+  main.connections = options.connections;
+  main.receive_bytes = options.receive_bytes;
+  main.max_concurrent_streams = options.max_concurrent_streams;
+  main.max_connection_age = options.max_connection_age;
+  COOPER_ASSIGN_OR_RETURN(
+      endpoint,
+      Endpoint::Start(main,
+                      credentials == nullptr ? grpc::InsecureServerCredentials()
+                                             : credentials->ForListener(),
+                      &methods, environment.metrics));
+  if (!options.health_listen.has_value()) return absl::OkStatus();
+  EndpointOptions probes;
+  probes.listen = *options.health_listen;
+  probes.connections = {kHealthConnections, kHealthConnections};
+  probes.receive_bytes = kHealthReceiveBytes;
+  probes.max_concurrent_streams = kHealthStreams;
+  auto started = Endpoint::Start(probes, grpc::InsecureServerCredentials(),
+                                 &health_methods, /*metrics=*/nullptr);
+  if (!started.ok()) return base::Annotate(started.status(), "health_listen");
+  health_endpoint = *std::move(started);
+  return absl::OkStatus();
+}
+
+void Server::Impl::Accept() {
+  endpoint->Accept();
+  if (health_endpoint != nullptr) health_endpoint->Accept();
   ListenerProbe::Options probed;
-  probed.address = address;
+  probed.address = endpoint->address();
   if (credentials != nullptr) probed.greeting = security::TlsClientHello();
   probed.interval = options.probe_interval;
   probed.patience = options.probe_patience;
@@ -276,31 +284,22 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     COOPER_ASSIGN_OR_RETURN(tokens,
                             security::TokenFile::Open(options.auth_token_file));
   }
+  std::unique_ptr<security::PolicyFile> policy;
+  if (!options.policy_file.empty()) {
+    COOPER_ASSIGN_OR_RETURN(
+        policy,
+        security::PolicyFile::Open(options.policy_file, engine::MethodNames()));
+  }
   std::unique_ptr<Server> server(new Server);
-  server->impl_ = std::make_unique<Impl>(
-      options, serving_state, metrics, clock, std::move(credentials),
-      std::move(crl), std::move(tokens), std::move(on_fault));
+  server->impl_ = std::make_unique<Impl>(options, serving_state, metrics, clock,
+                                         std::move(credentials), std::move(crl),
+                                         std::move(tokens), std::move(policy),
+                                         std::move(on_fault));
   Impl& impl = *server->impl_;
-  COOPER_ASSIGN_OR_RETURN(
-      impl.acceptor,
-      Acceptor::Listen(options.listen, options.connections, metrics));
-  server->address_ = impl.acceptor->address();
-
   gpr_set_log_function(LogGrpc);
   google::protobuf::SetLogHandler(LogProtobuf);
-  grpc::ServerBuilder builder;
-  Configure(options, &builder);
-  using ConnectionType =
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType;
-  impl.connections = builder.experimental().AddExternalConnectionAcceptor(
-      ConnectionType::FROM_FD, impl.credentials == nullptr
-                                   ? grpc::InsecureServerCredentials()
-                                   : impl.credentials->ForListener());
-  builder.RegisterCallbackGenericService(&impl.methods);
-  impl.server = builder.BuildAndStart();
-  if (impl.server == nullptr) {
-    return absl::InternalError("gRPC cannot start a server");
-  }
+  COOPER_RETURN_IF_ERROR(impl.Listen());
+  server->address_ = impl.endpoint->address();
   {
     base::MutexLock lock(&server->mutex_);
     server->last_watch_ = clock->Now();
@@ -312,7 +311,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     metrics->SetTlsCertExpiry(impl.credentials->expiry());
   }
   impl.StartRenewal();
-  impl.StartAccepting(server->address_);
+  impl.Accept();
   return server;
 }
 
@@ -322,6 +321,11 @@ Server::~Server() {
   if (impl_ != nullptr) impl_->watchdog.reset();
 }
 
+std::optional<base::ListenAddress> Server::health_address() const {
+  if (impl_->health_endpoint == nullptr) return std::nullopt;
+  return impl_->health_endpoint->address();
+}
+
 void Server::SetReady(bool ready) {
   base::MutexLock lock(&mutex_);
   ready_ = ready;
@@ -329,14 +333,15 @@ void Server::SetReady(bool ready) {
 }
 
 void Server::Shutdown(absl::Duration grace) {
-  if (impl_ == nullptr || impl_->server == nullptr) return;
+  if (impl_ == nullptr || impl_->endpoint == nullptr) return;
   impl_->state.closing = true;
   impl_->probe.reset();
-  impl_->acceptor->Stop();
+  impl_->endpoint->StopAccepting();
   impl_->health.EndWatches();
-  impl_->server->Shutdown(std::chrono::system_clock::now() +
-                          absl::ToChronoMilliseconds(grace));
-  impl_->server->Wait();
+  impl_->endpoint->Shutdown(grace);
+  if (impl_->health_endpoint != nullptr) {
+    impl_->health_endpoint->Shutdown(absl::ZeroDuration());
+  }
 }
 
 void Server::Watch() {

@@ -30,6 +30,11 @@ struct ServerOptions {
   // How often the TLS files are looked at. At least 1 ms.
   absl::Duration tls_refresh = absl::Seconds(10);
   std::string auth_token_file;  // empty: every client may call
+  // JSON file of the methods that each client may call (policy_file.h); empty:
+  // every client may call all. Looked at as often as the token file.
+  std::string policy_file;
+  // A second port, for probes: the health service alone, without TLS.
+  std::optional<base::ListenAddress> health_listen;
   // Tokens without TLS on an address that other machines reach.
   bool allow_plaintext_tokens = false;
   // How often the token file is looked at. At least 1 ms.
@@ -96,6 +101,9 @@ class Server {
 
   // With the port that was bound.
   const base::ListenAddress& address() const { return address_; }
+
+  // That of the port for probes, where there is one.
+  std::optional<base::ListenAddress> health_address() const;
 
   // Whether the health service says SERVING (while the engine is well).
   void SetReady(bool ready) ABSL_LOCKS_EXCLUDED(mutex_);

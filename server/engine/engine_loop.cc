@@ -12,6 +12,7 @@
 #include "base/logging.h"
 #include "base/status_macros.h"
 #include "server/engine/core/end_status.h"
+#include "server/engine/memory/prefix_key.h"
 
 namespace cooper::engine {
 namespace {
@@ -232,7 +233,10 @@ absl::Status EngineLoop::StartRunning(absl::Time now) {
     }
     starter_.Started(job->request().priority);
     if (claimed != nullptr) contexts = *kv_.sessions().Begin(claimed->id);
-    job->Start(model_, std::move(contexts), kv_.prefixes(), tokens);
+    job->Start(
+        model_, std::move(contexts), kv_.prefixes(),
+        RootPrefix(options_.prefixes_by_client ? job->request().client : ""),
+        tokens);
     COOPER_RETURN_IF_ERROR(Advance(job));
   }
   return absl::OkStatus();

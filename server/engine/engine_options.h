@@ -25,6 +25,9 @@ struct EngineOptions {
   // Part of the KV pool that keeps the beginnings of requests for others that
   // begin the same. Below 0: a quarter; 0: none.
   int64_t prefix_cache_bytes = -1;
+  // Requests reuse prefixes of their own client's requests only, so that nobody
+  // learns what another asked. False: of everybody's.
+  bool prefixes_by_client = false;
   // How long a conversation is kept after a turn. Zero: there are none.
   absl::Duration session_ttl = absl::Minutes(10);
   // Part of the KV pool that conversations may hold. Below 0: a quarter.

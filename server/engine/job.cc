@@ -144,7 +144,8 @@ void Job::Prepared(PreparedRequest prepared) {
 }
 
 void Job::Start(model::UnifiedModel* model, SessionContexts contexts,
-                PrefixCache* prefixes, int64_t kv_tokens) {
+                PrefixCache* prefixes, const base::Digest& prefix_root,
+                int64_t kv_tokens) {
   const absl::Time now = services_.clock->Now();
   kv_tokens_ = kv_tokens;
   waiting_since_ = now;
@@ -156,6 +157,7 @@ void Job::Start(model::UnifiedModel* model, SessionContexts contexts,
   spec.contexts = std::move(contexts);
   spec.noise = std::make_unique<model::SeededNoise>(request_.seed);
   spec.prefixes = prefixes;
+  spec.prefix_root = prefix_root;
   SetState(State::kRunning);
   execution_ = std::make_unique<Execution>(model, std::move(spec), this);
 }

@@ -70,9 +70,11 @@ class Job final : public ExecutionObserver,
   Request* Prepare();
   // kPreparing -> kReady.
   void Prepared(PreparedRequest prepared);
-  // kReady -> kRunning, with `kv_tokens` reserved. `contexts`: of its session.
+  // kReady -> kRunning, with `kv_tokens` reserved. `contexts`: of its session;
+  // `prefix_root`: whose prefixes it shares (RootPrefix).
   void Start(model::UnifiedModel* model, SessionContexts contexts,
-             PrefixCache* prefixes, int64_t kv_tokens);
+             PrefixCache* prefixes, const base::Digest& prefix_root,
+             int64_t kv_tokens);
   // kRunning -> kClosing: sends FinishedEvent once all else is sent.
   void Finish();
   // Any state -> kEnded. Gives back all that it holds, and tells the sink as

@@ -45,7 +45,7 @@ void InferenceService::AddInfo(
   methods->Add(MethodPath(name), [this, answer](rpc::CallContext* context) {
     auto* call =
         new rpc::UnaryCall(environment_, context, Method::kInferenceInfo);
-    call->Start(caller_check_.Check(*context),
+    call->Start(caller_check_.Check(*context, Method::kInferenceInfo),
                 rpc::AnswerWith<Request, Response>(
                     environment_.message_limits,
                     [this, answer](const Request& request, Response* response) {
@@ -114,7 +114,7 @@ absl::Status InferenceService::ModelConfig(
 
 rpc::Reactor* InferenceService::ModelInfer(rpc::CallContext* context) {
   auto* call = new UnaryInference(environment_, context, Method::kModelInfer);
-  call->Start(caller_check_.Check(*context),
+  call->Start(caller_check_.Check(*context, Method::kModelInfer),
               [this, context, call](const grpc::ByteBuffer& request) {
                 return Begin(*context, request, Method::kModelInfer, call,
                              &call->answer());
@@ -123,7 +123,8 @@ rpc::Reactor* InferenceService::ModelInfer(rpc::CallContext* context) {
 }
 
 rpc::Reactor* InferenceService::ModelStreamInfer(rpc::CallContext* context) {
-  const absl::Status checked = caller_check_.Check(*context);
+  const absl::Status checked =
+      caller_check_.Check(*context, Method::kModelStreamInfer);
   if (!checked.ok()) {
     auto* refusal =
         new rpc::UnaryCall(environment_, context, Method::kModelStreamInfer);

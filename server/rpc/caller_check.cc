@@ -6,7 +6,9 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/digest.h"
 #include "base/status_macros.h"
+#include "server/engine/core/end_status.h"
 #include "server/engine/core/error.h"
 #include "server/rpc/metadata.h"
 #include "server/rpc/status.h"
@@ -34,16 +36,29 @@ absl::Status CheckCertificate(const grpc::CallbackServerContext& context,
 
 }  // namespace
 
-absl::Status CallerCheck::Check(
+absl::Status CallerCheck::CheckIdentity(
     const grpc::CallbackServerContext& context) const {
   if (credentials_.crl != nullptr) {
     COOPER_RETURN_IF_ERROR(CheckCertificate(context, credentials_.crl));
   }
-  if (credentials_.tokens == nullptr ||
-      credentials_.tokens->Allows(SingleValue(context, "authorization"))) {
+  if (credentials_.tokens != nullptr &&
+      !credentials_.tokens->Allows(SingleValue(context, "authorization"))) {
+    return absl::UnauthenticatedError("a valid bearer token is required");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CallerCheck::Check(const grpc::CallbackServerContext& context,
+                                engine::Method method) const {
+  COOPER_RETURN_IF_ERROR(CheckIdentity(context));
+  if (credentials_.policy == nullptr ||
+      credentials_.policy->Allows(base::ShortDigest(ClientOf(context)),
+                                  engine::MethodName(method))) {
     return absl::OkStatus();
   }
-  return absl::UnauthenticatedError("a valid bearer token is required");
+  return engine::ErrorStatus(
+      engine::ErrorReason::kPermissionDenied,
+      absl::StrCat("this client may not call ", engine::MethodName(method)));
 }
 
 std::string CallerCheck::ClientOf(

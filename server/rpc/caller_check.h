@@ -8,9 +8,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "server/engine/core/method.h"
 #include "server/rpc/call_deadline.h"
 #include "server/rpc/serving_state.h"
 #include "server/security/crl_file.h"
+#include "server/security/policy_file.h"
 #include "server/security/token_file.h"
 
 namespace cooper::rpc {
@@ -19,6 +21,7 @@ namespace cooper::rpc {
 struct CallerCredentials {
   security::TokenFile* tokens = nullptr;
   security::CrlFile* crl = nullptr;
+  security::PolicyFile* policy = nullptr;
 };
 
 // What every RPC of every service checks before it looks at its request.
@@ -33,8 +36,13 @@ class CallerCheck {
         credentials_(credentials) {}
 
   // UNAUTHENTICATED: no valid token, without a hint which part failed, or a
-  // certificate that is revoked.
-  absl::Status Check(const grpc::CallbackServerContext& context) const;
+  // certificate that is revoked. PERMISSION_DENIED: this client may not call
+  // `method`.
+  absl::Status Check(const grpc::CallbackServerContext& context,
+                     engine::Method method) const;
+
+  // The same for a service that no policy names.
+  absl::Status CheckIdentity(const grpc::CallbackServerContext& context) const;
 
   // Of a caller that was checked: who it is (client_name.h).
   std::string ClientOf(const grpc::CallbackServerContext& context) const;

@@ -139,7 +139,7 @@ void ReflectionService::AddTo(MethodTable* methods) {
   for (const std::string& name : OwnServices()) {
     methods->Add(absl::StrCat("/", name, "/ServerReflectionInfo"),
                  [this](CallContext* context) {
-                   return new Call(services_, check_.Check(*context));
+                   return new Call(services_, check_.CheckIdentity(*context));
                  });
   }
 }

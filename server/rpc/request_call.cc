@@ -19,28 +19,56 @@ void RequestCall::Start(const absl::Status& checked, Begin begin) {
 }
 
 void RequestCall::OnReadDone(bool ok) {
-  auto gone = engine::CancelCause::kNone;
   {
     base::MutexLock lock(&mutex_);
     // The call has ended since.
-    if (!std::exchange(receiving_, false)) return;
-    gone = gone_cause_locked();
+    if (!receiving_) return;
+    if (ok) receiving_ = false;
+    if (!ok) failed_ = environment().clock->Now();
   }
-  const absl::Status begun = ok ? CatchAll([&] { return begin_(request_); })
-                                : NoRequest(*context(), gone);
+  if (!ok) {
+    // A cancelled call comes here too, and may say so a moment later.
+    if (context()->IsCancelled()) EndWithoutRequest();
+    return;
+  }
+  const absl::Status begun = CatchAll([&] { return begin_(request_); });
   request_.Clear();
   if (!begun.ok()) Reject(begun);
 }
 
-void RequestCall::OnTick(absl::Time now) {
-  EventStream::OnTick(now);
+void RequestCall::OnCancel() {
+  CallCancelled();
   {
     base::MutexLock lock(&mutex_);
-    if (!receiving_ || now - started() <= environment().receive_timeout) {
-      return;
-    }
-    receiving_ = false;
+    if (!failed_.has_value()) return;
   }
+  EndWithoutRequest();
+}
+
+void RequestCall::EndWithoutRequest() {
+  auto gone = engine::CancelCause::kNone;
+  {
+    base::MutexLock lock(&mutex_);
+    if (!std::exchange(receiving_, false)) return;
+    gone = gone_cause_locked();
+  }
+  Reject(NoRequest(*context(), gone));
+}
+
+void RequestCall::OnTick(absl::Time now) {
+  EventStream::OnTick(now);
+  bool failed = false;
+  {
+    base::MutexLock lock(&mutex_);
+    if (!receiving_) return;
+    failed = failed_.has_value();
+    if (failed && now - *failed_ < kCancelDelay) return;
+    if (!failed) {
+      if (now - started() <= environment().receive_timeout) return;
+      receiving_ = false;
+    }
+  }
+  if (failed) return EndWithoutRequest();
   Reject(RequestIncomplete(environment().receive_timeout));
 }
 

@@ -2,6 +2,7 @@
 #define COOPER_SERVER_RPC_REQUEST_CALL_H_
 
 #include <functional>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "server/rpc/event_stream.h"
@@ -29,7 +30,7 @@ class RequestCall : public Reactor, public EventStream {
  private:
   void OnReadDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnWriteDone(bool ok) override { WriteDone(ok); }
-  void OnCancel() override { CallCancelled(); }
+  void OnCancel() override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnDone() override {
     CallDone();
     delete this;
@@ -37,7 +38,12 @@ class RequestCall : public Reactor, public EventStream {
 
   Begin begin_;               // constant after Start
   grpc::ByteBuffer request_;  // gRPC's until it is read
+  // Ends a call without a request, if it has not ended.
+  void EndWithoutRequest() ABSL_LOCKS_EXCLUDED(mutex_);
+
   bool receiving_ ABSL_GUARDED_BY(mutex_) = false;
+  // When the request could not be read.
+  std::optional<absl::Time> failed_ ABSL_GUARDED_BY(mutex_);
 };
 
 // A server-streaming call of cooper.v1.

@@ -38,7 +38,7 @@ void SpatialReasoningService::AddTo(MethodTable* methods) {
 template <typename Request>
 Reactor* SpatialReasoningService::Stream(CallContext* context, Method method) {
   auto* stream = new StreamReactor(environment_, context, method);
-  stream->Start(caller_check_.Check(*context),
+  stream->Start(caller_check_.Check(*context, method),
                 [this, context, stream](const grpc::ByteBuffer& request) {
                   return Begin<Request>(*context, request, stream);
                 });
@@ -78,7 +78,7 @@ Reactor* SpatialReasoningService::Converse(CallContext* context) {
 
 absl::Status SpatialReasoningService::BeginConverse(const CallContext& context,
                                                     ConverseReactor* reactor) {
-  COOPER_RETURN_IF_ERROR(caller_check_.Check(context));
+  COOPER_RETURN_IF_ERROR(caller_check_.Check(context, Method::kConverse));
   COOPER_ASSIGN_OR_RETURN(const ServingState::Serving* serving,
                           caller_check_.CheckLoaded());
   reactor->Begin(serving, caller_check_.ClientOf(context));
@@ -87,7 +87,7 @@ absl::Status SpatialReasoningService::BeginConverse(const CallContext& context,
 
 Reactor* SpatialReasoningService::GetModel(CallContext* context) {
   auto* call = new UnaryCall(environment_, context, Method::kGetModel);
-  call->Start(caller_check_.Check(*context),
+  call->Start(caller_check_.Check(*context, Method::kGetModel),
               AnswerWith<v1::GetModelRequest, v1::GetModelResponse>(
                   environment_.message_limits,
                   [this](const auto& request, auto* response) {

@@ -43,6 +43,8 @@ grpc::StatusCode ToGrpcCode(absl::StatusCode code) {
       return grpc::StatusCode::UNIMPLEMENTED;
     case absl::StatusCode::kUnavailable:
       return grpc::StatusCode::UNAVAILABLE;
+    case absl::StatusCode::kPermissionDenied:
+      return grpc::StatusCode::PERMISSION_DENIED;
     case absl::StatusCode::kUnauthenticated:
       return grpc::StatusCode::UNAUTHENTICATED;
     default:

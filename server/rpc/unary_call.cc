@@ -30,18 +30,44 @@ void UnaryCall::OnReadDone(bool ok) {
   {
     base::MutexLock lock(&mutex_);
     // The call has ended since.
+    if (!receiving_) return;
+    if (ok) receiving_ = false;
+    if (!ok) failed_ = environment_.clock->Now();
+  }
+  if (ok) return End(CatchAll([&] { return answer_(request_, &response_); }));
+  // A cancelled call comes here too, and may say so a moment later.
+  if (context_->IsCancelled()) EndWithoutRequest();
+}
+
+void UnaryCall::OnCancel() {
+  {
+    base::MutexLock lock(&mutex_);
+    if (!failed_.has_value()) return;
+  }
+  EndWithoutRequest();
+}
+
+void UnaryCall::EndWithoutRequest() {
+  {
+    base::MutexLock lock(&mutex_);
     if (!std::exchange(receiving_, false)) return;
   }
-  End(ok ? CatchAll([&] { return answer_(request_, &response_); })
-         : NoRequest(*context_, engine::CancelCause::kNone));
+  End(NoRequest(*context_, engine::CancelCause::kNone));
 }
 
 void UnaryCall::OnTick(absl::Time now) {
+  bool failed = false;
   {
     base::MutexLock lock(&mutex_);
-    if (!receiving_ || now - started_ <= environment_.receive_timeout) return;
-    receiving_ = false;
+    if (!receiving_) return;
+    failed = failed_.has_value();
+    if (failed && now - *failed_ < kCancelDelay) return;
+    if (!failed) {
+      if (now - started_ <= environment_.receive_timeout) return;
+      receiving_ = false;
+    }
   }
+  if (failed) return EndWithoutRequest();
   End(RequestIncomplete(environment_.receive_timeout));
 }
 

@@ -2,6 +2,7 @@
 #define COOPER_SERVER_RPC_UNARY_CALL_H_
 
 #include <functional>
+#include <optional>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
@@ -36,7 +37,10 @@ class UnaryCall final : public Reactor, public StallWatch::Stream {
 
  private:
   void OnReadDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnCancel() override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnDone() override;
+  // Ends a call without a request, if it has not ended.
+  void EndWithoutRequest() ABSL_LOCKS_EXCLUDED(mutex_);
   void End(const absl::Status& end);
 
   const StreamEnvironment environment_;
@@ -48,6 +52,8 @@ class UnaryCall final : public Reactor, public StallWatch::Stream {
   grpc::ByteBuffer response_;  // gRPC's once it is written
   base::Mutex mutex_;
   bool receiving_ ABSL_GUARDED_BY(mutex_) = false;
+  // When the request could not be read.
+  std::optional<absl::Time> failed_ ABSL_GUARDED_BY(mutex_);
 };
 
 // The answer of a method with these messages.

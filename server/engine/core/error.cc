@@ -36,6 +36,8 @@ constexpr ErrorRow kRows[] = {
      kNever, EndKind::kRejection, "unsupported"},
     {ErrorReason::kUnauthenticated, StatusCode::kUnauthenticated,
      "UNAUTHENTICATED", kNever, EndKind::kRejection, "unauthenticated"},
+    {ErrorReason::kPermissionDenied, StatusCode::kPermissionDenied,
+     "PERMISSION_DENIED", kNever, EndKind::kRejection, "permission_denied"},
     {ErrorReason::kUnimplemented, StatusCode::kUnimplemented, "UNIMPLEMENTED",
      kNever, EndKind::kRejection, "unimplemented"},
     {ErrorReason::kQueueFull, StatusCode::kResourceExhausted, "QUEUE_FULL",

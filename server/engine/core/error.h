@@ -24,6 +24,7 @@ enum class ErrorReason {
   kSessionBusy,
   kUnsupported,
   kUnauthenticated,
+  kPermissionDenied,
   kUnimplemented,
   kQueueFull,
   kClientLimit,

@@ -43,6 +43,14 @@ Row RowOf(Method method) {
 
 const char* MethodName(Method method) { return RowOf(method).name; }
 
+std::vector<std::string> MethodNames() {
+  std::vector<std::string> names;
+  for (int i = 0; i < static_cast<int>(Method::kOther); ++i) {
+    names.emplace_back(MethodName(static_cast<Method>(i)));
+  }
+  return names;
+}
+
 std::string FullMethodName(Method method) {
   return absl::StrCat(RowOf(method).service, RowOf(method).name);
 }

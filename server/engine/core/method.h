@@ -2,6 +2,7 @@
 #define COOPER_SERVER_ENGINE_CORE_METHOD_H_
 
 #include <string>
+#include <vector>
 
 namespace cooper::engine {
 
@@ -21,6 +22,9 @@ enum class Method {
 
 // "Reason", ...; "other" for kOther. The label value of metrics.
 const char* MethodName(Method method);
+
+// The names of all methods but kOther.
+std::vector<std::string> MethodNames();
 
 // With its service: "cooper.v1.SpatialReasoningService/Reason".
 std::string FullMethodName(Method method);

@@ -55,7 +55,7 @@ void ContextAppender::Begin(std::vector<ContextOp> ops, Contexts contexts,
   std::vector<std::optional<base::Digest>> keys(plan_.registers);
   for (size_t i = 0; i < kBranches; ++i) {
     if (contexts[i] != nullptr && contexts[i]->cache_length() == 0) {
-      keys[i] = EmptyPrefix();
+      keys[i] = root_;
     }
     registers_[i] = std::move(contexts[i]);
   }
@@ -278,8 +278,9 @@ bool ContextAppender::MayTake(const Piece& piece) {
 void ContextAppender::KeepClaims() {
   for (const Piece* piece : claims_) {
     prefixes_->Count(piece->rows, /*hit=*/false);
-    prefixes_->Insert(piece->parent, *piece->key,
-                      *registers_[StepOf(*piece).to], piece->rows);
+    // To the cache every root is the empty context.
+    prefixes_->Insert(piece->parent == root_ ? EmptyPrefix() : piece->parent,
+                      *piece->key, *registers_[StepOf(*piece).to], piece->rows);
   }
   claims_.clear();
 }

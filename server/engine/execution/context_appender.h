@@ -41,10 +41,11 @@ class ContextAppender {
  public:
   using Contexts = std::array<std::unique_ptr<model::Context>, kBranches>;
 
-  // All outlive it; `prefixes` may be null: no prefix caching.
+  // All outlive it; `prefixes` may be null: no prefix caching. `root`: the key
+  // of an empty context (RootPrefix).
   ContextAppender(const model::ModelInfo* info, SegmentSource* source,
-                  PrefixCache* prefixes)
-      : info_(info), source_(source), prefixes_(prefixes) {}
+                  PrefixCache* prefixes, const base::Digest& root = {})
+      : info_(info), source_(source), prefixes_(prefixes), root_(root) {}
 
   // Begins `ops`. Every branch that they name has a context; kScratch and
   // kScratchStart are those of `scratch`.
@@ -59,7 +60,7 @@ class ContextAppender {
   bool Advance();
   Contexts TakeContexts();
   // Drops the work and its contexts.
-  void Reset() { *this = ContextAppender(info_, source_, prefixes_); }
+  void Reset() { *this = ContextAppender(info_, source_, prefixes_, root_); }
 
   // As Execution's prefill_rows, TakePrefills and OnPrefilled. OnPrefilled
   // returns the status of the first item that failed.
@@ -96,6 +97,7 @@ class ContextAppender {
   const model::ModelInfo* info_;
   SegmentSource* source_;
   PrefixCache* prefixes_;
+  base::Digest root_;
 
   std::vector<ContextOp> ops_;
   std::vector<model::Segment> segments_;  // per op; what is to be appended

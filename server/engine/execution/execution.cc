@@ -50,7 +50,7 @@ Execution::Execution(model::UnifiedModel* model, ExecutionSpec spec,
       spec_(std::move(spec)),
       observer_(observer),
       segments_(&model->text_codec(), &spec_),
-      appender_(&model->info(), &segments_, spec_.prefixes),
+      appender_(&model->info(), &segments_, spec_.prefixes, spec_.prefix_root),
       decoder_(&model->text_codec(), observer) {
   if (spec_.contexts.cond != nullptr) {
     totals_.input_tokens = spec_.contexts.cond->cache_length();

@@ -45,6 +45,9 @@ struct ExecutionSpec {
   // Where input segments are looked for before they are encoded; outlives the
   // execution; null: nowhere.
   PrefixCache* prefixes = nullptr;
+  // What an empty context is in that cache (RootPrefix): whose prefixes are
+  // shared.
+  base::Digest prefix_root = {};
   // A turn of a conversation: what its contexts begin with (null: nothing),
   // what its client asks for meanwhile (may be null), and whether they are
   // kept.

@@ -3,7 +3,7 @@
 namespace cooper::engine {
 namespace {
 
-enum class Kind : uint8_t { kText, kVision, kLatent };
+enum class Kind : uint8_t { kText, kVision, kLatent, kClient };
 
 base::Hasher& Begin(base::Hasher& hasher, Kind kind,
                     const base::Digest& before) {
@@ -23,6 +23,14 @@ base::Digest ImagePrefix(Kind kind, const base::Digest& before,
 }  // namespace
 
 base::Digest EmptyPrefix() { return base::Digest{}; }
+
+base::Digest RootPrefix(absl::string_view client) {
+  if (client.empty()) return EmptyPrefix();
+  base::Hasher hasher;
+  return Begin(hasher, Kind::kClient, EmptyPrefix())
+      .Add(client.data(), client.size())
+      .Finish();
+}
 
 base::Digest TextPrefix(const base::Digest& before,
                         absl::Span<const model::TokenId> ids) {

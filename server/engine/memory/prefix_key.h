@@ -1,6 +1,7 @@
 #ifndef COOPER_SERVER_ENGINE_MEMORY_PREFIX_KEY_H_
 #define COOPER_SERVER_ENGINE_MEMORY_PREFIX_KEY_H_
 
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/digest.h"
 #include "model/image/image.h"
@@ -14,6 +15,10 @@ namespace cooper::engine {
 
 // Of a context that holds nothing.
 base::Digest EmptyPrefix();
+
+// The same where clients share nothing: no content of another client's has a
+// key that begins with it. An empty name: EmptyPrefix().
+base::Digest RootPrefix(absl::string_view client);
 
 base::Digest TextPrefix(const base::Digest& before,
                         absl::Span<const model::TokenId> ids);

@@ -58,6 +58,28 @@ class EnginePrefixTest : public ::testing::Test {
   std::vector<std::string> maps_;
 };
 
+TEST_F(EnginePrefixTest, ClientsShareWhereTheyMay) {
+  EngineOptions options = WithCache();
+  for (const bool by_client : {false, true}) {
+    options.prefixes_by_client = by_client;
+    EngineHarness harness(SmallScript(), options);
+    const auto cached = [&](const std::string& client) {
+      Request request = TextQuestion("q");
+      request.client = client;
+      const auto recorded = harness.Submit(request);
+      EXPECT_OK(recorded->WaitDone());
+      return UsageOf(*recorded).cached_tokens > 0;
+    };
+    EXPECT_FALSE(cached("a"));
+    EXPECT_TRUE(cached("a"));
+    EXPECT_EQ(cached("b"), !by_client);
+    EXPECT_TRUE(cached("b"));
+    // Who has no name shares with those who have none.
+    EXPECT_EQ(cached(""), !by_client);
+    EXPECT_TRUE(cached(""));
+  }
+}
+
 TEST_F(EnginePrefixTest, ARepeatedQuestionIsNotEncodedAgain) {
   const Usage first = Run(TextQuestion("q"));
   EXPECT_EQ(first.cached_tokens, 0);

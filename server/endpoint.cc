@@ -1,0 +1,90 @@
+#include "server/endpoint.h"
+
+#include <grpcpp/resource_quota.h>
+
+#include <chrono>
+#include <utility>
+
+#include "base/status_macros.h"
+
+namespace cooper {
+namespace {
+
+// For TLS, and for the first frames of HTTP/2.
+constexpr absl::Duration kHandshakeTimeout = absl::Seconds(20);
+
+void Configure(const EndpointOptions& options, grpc::ServerBuilder* builder) {
+  // A message that is too large is refused with our own error. gRPC would look
+  // at its size no sooner: when it is complete.
+  builder->SetMaxReceiveMessageSize(-1);
+  grpc::ResourceQuota quota("receive");
+  quota.Resize(static_cast<size_t>(options.receive_bytes));
+  builder->SetResourceQuota(quota);
+  // A compressed message could unfold to any size, and images do not compress.
+  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder->AddChannelArgument(
+      GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+      static_cast<int>(absl::ToInt64Milliseconds(kHandshakeTimeout)));
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                              options.max_concurrent_streams);
+  // A peer that vanished is noticed within 30 s.
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 20000);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  // Callers may ping every 10 s, also through a long silence.
+  builder->AddChannelArgument(
+      GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 9000);
+  if (options.max_connection_age != absl::InfiniteDuration()) {
+    builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
+                                static_cast<int>(absl::ToInt64Milliseconds(
+                                    options.max_connection_age)));
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Endpoint>> Endpoint::Start(
+    const EndpointOptions& options,
+    std::shared_ptr<grpc::ServerCredentials> credentials,
+    rpc::MethodTable* methods, metrics::ServerMetrics* metrics) {
+  std::unique_ptr<Endpoint> endpoint(new Endpoint);
+  COOPER_ASSIGN_OR_RETURN(
+      endpoint->acceptor_,
+      Acceptor::Listen(options.listen, options.connections, metrics));
+  grpc::ServerBuilder builder;
+  Configure(options, &builder);
+  using ConnectionType =
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType;
+  endpoint->connections_ = builder.experimental().AddExternalConnectionAcceptor(
+      ConnectionType::FROM_FD, std::move(credentials));
+  builder.RegisterCallbackGenericService(methods);
+  endpoint->server_ = builder.BuildAndStart();
+  if (endpoint->server_ == nullptr) {
+    return absl::InternalError("gRPC cannot start a server");
+  }
+  return endpoint;
+}
+
+Endpoint::~Endpoint() { Shutdown(absl::ZeroDuration()); }
+
+void Endpoint::Accept() {
+  acceptor_->Start([this](int listener_fd, int fd) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters
+        connection;
+    connection.listener_fd = listener_fd;
+    connection.fd = fd;
+    connections_->HandleNewConnection(&connection);
+  });
+}
+
+void Endpoint::Shutdown(absl::Duration grace) {
+  if (acceptor_ != nullptr) acceptor_->Stop();
+  if (server_ == nullptr) return;
+  server_->Shutdown(std::chrono::system_clock::now() +
+                    absl::ToChronoMilliseconds(grace));
+  server_->Wait();
+}
+
+}  // namespace cooper
