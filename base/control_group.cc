@@ -28,10 +28,10 @@ struct MemoryFiles {
 };
 constexpr MemoryFiles kMemoryV2 = {
     "memory.max", "memory.current", {"inactive_file", "active_file"}};
-constexpr MemoryFiles kMemoryV1 = {"memory.limit_in_bytes",
-                                   "memory.usage_in_bytes",
-                                   {"total_inactive_file",
-                                    "total_active_file"}};
+constexpr MemoryFiles kMemoryV1 = {
+    "memory.limit_in_bytes",
+    "memory.usage_in_bytes",
+    {"total_inactive_file", "total_active_file"}};
 
 // The words of a file; none where it cannot be read.
 std::vector<std::string> WordsOf(const std::string& path) {
@@ -79,8 +79,7 @@ std::vector<std::string> GroupsOf(const ControlGroupPaths& paths,
 }
 
 int64_t UsedBytes(const std::string& group, const MemoryFiles& files) {
-  int64_t used =
-      ReadNumber(absl::StrCat(group, "/", files.usage)).value_or(0);
+  int64_t used = ReadNumber(absl::StrCat(group, "/", files.usage)).value_or(0);
   const std::vector<std::string> words = WordsOf(group + "/memory.stat");
   for (size_t i = 0; i + 1 < words.size(); i += 2) {
     int64_t bytes = 0;
@@ -165,8 +164,8 @@ int UsableCpus(const ControlGroupPaths& paths) {
                  // More processors than the set has room for.
                  : static_cast<int>(std::thread::hardware_concurrency());
   if (const auto limit = CpuLimit(paths)) {
-    cpus = std::min(cpus, static_cast<int>(std::ceil(std::min(
-                              *limit, static_cast<double>(cpus)))));
+    cpus = std::min(cpus, static_cast<int>(std::ceil(
+                              std::min(*limit, static_cast<double>(cpus)))));
   }
   return std::max(cpus, 1);
 }

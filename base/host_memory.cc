@@ -20,9 +20,9 @@ HostMemory ReadHostMemory(const ControlGroupPaths& paths,
   const auto group = ReadGroupMemory(paths);
   if (group.has_value() && group->limit_bytes < memory.total_bytes) {
     memory.total_bytes = group->limit_bytes;
-    memory.free_bytes = std::min(
-        memory.free_bytes,
-        std::max<int64_t>(group->limit_bytes - group->used_bytes, 0));
+    memory.free_bytes =
+        std::min(memory.free_bytes,
+                 std::max<int64_t>(group->limit_bytes - group->used_bytes, 0));
   }
   return memory;
 }

@@ -10,6 +10,8 @@ namespace {
 
 constexpr int64_t kFirstPoolTokens = 65536;
 constexpr int64_t kLeastPoolPages = 16;
+constexpr int64_t kUsualHostTokens = 65536;
+constexpr int64_t kUsualHostBytes = int64_t{256} << 20;  // or more
 constexpr int64_t kLeastMargin = int64_t{1} << 30;
 constexpr int64_t kMarginDivisor = 8;  // of the workspace
 
@@ -61,6 +63,24 @@ absl::StatusOr<int64_t> MemoryPlan::FinalPool(
     return TooLittle(loaded, workspace + margin() + least_pool, memory);
   }
   return asked_pool > 0 ? asked_pool : left;
+}
+
+int64_t MemoryPlan::UsualHostPool() const {
+  return std::max(Pages(kUsualHostTokens) * page, kUsualHostBytes);
+}
+
+absl::StatusOr<int64_t> MemoryPlan::HostPool(const DeviceMemory& memory) const {
+  const int64_t bytes = asked_pool > 0
+                            ? asked_pool
+                            : std::min(UsualHostPool(), memory.free_bytes / 2);
+  const int64_t least = kLeastPoolPages * page;
+  if (bytes < least || bytes > memory.free_bytes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the KV cache: ", bytes >> 20, " MiB of ",
+                     memory.free_bytes >> 20, " MiB free; at least ",
+                     least >> 20, " MiB are needed (--kv_cache_mib)"));
+  }
+  return bytes;
 }
 
 MemoryPlan PlanMemory(const checkpoint::LlmConfig& llm,

@@ -39,6 +39,11 @@ struct MemoryPlan {
   absl::StatusOr<int64_t> FirstPool(const DeviceMemory& memory) const;
   // The pool after the warm-up, where `memory` is what is free without a pool.
   absl::StatusOr<int64_t> FinalPool(const DeviceMemory& memory) const;
+  // The pool of a CPU, where `memory` is the host's with the weights loaded:
+  // the asked one, else UsualHostPool or half of what is free, whichever is
+  // less. RESOURCE_EXHAUSTED: less is free than asked for or than is of use.
+  absl::StatusOr<int64_t> HostPool(const DeviceMemory& memory) const;
+  int64_t UsualHostPool() const;
 };
 
 MemoryPlan PlanMemory(const checkpoint::LlmConfig& llm,
