@@ -36,6 +36,13 @@ void LogGrpc(gpr_log_func_args* args) {
             "grpc", {{"text", args->message}});
 }
 
+// Whether no request runs or waits.
+bool IsIdle(const ServingState::Serving* serving) {
+  if (serving == nullptr) return true;
+  const engine::EngineLoad load = serving->engine->load();
+  return load.running + load.queued == 0;
+}
+
 // For TLS, and for the first frames of HTTP/2.
 constexpr absl::Duration kHandshakeTimeout = absl::Seconds(20);
 
@@ -130,10 +137,12 @@ class Server::Impl {
         tokens(std::move(tokens)),
         on_fault(std::move(on_fault)),
         answers(options.answer_bytes),
+        memory(options.memory, metrics),
         environment{metrics,
                     clock,
                     &stalls,
                     &answers,
+                    &memory,
                     options.tracer,
                     options.stall_timeout,
                     options.max_deadline,
@@ -173,6 +182,7 @@ class Server::Impl {
   const std::function<void(ServerFault)> on_fault;
   StallWatch stalls;
   AnswerBudget answers;
+  MemoryWatch memory;
   const StreamEnvironment environment;
   HealthService health;
   kserve::ServerState state;
@@ -311,12 +321,14 @@ void Server::Shutdown(absl::Duration grace) {
 }
 
 void Server::Watch() {
-  impl_->stalls.Check(impl_->clock.Now());
+  const absl::Time now = impl_->clock.Now();
+  impl_->stalls.Check(now);
+  const auto* serving = impl_->serving_state.get();
+  impl_->memory.Check(now, IsIdle(serving));
   bool tell = false;
   {
     base::MutexLock lock(&mutex_);
     UpdateHealthLocked();
-    const auto* serving = impl_->serving_state.get();
     tell = serving != nullptr && !serving->engine->healthy() && !failure_told_;
     failure_told_ = failure_told_ || tell;
   }

@@ -199,15 +199,20 @@ def saturation(board):
     board.graph("In flight",
                 "RPCs started and not finished, by method.", "short",
                 [(gauge("cooper_requests_in_flight", "method"),
-                  "{{method}}")], stack=True)
+                  "{{method}}")], width=6, stack=True)
     board.graph("Waiting for readers", "Bytes of events that wait for their "
                 "readers.", "bytes",
                 [(gauge("cooper_stream_buffer_bytes", "instance"),
-                  "{{instance}}")])
+                  "{{instance}}")], width=6)
     board.graph("Decoded input images",
-                "Memory of decoded input images.", "bytes",
+                "Memory reserved for the input images that are being decoded, "
+                "the codecs' own included.", "bytes",
                 [(gauge("cooper_image_decode_bytes_in_use", "instance"),
-                  "{{instance}}")])
+                  "{{instance}}")], width=6)
+    board.graph("Overload", "1: new work is refused, since the memory of the "
+                "process is near its limit.", "short",
+                [(gauge("cooper_overload_state", "instance"),
+                  "{{instance}}")], width=6)
     board.graph("KV cache by holder", "KV cache of requests, of the prefix "
                 "cache, and of idle conversation sessions. The last two are "
                 "evicted for requests.", "bytes",

@@ -152,7 +152,7 @@ absl::Status InferenceService::Begin(const rpc::CallContext& context,
                                      rpc::EventStream* call,
                                      InferenceAnswer* answer) {
   inference::ModelInferRequest request;
-  COOPER_RETURN_IF_ERROR(rpc::CheckAnswers(environment_));
+  COOPER_RETURN_IF_ERROR(rpc::CheckMemory(environment_));
   COOPER_RETURN_IF_ERROR(
       rpc::ParseMessage(bytes, environment_.message_limits, &request));
   answer->SetHeader(request);

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "tests/base/fake_groups.h"
 
 namespace cooper::base {

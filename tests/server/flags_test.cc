@@ -122,6 +122,7 @@ TEST(FlagsTest, HelpShowsTheDefaultOfEveryOption) {
       {"session_ttl", duration(engine.session_ttl)},
       {"slice_ms", absl::StrCat(absl::ToInt64Milliseconds(engine.slice))},
       {"stall_timeout", duration(rpc.stall_timeout)},
+      {"threads", absl::StrCat(source.threads)},
       {"tls_cert", rpc.tls.cert},
       {"tls_client_ca", rpc.tls.client_ca},
       {"tls_crl", rpc.tls.crl},
