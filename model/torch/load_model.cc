@@ -162,10 +162,10 @@ absl::Status TorchModel::MakeFirstPool() {
                                                    ? memory_.HostPool(memory)
                                                    : memory_.FirstPool(memory));
   MakePool(bytes);
-  if (device_.is_cpu() && memory_.asked_pool == 0 &&
-      bytes < memory_.UsualHostPool()) {
-    base::Log(base::LogLevel::kWarning,
-              "the KV cache is small, since little memory is free",
+  if (!device_.is_cpu()) return absl::OkStatus();
+  if (const auto warning = memory_.HostPoolWarning(bytes, memory);
+      !warning.empty()) {
+    base::Log(base::LogLevel::kWarning, warning,
               {{"kv_cache_mib", bytes >> 20},
                {"kv_cache_tokens", info_.kv_capacity_tokens},
                {"usual_mib", memory_.UsualHostPool() >> 20},

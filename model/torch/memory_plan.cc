@@ -12,6 +12,8 @@ constexpr int64_t kFirstPoolTokens = 65536;
 constexpr int64_t kLeastPoolPages = 16;
 constexpr int64_t kUsualHostTokens = 65536;
 constexpr int64_t kUsualHostBytes = int64_t{256} << 20;  // or more
+// Part of the memory below which a server refuses work (rpc/memory_watch.h).
+constexpr int64_t kReservedShare = 10;
 constexpr int64_t kLeastMargin = int64_t{1} << 30;
 constexpr int64_t kMarginDivisor = 8;  // of the workspace
 
@@ -81,6 +83,19 @@ absl::StatusOr<int64_t> MemoryPlan::HostPool(const DeviceMemory& memory) const {
                      least >> 20, " MiB are needed (--kv_cache_mib)"));
   }
   return bytes;
+}
+
+absl::string_view MemoryPlan::HostPoolWarning(
+    int64_t bytes, const DeviceMemory& memory) const {
+  if (asked_pool == 0 && bytes < UsualHostPool()) {
+    return "the KV cache is small, since little memory is free";
+  }
+  if (memory.free_bytes - bytes < memory.total_bytes / kReservedShare) {
+    return "the KV cache leaves less than a tenth of the memory limit free: "
+           "new "
+           "work is refused once it is full";
+  }
+  return "";
 }
 
 MemoryPlan PlanMemory(const checkpoint::LlmConfig& llm,

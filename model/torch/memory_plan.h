@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "model/checkpoint/config.h"
 #include "model/torch/device_layer.h"
 #include "model/torch/kv_cache.h"
@@ -44,6 +45,9 @@ struct MemoryPlan {
   // less. RESOURCE_EXHAUSTED: less is free than asked for or than is of use.
   absl::StatusOr<int64_t> HostPool(const DeviceMemory& memory) const;
   int64_t UsualHostPool() const;
+  // What to warn of where the host's pool has `bytes`; empty: nothing.
+  absl::string_view HostPoolWarning(int64_t bytes,
+                                    const DeviceMemory& memory) const;
 };
 
 MemoryPlan PlanMemory(const checkpoint::LlmConfig& llm,

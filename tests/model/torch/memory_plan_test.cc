@@ -1,6 +1,9 @@
 #include "model/torch/memory_plan.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <string>
 
 #include "tests/testing/status_matchers.h"
 
@@ -19,7 +22,7 @@ MemoryPlan PlanOfHost() {
   return plan;
 }
 
-DeviceMemory Free(int64_t bytes) { return {bytes, 64 * bytes}; }
+DeviceMemory Free(int64_t bytes) { return {bytes, 2 * bytes}; }
 
 TEST(MemoryPlanTest, AHostsPoolIsTheUsualOneOrHalfOfWhatIsFree) {
   const MemoryPlan plan = PlanOfHost();
@@ -28,6 +31,9 @@ TEST(MemoryPlanTest, AHostsPoolIsTheUsualOneOrHalfOfWhatIsFree) {
   EXPECT_EQ(usual, 256 * kMib);
   ASSERT_OK_AND_ASSIGN(const int64_t small, plan.HostPool(Free(100 * kMib)));
   EXPECT_EQ(small, 50 * kMib);
+  EXPECT_EQ(plan.HostPoolWarning(usual, Free(4096 * kMib)), "");
+  EXPECT_THAT(std::string(plan.HostPoolWarning(small, Free(100 * kMib))),
+              HasSubstr("small"));
 }
 
 TEST(MemoryPlanTest, AHostsPoolMayBeAskedFor) {
@@ -35,6 +41,9 @@ TEST(MemoryPlanTest, AHostsPoolMayBeAskedFor) {
   plan.asked_pool = 90 * kMib;
   ASSERT_OK_AND_ASSIGN(const int64_t bytes, plan.HostPool(Free(100 * kMib)));
   EXPECT_EQ(bytes, 90 * kMib);
+  EXPECT_THAT(std::string(plan.HostPoolWarning(bytes, Free(100 * kMib))),
+              HasSubstr("leaves less than a tenth"));
+  EXPECT_EQ(plan.HostPoolWarning(bytes, Free(120 * kMib)), "");
   EXPECT_THAT(plan.HostPool(Free(80 * kMib)),
               StatusIs(absl::StatusCode::kResourceExhausted,
                        HasSubstr("90 MiB of 80 MiB free")));
