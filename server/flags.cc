@@ -103,9 +103,8 @@ ABSL_FLAG(int64_t, memory_budget_mib, 0,
           "sixth for decoding images and a sixth for answers that callers have "
           "not read. What passes it is refused or ended; images wait for their "
           "turn, and one that is larger is decoded alone. 0: 512, or a quarter "
-          "of the container's memory "
-          "limit if that is less, but at least four of --max_message_mib. "
-          "[0, 1048576].");
+          "of the container's memory limit if that is less, but at least four "
+          "of the largest messages. [0, 1048576].");
 ABSL_FLAG(absl::Duration, receive_timeout, ServerOptions{}.receive_timeout,
           "A call whose request message is not complete for so long is ended.");
 ABSL_FLAG(absl::Duration, stall_timeout, ServerOptions{}.stall_timeout,
