@@ -54,6 +54,10 @@ ABSL_FLAG(bool, deterministic, ModelSource{}.deterministic,
           "Compute every request so that its result does not depend on the "
           "other requests of a batch, at a cost in speed. On a CPU in float32 "
           "results never do.");
+ABSL_FLAG(int, threads, ModelSource{}.threads,
+          "Threads that compute one operator of the model on the CPU; 0: the "
+          "cores that the control group (cpu.max) and the affinity allow, or "
+          "one for a model too small to gain from more. [0, 1024].");
 ABSL_FLAG(int64_t, kv_cache_mib, ModelSource{}.kv_cache_mib,
           "Memory of all contexts, MiB; 0: chosen from what is free.");
 ABSL_FLAG(int64_t, prefix_cache_mib, ToMib(EngineOptions{}.prefix_cache_bytes),
@@ -113,11 +117,12 @@ ABSL_FLAG(int, max_connections_per_address,
           "limit of its own. [0, 1000000].");
 ABSL_FLAG(int64_t, memory_budget_mib, 0,
           "Memory for requests and answers on their way, MiB: half of it for "
-          "request messages being received, a quarter for requests that wait, "
-          "a quarter for answers that callers have not read. What passes it is "
-          "refused or ended. 0: 512, or a quarter of the container's memory "
-          "limit if that is less, but at least four of --max_message_mib. "
-          "[0, 1048576].");
+          "request messages being received, a sixth for requests that wait, a "
+          "sixth for decoding images and a sixth for answers that callers have "
+          "not read. What passes it is refused or ended; images wait for their "
+          "turn, and one that is larger is decoded alone. 0: 512, or a quarter "
+          "of the container's memory limit if that is less, but at least four "
+          "of the largest messages. [0, 1048576].");
 ABSL_FLAG(absl::Duration, receive_timeout, ServerOptions{}.receive_timeout,
           "A call whose request message is not complete for so long is ended.");
 ABSL_FLAG(absl::Duration, stall_timeout, ServerOptions{}.stall_timeout,
@@ -226,8 +231,9 @@ absl::Status ReadMemoryBudget(LifecycleOptions* options) {
     budget = std::max(budget, 4 * options->rpc.limits.max_message_bytes);
   }
   options->rpc.receive_bytes = budget / 2;
-  options->rpc.answer_bytes = budget / 4;
-  options->engine.max_queue_bytes = budget / 4;
+  options->rpc.answer_bytes = budget / 6;
+  options->engine.max_queue_bytes = budget / 6;
+  options->engine.decode_bytes = budget / 6;
   return options->rpc.Validate();
 }
 
@@ -315,6 +321,7 @@ absl::Status ReadModelFlags(const engine::EngineOptions& engine,
   source->device = absl::GetFlag(FLAGS_device);
   source->dtype = absl::GetFlag(FLAGS_dtype);
   source->kv_cache_mib = absl::GetFlag(FLAGS_kv_cache_mib);
+  source->threads = absl::GetFlag(FLAGS_threads);
   source->deterministic = absl::GetFlag(FLAGS_deterministic);
   source->check_weights = absl::GetFlag(FLAGS_check_weights);
   source->prefill_rows = engine.prefill_tokens;

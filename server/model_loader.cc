@@ -50,6 +50,7 @@ absl::StatusOr<std::unique_ptr<model::UnifiedModel>> LoadModel(
   options.device = source.device;
   options.dtype = source.dtype;
   options.kv_cache_mib = source.kv_cache_mib;
+  options.threads = source.threads;
   options.deterministic = source.deterministic;
   options.check_weights = source.check_weights;
   options.progress = progress;

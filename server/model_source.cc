@@ -9,6 +9,7 @@
 namespace cooper {
 namespace {
 
+constexpr int kMaxThreads = 1024;
 constexpr int64_t kMaxKvCacheMib = int64_t{1} << 20;
 
 absl::Status CheckDevice(absl::string_view device) {
@@ -36,6 +37,10 @@ absl::Status ModelSource::Validate() const {
     return absl::InvalidArgumentError(
         absl::StrCat("dtype: must be auto, float32 or bfloat16, not \"",
                      base::Printable(dtype), "\""));
+  }
+  if (threads < 0 || threads > kMaxThreads) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "threads: must be in [0, ", kMaxThreads, "], not ", threads));
   }
   if (kv_cache_mib < 0 || kv_cache_mib > kMaxKvCacheMib) {
     return absl::InvalidArgumentError(

@@ -17,6 +17,9 @@ struct ModelSource {
   std::string device = "auto";  // "auto", "cpu", "cuda" or "cuda:N"
   std::string dtype = "auto";   // "auto", "float32" or "bfloat16"
   int64_t kv_cache_mib = 0;     // [0, 1048576]; 0: chosen from what is free
+  // Threads of one operator on the CPU. [0, 1024]; 0: the cores that the
+  // control group allows.
+  int threads = 0;
   bool deterministic = false;
   // Verifies every weight file against SHA256SUMS, or against the name that the
   // hub gives it, while it is read.

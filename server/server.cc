@@ -41,6 +41,13 @@ void LogGrpc(gpr_log_func_args* args) {
   if (absl::StrContains(args->message, "assertion failed")) base::FlushLog();
 }
 
+// Whether no request runs or waits.
+bool IsIdle(const ServingState::Serving* serving) {
+  if (serving == nullptr) return true;
+  const engine::EngineLoad load = serving->engine->load();
+  return load.running + load.queued == 0;
+}
+
 // The same of protobuf, which tells of strings that are not UTF-8.
 void LogProtobuf(google::protobuf::LogLevel level, const char*, int,
                  const std::string& message) {
@@ -130,10 +137,12 @@ class Server::Impl {
         policy(std::move(policy)),
         on_fault(std::move(on_fault)),
         answers(options.answer_bytes),
+        memory(options.memory, metrics),
         environment{metrics,
                     clock,
                     &stalls,
                     &answers,
+                    &memory,
                     options.tracer,
                     options.stall_timeout,
                     options.max_deadline,
@@ -181,6 +190,7 @@ class Server::Impl {
   const std::function<void(ServerFault)> on_fault;
   StallWatch stalls;
   AnswerBudget answers;
+  MemoryWatch memory;
   const StreamEnvironment environment;
   HealthService health;
   kserve::ServerState state;
@@ -348,6 +358,7 @@ void Server::Watch() {
   const absl::Time now = impl_->clock.Now();
   impl_->stalls.Check(now);
   const auto* serving = impl_->serving_state.get();
+  impl_->memory.Check(now, IsIdle(serving));
   bool stuck = false;
   {
     base::MutexLock lock(&mutex_);

@@ -17,6 +17,7 @@
 #include "server/metrics/server_metrics.h"
 #include "server/rpc/health.h"
 #include "server/rpc/limits.h"
+#include "server/rpc/memory_watch.h"
 #include "server/rpc/serving_state.h"
 #include "server/security/pem_files.h"
 #include "server/tracing/call_trace.h"
@@ -50,7 +51,9 @@ struct ServerOptions {
   // limits.max_message_bytes.
   int64_t receive_bytes = int64_t{256} << 20;
   // Bytes of answers that wait for their readers. At least 1 MiB.
-  int64_t answer_bytes = int64_t{128} << 20;
+  int64_t answer_bytes = int64_t{85} << 20;
+  // Where the process's memory is read; tests give their own.
+  MemoryWatch::Options memory;
   // A reader that takes nothing for longer is ended. At least 1 ms.
   absl::Duration stall_timeout = absl::Seconds(30);
   // A request message that is not complete so long after the call's headers
@@ -81,8 +84,9 @@ enum class ServerFault { kEngineFailed, kDeaf };
 
 // The gRPC side of the process: one listener with SpatialReasoningService,
 // health and, by option, reflection; the watchdog thread, which ends stalled
-// readers and keeps the health service true; and, with TLS or tokens, the
-// thread that reads certificates, revocation lists and tokens again.
+// readers, watches memory and keeps the health service true; and, with TLS or
+// tokens, the thread that reads certificates, revocation lists and tokens
+// again.
 //
 // Listens from Start on; inference is refused with LOADING until the serving
 // state has an engine. Thread-safe.

@@ -207,14 +207,19 @@ def saturation(board):
                   "{{instance}}"),
                  (rate("cooper_grpc_connections_refused_total", "reason"),
                   "refused: {{reason}}")])
+    board.graph("Overload", "1: new work is refused, since the memory of the "
+                "process is near its limit.", "short",
+                [(gauge("cooper_overload_state", "instance"),
+                  "{{instance}}")])
     board.graph("Waiting for readers", "Bytes of events that wait for their "
                 "readers.", "bytes",
                 [(gauge("cooper_stream_buffer_bytes", "instance"),
-                  "{{instance}}")])
+                  "{{instance}}")], width=12)
     board.graph("Decoded input images",
-                "Memory of decoded input images.", "bytes",
+                "Memory reserved for the input images that are being decoded, "
+                "the codecs' own included.", "bytes",
                 [(gauge("cooper_image_decode_bytes_in_use", "instance"),
-                  "{{instance}}")])
+                  "{{instance}}")], width=12)
     board.graph("KV cache by holder", "KV cache of requests, of the prefix "
                 "cache, and of idle conversation sessions. The last two are "
                 "evicted for requests.", "bytes",

@@ -23,6 +23,20 @@ absl::StatusOr<ImageHeader> ProbeImage(absl::string_view bytes,
   return absl::InternalError("a format without a decoder");
 }
 
+absl::StatusOr<int64_t> PeakDecodeBytes(absl::string_view bytes,
+                                        const DecodeLimits& limits) {
+  COOPER_ASSIGN_OR_RETURN(const Format format, SniffFormat(bytes));
+  switch (format) {
+    case Format::kPng:
+      return PngDecodeBytes(bytes, limits);
+    case Format::kJpeg:
+      return JpegDecodeBytes(bytes, limits);
+    case Format::kWebp:
+      return WebpDecodeBytes(bytes, limits);
+  }
+  return absl::InternalError("a format without a decoder");
+}
+
 absl::StatusOr<RgbImage> DecodeImage(absl::string_view bytes,
                                      const DecodeLimits& limits) {
   COOPER_ASSIGN_OR_RETURN(const Format format, SniffFormat(bytes));

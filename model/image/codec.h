@@ -39,6 +39,14 @@ Rejection RejectionOf(const absl::Status& status);
 absl::StatusOr<ImageHeader> ProbeImage(absl::string_view bytes,
                                        const DecodeLimits& limits);
 
+// The memory that DecodeImage needs at its peak, bytes: the raster, what the
+// codec holds beside it (of a progressive JPEG all coefficients) and the copy
+// that an EXIF orientation takes. From the headers alone; at most a few MiB too
+// low, and for an animated WebP up to a half too high.
+// INVALID_ARGUMENT as ProbeImage.
+absl::StatusOr<int64_t> PeakDecodeBytes(absl::string_view bytes,
+                                        const DecodeLimits& limits);
+
 // Decodes PNG (all colour types and depths, interlaced too), JPEG (grey,
 // YCbCr, RGB, CMYK and YCCK; baseline and progressive) and WebP (first frame)
 // to RGB. Applies the EXIF orientation; composes alpha on white, of grey images

@@ -13,6 +13,11 @@ struct Size {
   friend bool operator==(const Size&, const Size&) = default;
 };
 
+// Of an RgbImage of `size`.
+inline int64_t RasterBytes(Size size) {
+  return int64_t{3} * size.width * size.height;
+}
+
 // Pixels, row by row from the top left, R G B, 8 bits each, no padding.
 struct RgbImage {
   Size size;

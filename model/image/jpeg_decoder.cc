@@ -156,21 +156,11 @@ absl::Status JpegReader::error() const {
                              failure_.words));
 }
 
-}  // namespace
-
-absl::StatusOr<ImageHeader> ProbeJpeg(absl::string_view bytes,
-                                      const DecodeLimits& limits) {
-  COOPER_ASSIGN_OR_RETURN(const JpegHeader header,
-                          ReadJpegHeader(bytes, limits));
-  return ImageHeader{Format::kJpeg, header.size};
-}
-
-absl::StatusOr<RgbImage> DecodeJpeg(absl::string_view bytes,
-                                    const DecodeLimits& limits) {
-  COOPER_ASSIGN_OR_RETURN(const JpegHeader header,
-                          ReadJpegHeader(bytes, limits));
+// As stored. libjpeg's memory is free again afterwards.
+absl::StatusOr<RgbImage> ReadRaster(absl::string_view bytes,
+                                    const JpegHeader& header, int max_scans) {
   JpegReader reader(bytes);
-  if (!reader.Start(header, limits.max_jpeg_scans)) return reader.error();
+  if (!reader.Start(header, max_scans)) return reader.error();
   const auto width = static_cast<size_t>(header.size.width);
   RgbImage image;
   image.size = header.size;
@@ -182,6 +172,33 @@ absl::StatusOr<RgbImage> DecodeJpeg(absl::string_view bytes,
     if (reader.is_cmyk()) InvertedCmykToRgb(row.data(), width, row.data());
     image.pixels.insert(image.pixels.end(), row.data(), row.data() + width * 3);
   }
+  return image;
+}
+
+}  // namespace
+
+absl::StatusOr<ImageHeader> ProbeJpeg(absl::string_view bytes,
+                                      const DecodeLimits& limits) {
+  COOPER_ASSIGN_OR_RETURN(const JpegHeader header,
+                          ReadJpegHeader(bytes, limits));
+  return ImageHeader{Format::kJpeg, header.size};
+}
+
+absl::StatusOr<int64_t> JpegDecodeBytes(absl::string_view bytes,
+                                        const DecodeLimits& limits) {
+  COOPER_ASSIGN_OR_RETURN(const JpegHeader header,
+                          ReadJpegHeader(bytes, limits));
+  const int64_t raster = RasterBytes(header.size);
+  const int64_t turned = header.orientation == 1 ? 0 : raster;
+  return raster + std::max(header.coefficient_bytes, turned);
+}
+
+absl::StatusOr<RgbImage> DecodeJpeg(absl::string_view bytes,
+                                    const DecodeLimits& limits) {
+  COOPER_ASSIGN_OR_RETURN(const JpegHeader header,
+                          ReadJpegHeader(bytes, limits));
+  COOPER_ASSIGN_OR_RETURN(RgbImage image,
+                          ReadRaster(bytes, header, limits.max_jpeg_scans));
   return Upright(std::move(image), header.orientation);
 }
 

@@ -1,11 +1,13 @@
 #ifndef COOPER_MODEL_IMAGE_JPEG_DECODER_H_
 #define COOPER_MODEL_IMAGE_JPEG_DECODER_H_
 
+#include <cstdint>
+
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "model/image/codec.h"
 
-// Contracts as ProbeImage and DecodeImage (codec.h), for bytes that start with
+// Contracts as those of codec.h, for bytes that start with
 // FF D8 FF. Embedded profiles are ignored and four components are taken as
 // Adobe's inverted CMYK or YCCK, as Pillow does. Of a multi-picture file the
 // first picture is decoded.
@@ -23,6 +25,8 @@ namespace cooper::image {
 
 absl::StatusOr<ImageHeader> ProbeJpeg(absl::string_view bytes,
                                       const DecodeLimits& limits);
+absl::StatusOr<int64_t> JpegDecodeBytes(absl::string_view bytes,
+                                        const DecodeLimits& limits);
 absl::StatusOr<RgbImage> DecodeJpeg(absl::string_view bytes,
                                     const DecodeLimits& limits);
 

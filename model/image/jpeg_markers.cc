@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -73,13 +74,48 @@ absl::Status ReadFrame(int marker, absl::string_view frame,
   return absl::OkStatus();
 }
 
+// The coefficients of all components, 16 bits each, in whole blocks of 8 by 8
+// and in as many of them as the sampling asks for. `frame` is the data of the
+// SOF segment.
+int64_t CoefficientBytes(absl::string_view frame, const JpegHeader& header) {
+  constexpr int64_t kBlockSide = 8;
+  constexpr int64_t kBlockBytes = kBlockSide * kBlockSide * 2;
+  struct Sampling {
+    int64_t across = 1, down = 1;  // 1..4
+  };
+  std::vector<Sampling> components(static_cast<size_t>(header.components));
+  Sampling most;
+  for (size_t i = 0; i < components.size(); ++i) {
+    const size_t offset = 6 + 3 * i + 1;
+    if (offset >= frame.size()) break;  // libjpeg refuses it
+    const int factors = ReadByte(frame, offset);
+    components[i].across = std::clamp(factors >> 4, 1, 4);
+    components[i].down = std::clamp(factors & 0xf, 1, 4);
+    most.across = std::max(most.across, components[i].across);
+    most.down = std::max(most.down, components[i].down);
+  }
+  const auto blocks = [](int64_t side, int64_t factor, int64_t most_factor) {
+    const int64_t units = kBlockSide * most_factor;
+    return (side + units - 1) / units * factor;
+  };
+  int64_t bytes = 0;
+  for (const Sampling& component : components) {
+    bytes += blocks(header.size.width, component.across, most.across) *
+             blocks(header.size.height, component.down, most.down) *
+             kBlockBytes;
+  }
+  return bytes;
+}
+
 }  // namespace
 
 absl::StatusOr<JpegHeader> ReadJpegHeader(absl::string_view bytes,
                                           const DecodeLimits& limits) {
   JpegHeader header;
   bool has_exif = false;
-  size_t offset = 2;  // behind SOI
+  bool progressive = false;
+  absl::string_view frame;  // the data of the SOF segment
+  size_t offset = 2;        // behind SOI
   while (true) {
     // As libjpeg does, skips bytes that are no marker: 0xff stuffed with zero
     // is none, and 0xff may be repeated.
@@ -99,11 +135,17 @@ absl::StatusOr<JpegHeader> ReadJpegHeader(absl::string_view bytes,
     if (IsFrame(marker)) {
       if (header.components != 0) return Corrupt("it has two frame headers");
       COOPER_RETURN_IF_ERROR(ReadFrame(marker, data, limits, header));
+      progressive = marker == 0xc2 || marker == 0xca;
+      frame = data;
     } else if (marker == kApp1 && !has_exif && absl::StartsWith(data, "Exif")) {
       header.orientation = ExifOrientation(data);
       has_exif = true;  // further ones are other programs' additions
     } else if (marker == kStartOfScan) {
       if (header.components == 0) return Corrupt("it has no frame header");
+      if (progressive || data.empty() ||
+          ReadByte(data, 0) < header.components) {
+        header.coefficient_bytes = CoefficientBytes(frame, header);
+      }
       return header;
     }
     offset += length;

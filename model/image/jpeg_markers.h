@@ -1,6 +1,8 @@
 #ifndef COOPER_MODEL_IMAGE_JPEG_MARKERS_H_
 #define COOPER_MODEL_IMAGE_JPEG_MARKERS_H_
 
+#include <cstdint>
+
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "model/image/codec.h"
@@ -12,6 +14,9 @@ struct JpegHeader {
   Size size;            // as stored
   int components = 0;   // 1, 3 or 4
   int orientation = 1;  // of the EXIF segment, 1..8
+  // What a decoder keeps of all coefficients, since they come in several scans;
+  // 0: one scan has all.
+  int64_t coefficient_bytes = 0;
 };
 
 // Walks the segments without a codec and allocates nothing. Bytes between them

@@ -203,6 +203,15 @@ absl::StatusOr<ImageHeader> ProbePng(absl::string_view bytes,
                      {static_cast<int>(width), static_cast<int>(height)}};
 }
 
+absl::StatusOr<int64_t> PngDecodeBytes(absl::string_view bytes,
+                                       const DecodeLimits& limits) {
+  COOPER_ASSIGN_OR_RETURN(const ImageHeader header, ProbePng(bytes, limits));
+  COOPER_ASSIGN_OR_RETURN(const PngParts parts, ReadPngParts(bytes));
+  // libpng holds two rows, of interlaced images too.
+  const int64_t raster = RasterBytes(header.size);
+  return parts.orientation == 1 ? raster : 2 * raster;
+}
+
 absl::StatusOr<RgbImage> DecodePng(absl::string_view bytes,
                                    const DecodeLimits& limits) {
   COOPER_ASSIGN_OR_RETURN(const ImageHeader header, ProbePng(bytes, limits));

@@ -3,6 +3,7 @@
 #include <webp/decode.h>
 #include <webp/demux.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -20,7 +21,9 @@ namespace cooper::image {
 namespace {
 
 constexpr size_t kRiffHeaderBytes = 12;
+constexpr size_t kFlagsOffset = kRiffHeaderBytes + 8;  // of a VP8X chunk
 constexpr size_t kMaxChunks = 10000;
+constexpr int kLossy = 1;  // WebPBitstreamFeatures::format
 
 struct DemuxerDeleter {
   void operator()(WebPDemuxer* demuxer) const { WebPDemuxDelete(demuxer); }
@@ -166,6 +169,29 @@ absl::StatusOr<ImageHeader> ProbeWebp(absl::string_view bytes,
   if (status != VP8_STATUS_OK) return CodecError(status);
   COOPER_RETURN_IF_ERROR(CheckSize(features.width, features.height, limits));
   return ImageHeader{Format::kWebp, {features.width, features.height}};
+}
+
+absl::StatusOr<int64_t> WebpDecodeBytes(absl::string_view bytes,
+                                        const DecodeLimits& limits) {
+  COOPER_ASSIGN_OR_RETURN(const ImageHeader header, ProbeWebp(bytes, limits));
+  WebPBitstreamFeatures features;
+  const VP8StatusCode status =
+      WebPGetFeatures(Data(bytes), bytes.size(), &features);
+  if (status != VP8_STATUS_OK) return CodecError(status);
+  const int64_t pixels = int64_t{header.size.width} * header.size.height;
+  // Bytes a pixel. Lossless coding holds the picture as A R G B beside the
+  // output, lossy coding only some rows, but an alpha plane twice. The format
+  // of an animation's frames is not known here, and they lie on a canvas.
+  const int64_t output = features.has_alpha != 0 ? 4 : 3;
+  const int64_t canvas = features.has_animation != 0 ? 3 : 0;
+  int64_t codec = 4;
+  if (features.format == kLossy) codec = features.has_alpha != 0 ? 2 : 0;
+  const bool extended = bytes.size() > kFlagsOffset &&
+                        bytes.substr(kRiffHeaderBytes, 4) == "VP8X";
+  const bool may_turn =
+      extended && (static_cast<uint8_t>(bytes[kFlagsOffset]) & EXIF_FLAG) != 0;
+  return pixels *
+         (output + std::max({codec, canvas, int64_t{may_turn ? 3 : 0}}));
 }
 
 absl::StatusOr<RgbImage> DecodeWebp(absl::string_view bytes,

@@ -1,13 +1,11 @@
 #include "model/torch/device.h"
 
-#include <algorithm>
-#include <fstream>
-#include <limits>
 #include <optional>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/host_memory.h"
 #include "base/status_macros.h"
 #include "model/device_status.h"
 #include "model/torch/dtype_choice.h"
@@ -77,35 +75,6 @@ absl::Status CheckCapability(const Device& device) {
       "bfloat16, which needs ", kBfloat16Major, ".0; use --dtype=float32"));
 }
 
-int64_t ReadNumber(const char* path, int64_t missing) {
-  std::ifstream file(path);
-  int64_t value = 0;
-  return file >> value ? value : missing;
-}
-
-DeviceMemory HostMemory() {
-  DeviceMemory memory;
-  std::ifstream file("/proc/meminfo");
-  std::string key;
-  int64_t kib = 0;
-  std::string unit;
-  while (file >> key >> kib) {
-    std::getline(file, unit);
-    if (key == "MemTotal:") memory.total_bytes = kib << 10;
-    if (key == "MemAvailable:") memory.free_bytes = kib << 10;
-  }
-  // A container's limit is what counts where it is lower.
-  const int64_t limit = ReadNumber("/sys/fs/cgroup/memory.max",
-                                   std::numeric_limits<int64_t>::max());
-  if (limit < memory.total_bytes) {
-    const int64_t used = ReadNumber("/sys/fs/cgroup/memory.current", 0);
-    memory.total_bytes = limit;
-    memory.free_bytes =
-        std::min(memory.free_bytes, std::max<int64_t>(limit - used, 0));
-  }
-  return memory;
-}
-
 }  // namespace
 
 std::string Device::name() const {
@@ -145,7 +114,11 @@ absl::StatusOr<Device> SelectDevice(const std::string& device,
 }
 
 absl::StatusOr<DeviceMemory> MemoryOf(const Device& device) {
-  if (device.is_cpu()) return HostMemory();
+  if (device.is_cpu()) {
+    const base::HostMemory memory = base::ReadHostMemory();
+    return DeviceMemory{.free_bytes = memory.free_bytes,
+                        .total_bytes = memory.total_bytes};
+  }
   return device.layer->Memory(device.gpu);
 }
 

@@ -9,6 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "base/control_group.h"
+#include "base/logging.h"
 #include "base/status_macros.h"
 #include "model/checkpoint/checkpoint.h"
 #include "model/checkpoint/weight_check.h"
@@ -23,10 +25,6 @@
 namespace cooper::torch_model {
 namespace {
 
-// What the KV pool takes of a CPU's memory where the flag leaves it open.
-constexpr int64_t kDefaultHostPoolTokens = 65536;
-constexpr int64_t kLeastHostPoolBytes = int64_t{256} << 20;
-constexpr int64_t kMinPoolPages = 16;
 // Below this many bytes of weights a token, waking a second thread for each
 // operator costs more than it brings.
 constexpr int64_t kSingleThreadBytes = int64_t{16} << 20;
@@ -56,7 +54,11 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
   if (device_.generic_kernels) device_.launcher = nullptr;
   device_.deterministic = options.deterministic;
   ApplyDeviceSettings(device_);
-  if (options.threads > 0) at::set_num_threads(options.threads);
+  // libtorch's own choice is by the machine's cores, which a control group may
+  // allow only a part of.
+  at::set_num_threads(options.threads > 0 ? options.threads
+                                          : std::min(at::get_num_threads(),
+                                                     base::UsableCpus()));
   COOPER_ASSIGN_OR_RETURN(
       std::unique_ptr<const checkpoint::Checkpoint> checkpoint,
       checkpoint::Checkpoint::Open(
@@ -101,7 +103,7 @@ absl::Status TorchModel::Build(const LoadOptions& options) {
   const model::SpecialTokens& special = tokenizer_->special();
   delimiters_ = transformer_->Embed({special.soi, special.eoi});
   vocabulary_ = cooper_.text_vocab_size;
-  COOPER_RETURN_IF_ERROR(MakeFirstPool(options));
+  COOPER_RETURN_IF_ERROR(MakeFirstPool());
   FillInfo(vit_patch, parameters);
   return absl::OkStatus();
 }
@@ -154,34 +156,22 @@ absl::Status TorchModel::CheckEndOfText() const {
                    cooper_.text_vocab_size, "), so no text would ever end"));
 }
 
-absl::StatusOr<int64_t> TorchModel::HostPoolBytes(int64_t asked_bytes) const {
+absl::Status TorchModel::MakeFirstPool() {
   COOPER_ASSIGN_OR_RETURN(const DeviceMemory memory, MemoryOf(device_));
-  const int64_t page = memory_.page;
-  const int64_t bytes = asked_bytes > 0
-                            ? asked_bytes
-                            : std::min(std::max(kDefaultHostPoolTokens /
-                                                    KvPool::kPageTokens * page,
-                                                kLeastHostPoolBytes),
-                                       memory.free_bytes / 2);
-  if (bytes < kMinPoolPages * page || bytes > memory.free_bytes) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "the KV cache: ", bytes >> 20, " MiB of ", memory.free_bytes >> 20,
-        " MiB free; at least ", (kMinPoolPages * page) >> 20,
-        " MiB are needed (--kv_cache_mib)"));
-  }
-  return bytes;
-}
-
-absl::Status TorchModel::MakeFirstPool(const LoadOptions& options) {
-  if (device_.is_cpu()) {
-    COOPER_ASSIGN_OR_RETURN(const int64_t bytes,
-                            HostPoolBytes(options.kv_cache_mib << 20));
-    MakePool(bytes);
-    return absl::OkStatus();
-  }
-  COOPER_ASSIGN_OR_RETURN(DeviceMemory memory, MemoryOf(device_));
-  COOPER_ASSIGN_OR_RETURN(const int64_t bytes, memory_.FirstPool(memory));
+  COOPER_ASSIGN_OR_RETURN(const int64_t bytes, device_.is_cpu()
+                                                   ? memory_.HostPool(memory)
+                                                   : memory_.FirstPool(memory));
   MakePool(bytes);
+  if (!device_.is_cpu()) return absl::OkStatus();
+  if (const auto warning = memory_.HostPoolWarning(bytes, memory);
+      !warning.empty()) {
+    base::Log(base::LogLevel::kWarning, warning,
+              {{"kv_cache_mib", bytes >> 20},
+               {"kv_cache_tokens", info_.kv_capacity_tokens},
+               {"usual_mib", memory_.UsualHostPool() >> 20},
+               {"free_mib", memory.free_bytes >> 20},
+               {"limit_mib", memory.total_bytes >> 20}});
+  }
   return absl::OkStatus();
 }
 

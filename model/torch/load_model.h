@@ -47,8 +47,8 @@ struct LoadOptions {
   // Results that do not depend on the rest of a batch on a GPU either, and do
   // not vary between runs. Slower.
   bool deterministic = false;
-  // Threads of one operator on the CPU; 0: the machine's cores, or one for a
-  // model so small that threads do not pay.
+  // Threads of one operator on the CPU; 0: the cores that the control group
+  // allows, or one for a model so small that threads do not pay.
   int threads = 0;
   // Verifies every weight file while it is read (checkpoint/weight_check.h).
   bool check_weights = false;

@@ -10,6 +10,10 @@ namespace {
 
 constexpr int64_t kFirstPoolTokens = 65536;
 constexpr int64_t kLeastPoolPages = 16;
+constexpr int64_t kUsualHostTokens = 65536;
+constexpr int64_t kUsualHostBytes = int64_t{256} << 20;  // or more
+// Part of the memory below which a server refuses work (rpc/memory_watch.h).
+constexpr int64_t kReservedShare = 10;
 constexpr int64_t kLeastMargin = int64_t{1} << 30;
 constexpr int64_t kMarginDivisor = 8;  // of the workspace
 
@@ -61,6 +65,37 @@ absl::StatusOr<int64_t> MemoryPlan::FinalPool(
     return TooLittle(loaded, workspace + margin() + least_pool, memory);
   }
   return asked_pool > 0 ? asked_pool : left;
+}
+
+int64_t MemoryPlan::UsualHostPool() const {
+  return std::max(Pages(kUsualHostTokens) * page, kUsualHostBytes);
+}
+
+absl::StatusOr<int64_t> MemoryPlan::HostPool(const DeviceMemory& memory) const {
+  const int64_t bytes = asked_pool > 0
+                            ? asked_pool
+                            : std::min(UsualHostPool(), memory.free_bytes / 2);
+  const int64_t least = kLeastPoolPages * page;
+  if (bytes < least || bytes > memory.free_bytes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the KV cache: ", bytes >> 20, " MiB of ",
+                     memory.free_bytes >> 20, " MiB free; at least ",
+                     least >> 20, " MiB are needed (--kv_cache_mib)"));
+  }
+  return bytes;
+}
+
+absl::string_view MemoryPlan::HostPoolWarning(
+    int64_t bytes, const DeviceMemory& memory) const {
+  if (asked_pool == 0 && bytes < UsualHostPool()) {
+    return "the KV cache is small, since little memory is free";
+  }
+  if (memory.free_bytes - bytes < memory.total_bytes / kReservedShare) {
+    return "the KV cache leaves less than a tenth of the memory limit free: "
+           "new "
+           "work is refused once it is full";
+  }
+  return "";
 }
 
 MemoryPlan PlanMemory(const checkpoint::LlmConfig& llm,

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "model/checkpoint/config.h"
 #include "model/torch/device_layer.h"
 #include "model/torch/kv_cache.h"
@@ -39,6 +40,14 @@ struct MemoryPlan {
   absl::StatusOr<int64_t> FirstPool(const DeviceMemory& memory) const;
   // The pool after the warm-up, where `memory` is what is free without a pool.
   absl::StatusOr<int64_t> FinalPool(const DeviceMemory& memory) const;
+  // The pool of a CPU, where `memory` is the host's with the weights loaded:
+  // the asked one, else UsualHostPool or half of what is free, whichever is
+  // less. RESOURCE_EXHAUSTED: less is free than asked for or than is of use.
+  absl::StatusOr<int64_t> HostPool(const DeviceMemory& memory) const;
+  int64_t UsualHostPool() const;
+  // What to warn of where the host's pool has `bytes`; empty: nothing.
+  absl::string_view HostPoolWarning(int64_t bytes,
+                                    const DeviceMemory& memory) const;
 };
 
 MemoryPlan PlanMemory(const checkpoint::LlmConfig& llm,

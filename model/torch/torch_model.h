@@ -67,8 +67,7 @@ class TorchModel final : public model::UnifiedModel {
   absl::StatusOr<int64_t> ReadWeights(const checkpoint::Checkpoint& checkpoint,
                                       const LoadOptions& options);
   absl::Status CheckEndOfText() const;
-  absl::StatusOr<int64_t> HostPoolBytes(int64_t asked_bytes) const;
-  absl::Status MakeFirstPool(const LoadOptions& options);
+  absl::Status MakeFirstPool();
   void MakePool(int64_t bytes);
   // Measures what the largest batches take, and makes the pool of the rest.
   absl::Status WarmUpGpu();

@@ -42,8 +42,9 @@ EngineLoop::EngineLoop(model::UnifiedModel* model,
       reporter_(model, metrics),
       last_step_ns_(absl::ToUnixNanos(clock->Now())),
       prepare_pool_(std::make_unique<PreparePool>(
-          Preparer(model, metrics, clock, options.image_limits), clock,
-          admission, &inbox_, options.prepare_threads)),
+          Preparer(model, metrics, clock, options.image_limits,
+                   options.decode_bytes),
+          clock, admission, &inbox_, options.prepare_threads)),
       encode_pool_(
           std::make_unique<base::WorkerPool>("encode", options.encode_threads)),
       thread_(thread != nullptr

@@ -23,6 +23,7 @@ absl::Status EngineOptions::Validate() const {
       {"max_queue", max_queue, 0, 65536},
       {"max_per_client", max_per_client, 0, 65536},
       {"max_queue_bytes", max_queue_bytes, 1, int64_t{1} << 40},
+      {"decode_bytes", decode_bytes, 1, int64_t{1} << 40},
       {"prefill_tokens", prefill_tokens, 1, 1 << 24},
       {"denoise_tokens", denoise_tokens, 1, 1 << 24},
       {"prepare_threads", prepare_threads, 1, 64},

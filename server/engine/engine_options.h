@@ -21,7 +21,10 @@ struct EngineOptions {
   // as long as its deadline lets it.
   absl::Duration queue_timeout;
   // Bytes of inputs of all admitted requests.
-  int64_t max_queue_bytes = int64_t{128} << 20;
+  int64_t max_queue_bytes = int64_t{85} << 20;
+  // Memory for decoding images, the codecs' own included. An image that needs
+  // more is decoded alone; others wait. Lower: fewer large images at once.
+  int64_t decode_bytes = int64_t{85} << 20;
   // Part of the KV pool that keeps the beginnings of requests for others that
   // begin the same. Below 0: a quarter; 0: none.
   int64_t prefix_cache_bytes = -1;

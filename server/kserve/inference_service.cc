@@ -155,7 +155,7 @@ absl::Status InferenceService::Begin(const rpc::CallContext& context,
   std::string client = caller_check_.ClientOf(context);
   call->NameClient(client);
   inference::ModelInferRequest request;
-  COOPER_RETURN_IF_ERROR(rpc::CheckAnswers(environment_));
+  COOPER_RETURN_IF_ERROR(rpc::CheckMemory(environment_));
   COOPER_RETURN_IF_ERROR(
       rpc::ParseMessage(bytes, environment_.message_limits, &request));
   answer->SetHeader(request);

@@ -83,8 +83,13 @@ ServerMetrics::Series::Series(Registry* registry)
       image_rejections(Counters(registry, "cooper_image_rejections_total",
                                 "Input images rejected, by reason.")),
       image_decode_bytes(Gauges(registry, "cooper_image_decode_bytes_in_use",
-                                "Memory of decoded input images.")
+                                "Memory reserved for decoding input images.")
                              .Add({})),
+      overload_state(
+          Gauges(registry, "cooper_overload_state",
+                 "0: new work is taken. 1: it is refused, since the memory of "
+                 "the process is near its limit.")
+              .Add({})),
       queue_depth(
           Gauges(registry, "cooper_queue_depth", "Requests in the queue.")
               .Add({})),

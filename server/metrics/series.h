@@ -61,6 +61,7 @@ struct ServerMetrics::Series {
 
   Labelled<Counter> image_rejections;  // reason
   Gauge& image_decode_bytes;
+  Gauge& overload_state;
   Gauge& queue_depth;
   Gauge& running;
   Labelled<Histogram> queue_duration;  // kind

@@ -114,6 +114,10 @@ void ServerMetrics::AddImageDecodeBytes(int64_t delta_bytes) {
   series_->image_decode_bytes.Increment(static_cast<double>(delta_bytes));
 }
 
+void ServerMetrics::SetOverloadState(OverloadState state) {
+  series_->overload_state.Set(static_cast<double>(state));
+}
+
 void ServerMetrics::SetLoad(int queued, int running) {
   series_->queue_depth.Set(queued);
   series_->running.Set(running);

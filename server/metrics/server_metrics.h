@@ -21,6 +21,8 @@ namespace cooper::metrics {
 
 enum class SessionEviction { kExpired, kQuota, kMemory };
 enum class LoadStage { kLoad, kWarmUp };
+// The values of cooper_overload_state.
+enum class OverloadState { kNormal = 0, kMemory = 1 };
 
 // All metrics of the server (names and meanings: docs/metrics.md), built on a
 // given registry. Label values are closed sets, the names of the engine's
@@ -59,8 +61,9 @@ class ServerMetrics {
 
   // `reason`: image::RejectionName, or "count" for too many images.
   void ImageRejected(absl::string_view reason);
-  // Raster bytes in use grew (or shrank) by `delta_bytes`.
+  // Bytes reserved for decoding images grew (or shrank) by `delta_bytes`.
   void AddImageDecodeBytes(int64_t delta_bytes);
+  void SetOverloadState(OverloadState state);
 
   // Queue and running set.
   void SetLoad(int queued, int running);

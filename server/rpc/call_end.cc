@@ -42,7 +42,11 @@ grpc::Status EndCall(const absl::Status& end, absl::Time started,
   return status;
 }
 
-absl::Status CheckAnswers(const StreamEnvironment& environment) {
+absl::Status CheckMemory(const StreamEnvironment& environment) {
+  if (environment.memory->sheds()) {
+    return engine::ErrorStatus(engine::ErrorReason::kMemoryPressure,
+                               "the server's memory is nearly full");
+  }
   if (!environment.answers->nearly_full()) return absl::OkStatus();
   return engine::ErrorStatus(
       engine::ErrorReason::kMemoryPressure,

@@ -25,8 +25,9 @@ grpc::Status EndCall(const absl::Status& end, absl::Time started,
                      engine::Method method,
                      grpc::CallbackServerContext* context);
 
-// MEMORY_PRESSURE while the answers' budget is nearly full: no new work then.
-absl::Status CheckAnswers(const StreamEnvironment& environment);
+// MEMORY_PRESSURE, and no new work then: the memory of the process is near its
+// limit, or the answers' budget is nearly full.
+absl::Status CheckMemory(const StreamEnvironment& environment);
 
 // The end of a call whose request message was not complete after `timeout`.
 absl::Status RequestIncomplete(absl::Duration timeout);

@@ -141,6 +141,7 @@ absl::StatusOr<std::optional<engine::Request>> ConverseReactor::ParseTurn() {
     return engine::InvalidField("request", "required: one of its fields");
   }
   if (!start && !read_message_.has_ask()) return std::nullopt;
+  COOPER_RETURN_IF_ERROR(CheckMemory(environment()));
   COOPER_ASSIGN_OR_RETURN(engine::Request turn,
                           start ? ParseStart() : ParseAsk());
   ++turns_;

@@ -54,7 +54,7 @@ absl::Status SpatialReasoningService::Begin(const CallContext& context,
   COOPER_ASSIGN_OR_RETURN(const ServingState::Serving* serving,
                           caller_check_.CheckLoaded(stream->deadline()));
   Request request;
-  COOPER_RETURN_IF_ERROR(CheckAnswers(environment_));
+  COOPER_RETURN_IF_ERROR(CheckMemory(environment_));
   COOPER_RETURN_IF_ERROR(
       ParseMessage(bytes, environment_.message_limits, &request));
   stream->NameRequest(request.request_id());

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "server/metrics/server_metrics.h"
 #include "server/rpc/answer_budget.h"
+#include "server/rpc/memory_watch.h"
 #include "server/rpc/message.h"
 #include "server/rpc/stall_watch.h"
 #include "server/tracing/call_trace.h"
@@ -19,6 +20,7 @@ struct StreamEnvironment {
   const base::Clock* clock = nullptr;
   StallWatch* stalls = nullptr;
   AnswerBudget* answers = nullptr;
+  const MemoryWatch* memory = nullptr;
   const tracing::Tracer* tracer = nullptr;  // null: no call is recorded
   // A reader that takes nothing for longer is ended. Above 0.
   absl::Duration stall_timeout;

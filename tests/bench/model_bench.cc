@@ -31,7 +31,7 @@ ABSL_FLAG(std::string, only, "",
 ABSL_FLAG(int, rounds, 15, "counted rounds of each measure");
 ABSL_FLAG(int, context, 512, "tokens of text before what is measured");
 ABSL_FLAG(int, map_size, 256, "side of the map in px");
-ABSL_FLAG(int, threads, 0, "threads of one operator; 0: the machine's cores");
+ABSL_FLAG(int, threads, 0, "threads of one operator; 0: the usable cores");
 
 namespace cooper::bench {
 namespace {

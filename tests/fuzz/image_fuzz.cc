@@ -12,6 +12,7 @@ namespace {
 
 using image::DecodeLimits;
 using image::ImageHeader;
+using image::RasterBytes;
 using image::RgbImage;
 using image::Size;
 
@@ -36,6 +37,8 @@ void FuzzOne(absl::string_view bytes) {
     COOPER_CHECK(image.status() == header.status());
     return;
   }
+  const absl::StatusOr<int64_t> peak = PeakDecodeBytes(bytes, limits);
+  COOPER_CHECK(peak.ok() || peak.status() == image.status());
   if (!image.ok()) {
     COOPER_CHECK(image.status().code() == absl::StatusCode::kInvalidArgument);
     return;
@@ -44,6 +47,7 @@ void FuzzOne(absl::string_view bytes) {
   const Size turned = {stored.height, stored.width};
   COOPER_CHECK(image->size == stored || image->size == turned);
   COOPER_CHECK(int64_t{stored.width} * stored.height <= limits.max_pixels);
+  COOPER_CHECK(*peak >= RasterBytes(stored));
   COOPER_CHECK(image->pixels.size() == static_cast<size_t>(stored.width) *
                                            static_cast<size_t>(stored.height) *
                                            3);

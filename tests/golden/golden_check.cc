@@ -31,7 +31,7 @@ ABSL_FLAG(std::string, dtype, "float32",
 ABSL_FLAG(std::string, kernels, "auto",
           "auto, generic (libtorch's operators alone) or emulated (our kernels "
           "for a GPU on an emulator, with --device=cpu)");
-ABSL_FLAG(int, threads, 0, "threads of one operator; 0: the machine's cores");
+ABSL_FLAG(int, threads, 0, "threads of one operator; 0: the usable cores");
 
 namespace cooper::golden {
 namespace {

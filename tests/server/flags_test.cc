@@ -80,6 +80,20 @@ TEST(FlagsTest, WithoutFlagsTheOptionsAreTheirDefaults) {
   EXPECT_EQ(read.engine.encode_threads, defaults.engine.encode_threads);
 }
 
+TEST(FlagsTest, TheMemoryBudgetIsSplitAmongItsUsers) {
+  absl::CommandLineFlag* const flag =
+      absl::FindCommandLineFlag("memory_budget_mib");
+  std::string error;
+  ASSERT_TRUE(flag->ParseFrom("600", &error)) << error;
+  LifecycleOptions read;
+  ASSERT_OK(ReadFlags(&read));
+  EXPECT_EQ(read.rpc.receive_bytes, int64_t{300} << 20);
+  EXPECT_EQ(read.rpc.answer_bytes, int64_t{100} << 20);
+  EXPECT_EQ(read.engine.max_queue_bytes, int64_t{100} << 20);
+  EXPECT_EQ(read.engine.decode_bytes, int64_t{100} << 20);
+  ASSERT_TRUE(flag->ParseFrom("0", &error)) << error;
+}
+
 TEST(FlagsTest, HelpShowsTheDefaultOfEveryOption) {
   const LifecycleOptions options;
   const ModelSource source;
@@ -130,6 +144,7 @@ TEST(FlagsTest, HelpShowsTheDefaultOfEveryOption) {
       {"slice_ms", absl::StrCat(absl::ToInt64Milliseconds(engine.slice))},
       {"stall_timeout", duration(rpc.stall_timeout)},
       {"stuck_after", duration(rpc.stuck_after)},
+      {"threads", absl::StrCat(source.threads)},
       {"tls_cert", rpc.tls.cert},
       {"tls_client_ca", rpc.tls.client_ca},
       {"tls_crl", rpc.tls.crl},

@@ -47,6 +47,8 @@ void Gate::Pass(fake::FakeModel::Call call) {
 TestServer::Options::Options() {
   rpc.listen = {"127.0.0.1", 0};
   rpc.watch_interval = absl::Milliseconds(5);
+  // However full the machine is that the tests run on.
+  rpc.memory.read = [] { return base::HostMemory{100, 100}; };
   rpc.version = "1.2.3";
   script.vae_rule = {64, 32, 16, 1 << 20};
   script.vit_rule = {56, 28, 14, 1 << 20};

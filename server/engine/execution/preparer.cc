@@ -1,6 +1,7 @@
 #include "server/engine/execution/preparer.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -66,6 +67,23 @@ const std::string& SystemText(const Task& task, const model::Prompts& prompts) {
   return prompts.interleave_reason_system_prompt;
 }
 
+// The memory that an image takes at most until it has the size of `rule`:
+// while it is decoded, and between the two passes of the resizing.
+absl::StatusOr<int64_t> PrepareBytes(absl::string_view bytes,
+                                     const model::ImageRule& rule,
+                                     const image::DecodeLimits& limits) {
+  COOPER_ASSIGN_OR_RETURN(const image::ImageHeader header,
+                          image::ProbeImage(bytes, limits));
+  COOPER_ASSIGN_OR_RETURN(const int64_t decode_bytes,
+                          image::PeakDecodeBytes(bytes, limits));
+  const image::Size out = image::ResizedSize(header.size, rule);
+  // The orientation may swap the sides.
+  const int64_t between =
+      std::max(image::RasterBytes({out.width, header.size.height}),
+               image::RasterBytes({header.size.width, out.height}));
+  return decode_bytes + between + image::RasterBytes(out);
+}
+
 }  // namespace
 
 image::Size FullMapSize(const model::ModelInfo& info) {
@@ -76,8 +94,12 @@ image::Size FullMapSize(const model::ModelInfo& info) {
 
 Preparer::Preparer(const model::UnifiedModel* model,
                    metrics::ServerMetrics* metrics, const base::Clock* clock,
-                   image::DecodeLimits limits)
-    : model_(model), metrics_(metrics), clock_(clock), limits_(limits) {
+                   image::DecodeLimits limits, int64_t decode_bytes)
+    : model_(model),
+      metrics_(metrics),
+      clock_(clock),
+      limits_(limits),
+      budget_(std::make_shared<DecodeBudget>(decode_bytes, metrics)) {
   const model::Prompts& prompts = model_->info().prompts;
   for (const std::string& text :
        {prompts.vlm_think_system_prompt, prompts.gen_think_system_prompt,
@@ -108,30 +130,33 @@ Preparer::Text Preparer::Fixed(const std::string& text) const {
   return Encode(text, TextOrigin::kFixed);
 }
 
+absl::Status Preparer::Refuse(const ImageInput& input,
+                              const absl::Status& refusal) const {
+  metrics_->ImageRejected(image::RejectionName(image::RejectionOf(refusal)));
+  ErrorDetails details;
+  details.reason = ErrorReason::kInvalidImage;
+  details.field = input.field;
+  return MakeError(details, absl::StrCat(input.field, ": ", refusal.message()));
+}
+
 absl::StatusOr<PreparedImage> Preparer::PrepareImage(ImageInput input,
                                                      bool latents) const {
+  const model::ModelInfo& info = model_->info();
+  const absl::StatusOr<int64_t> bytes =
+      PrepareBytes(input.bytes, info.vae_rule, limits_);
+  if (!bytes.ok()) return Refuse(input, bytes.status());
+  std::optional<DecodeBudget::Lease> lease(budget_->Acquire(*bytes));
   const absl::Time start = clock_->Now();
   absl::StatusOr<image::RgbImage> raster =
       image::DecodeImage(input.bytes, limits_);
-  if (!raster.ok()) {
-    metrics_->ImageRejected(
-        image::RejectionName(image::RejectionOf(raster.status())));
-    ErrorDetails details;
-    details.reason = ErrorReason::kInvalidImage;
-    details.field = input.field;
-    return MakeError(
-        details, absl::StrCat(input.field, ": ", raster.status().message()));
-  }
+  if (!raster.ok()) return Refuse(input, raster.status());
   PreparedImage image;
   std::string().swap(input.bytes);
-  const auto bytes = static_cast<int64_t>(raster->pixels.size());
-  metrics_->AddImageDecodeBytes(bytes);
-  const model::ModelInfo& info = model_->info();
   auto scaled = std::make_shared<const image::RgbImage>(
       image::ApplyRule(*raster, info.vae_rule));
   raster->pixels = {};
+  lease.reset();
   image.pixels = DigestOf(*scaled);
-  metrics_->AddImageDecodeBytes(-bytes);
   image.vision = std::make_shared<const image::RgbImage>(
       image::ApplyRule(*scaled, info.vit_rule));
   if (latents) image.latents = std::move(scaled);

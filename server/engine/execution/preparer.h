@@ -9,6 +9,7 @@
 #include "model/image/codec.h"
 #include "model/unified_model.h"
 #include "server/engine/core/request.h"
+#include "server/engine/execution/decode_budget.h"
 #include "server/engine/execution/execution.h"
 #include "server/engine/memory/kv_demand.h"
 #include "server/engine/program/program.h"
@@ -32,17 +33,21 @@ struct PreparedRequest {
 // writes its program. Runs on the prepare pool; thread-safe.
 class Preparer {
  public:
-  // All outlive it.
+  // All outlive it. `decode_bytes`: EngineOptions.
   Preparer(const model::UnifiedModel* model, metrics::ServerMetrics* metrics,
-           const base::Clock* clock, image::DecodeLimits limits);
+           const base::Clock* clock, image::DecodeLimits limits,
+           int64_t decode_bytes);
 
   // Takes the inputs out of `request` and frees their bytes. INVALID_ARGUMENT
-  // INVALID_IMAGE names the field; blocks for the pixels.
+  // INVALID_IMAGE names the field; blocks for the pixels, and before them until
+  // there is memory to decode them in.
   absl::StatusOr<PreparedRequest> Prepare(Request* request) const;
 
  private:
   using Text = std::shared_ptr<const EncodedText>;
 
+  absl::Status Refuse(const ImageInput& input,
+                      const absl::Status& refusal) const;
   absl::StatusOr<PreparedImage> PrepareImage(ImageInput input,
                                              bool latents) const;
   Text Encode(std::string text, TextOrigin origin) const;
@@ -52,6 +57,7 @@ class Preparer {
   metrics::ServerMetrics* const metrics_;
   const base::Clock* const clock_;
   const image::DecodeLimits limits_;
+  const std::shared_ptr<DecodeBudget> budget_;  // of all copies together
   std::vector<Text> fixed_;  // the model's prompts, encoded once
 };
 

@@ -248,6 +248,17 @@ TEST(LoadModelTest, TellsWhatItReadsAndHowFarItIs) {
   EXPECT_THAT(info.instruction_set, AnyOf("avx512", "avx2", "baseline"));
 }
 
+TEST(LoadModelTest, TakesTheThreadsThatItIsGiven) {
+  LoadOptions options;
+  options.checkpoint_dirs = {COOPER_TEST_DATA "/goldens/nano"};
+  options.device = "cpu";
+  for (const int threads : {2, 1}) {
+    options.threads = threads;
+    ASSERT_OK_AND_ASSIGN(const auto loaded, TorchModel::Load(options));
+    EXPECT_EQ(loaded->info().threads, threads);
+  }
+}
+
 class BrokenCheckpointTest : public ::testing::Test {
  protected:
   BrokenCheckpointTest()

@@ -25,7 +25,7 @@ class PreparerTest : public ::testing::Test {
   metrics::ServerMetrics metrics_{&registry_};
   testing::FakeClock clock_;
   fake::FakeModel model_{SmallScript()};
-  Preparer preparer_{&model_, &metrics_, &clock_, {}};
+  Preparer preparer_{&model_, &metrics_, &clock_, {}, int64_t{64} << 20};
 
   absl::StatusOr<PreparedRequest> Prepare(Request request) {
     request_ = std::move(request);
