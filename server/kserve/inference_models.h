@@ -24,6 +24,9 @@ struct InferenceTensor {
   std::vector<int64_t> shape;  // -1: any
   bool optional = false;       // an input that may be left out
   bool usual = true;           // an output that comes unasked
+  // An input of image files that is also taken as pixels, datatype UINT8 and
+  // shape [height, width, 3], with or without a leading side of `shape`.
+  bool pixels = false;
 };
 
 struct InferenceModel {

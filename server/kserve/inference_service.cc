@@ -1,5 +1,6 @@
 #include "server/kserve/inference_service.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -163,7 +164,9 @@ absl::Status InferenceService::Begin(const rpc::CallContext& context,
                                environment_.metrics);
   COOPER_ASSIGN_OR_RETURN(InferenceRequest parsed, parser.Parse(request));
   parsed.engine.method = method;
-  parsed.engine.deadline = call->deadline().time();
+  parsed.engine.deadline =
+      std::min(call->deadline().time(),
+               environment_.clock->Now() + parsed.timeout);
   parsed.engine.client = caller_check_.ClientOf(context);
   answer->Expect(InferenceReply(parsed.model, std::move(parsed.outputs),
                                 method == Method::kModelStreamInfer),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "base/status_macros.h"
 #include "model/image/resize.h"
 #include "server/engine/core/error.h"
@@ -66,6 +67,16 @@ const std::string& SystemText(const Task& task, const model::Prompts& prompts) {
   return prompts.interleave_reason_system_prompt;
 }
 
+absl::StatusOr<image::RgbImage> Decode(const ImageInput& input,
+                                       const image::DecodeLimits& limits) {
+  const image::Size size = input.raw_size;
+  if (size == image::Size{}) return image::DecodeImage(input.bytes, limits);
+  COOPER_RETURN_IF_ERROR(image::CheckSize(size.width, size.height, limits));
+  COOPER_CHECK(int64_t{3} * size.width * size.height ==
+               static_cast<int64_t>(input.bytes.size()));
+  return image::RgbImage{size, {input.bytes.begin(), input.bytes.end()}};
+}
+
 }  // namespace
 
 image::Size FullMapSize(const model::ModelInfo& info) {
@@ -111,8 +122,7 @@ Preparer::Text Preparer::Fixed(const std::string& text) const {
 absl::StatusOr<PreparedImage> Preparer::PrepareImage(ImageInput input,
                                                      bool latents) const {
   const absl::Time start = clock_->Now();
-  absl::StatusOr<image::RgbImage> raster =
-      image::DecodeImage(input.bytes, limits_);
+  absl::StatusOr<image::RgbImage> raster = Decode(input, limits_);
   if (!raster.ok()) {
     metrics_->ImageRejected(
         image::RejectionName(image::RejectionOf(raster.status())));
