@@ -1,5 +1,6 @@
 #include "server/server.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
@@ -34,6 +35,16 @@ void LogGrpc(gpr_log_func_args* args) {
   base::Log(args->severity == GPR_LOG_SEVERITY_ERROR ? base::LogLevel::kWarning
                                                      : base::LogLevel::kInfo,
             "grpc", {{"text", args->message}});
+}
+
+// The same of libprotobuf.
+void LogProtobuf(google::protobuf::LogLevel level, const char* file, int line,
+                 const std::string& message) {
+  base::Log(level >= google::protobuf::LOGLEVEL_WARNING
+                ? base::LogLevel::kWarning
+                : base::LogLevel::kInfo,
+            "protobuf",
+            {{"text", message}, {"place", absl::StrCat(file, ":", line)}});
 }
 
 // For TLS, and for the first frames of HTTP/2.
@@ -263,6 +274,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   server->address_ = impl.acceptor->address();
 
   gpr_set_log_function(LogGrpc);
+  google::protobuf::SetLogHandler(LogProtobuf);
   grpc::ServerBuilder builder;
   Configure(options, &builder);
   using ConnectionType =
