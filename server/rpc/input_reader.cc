@@ -66,9 +66,9 @@ absl::Status InputReader::AddText(std::string text, absl::string_view field) {
 
 absl::Status InputReader::CountImage(absl::string_view field) {
   if (++images_ <= limits_.max_images) return absl::OkStatus();
-  return Refuse(kTooManyImages, field,
-                absl::StrCat("more than ", limits_.max_images,
-                             " images in one request"));
+  return Refuse(
+      kTooManyImages, field,
+      absl::StrCat("more than ", limits_.max_images, " images in one request"));
 }
 
 absl::Status InputReader::AddToPixels(int64_t width, int64_t height,
