@@ -21,19 +21,19 @@ InferenceTensor Image(std::vector<int64_t> shape, bool optional) {
 
 const std::array<InferenceModel, 3>& Models() {
   static const auto* const kModels = new std::array<InferenceModel, 3>{
-      InferenceModel{InferenceTask::kReason,
-                     "",
-                     {Image({-1}, /*optional=*/true),
-                      {"QUESTION", "BYTES", {1}}},
-                     {{"TEXT", "BYTES", {-1}},
-                      {"CHANNEL", "BYTES", {-1}},
-                      {"MAP", "BYTES", {-1}},
-                      {"MAP_KIND", "BYTES", {-1}},
-                      {"ANSWER", "BYTES", {1}},
-                      {"ANSWER_TEXT", "BYTES", {1}},
-                      {"BOXED", "BYTES", {1}},
-                      {"THOUGHTS", "BYTES", {1}},
-                      {"FINISH_REASON", "BYTES", {1}}}},
+      InferenceModel{
+          InferenceTask::kReason,
+          "",
+          {Image({-1}, /*optional=*/true), {"QUESTION", "BYTES", {1}}},
+          {{"TEXT", "BYTES", {-1}},
+           {"CHANNEL", "BYTES", {-1}},
+           {"MAP", "BYTES", {-1}},
+           {"MAP_KIND", "BYTES", {-1}},
+           {"ANSWER", "BYTES", {1}},
+           {"ANSWER_TEXT", "BYTES", {1}},
+           {"BOXED", "BYTES", {1}},
+           {"THOUGHTS", "BYTES", {1}},
+           {"FINISH_REASON", "BYTES", {1}}}},
       InferenceModel{InferenceTask::kDepth,
                      "_depth",
                      {Image({1}, /*optional=*/false)},
@@ -62,6 +62,8 @@ inference::DataType TypeOf(absl::string_view datatype) {
 }
 
 }  // namespace
+
+absl::Span<const InferenceModel> InferenceModels() { return Models(); }
 
 absl::StatusOr<const InferenceModel*> FindInferenceModel(
     absl::string_view name, absl::string_view version,

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "inference/grpc_service.pb.h"
 #include "model/unified_model.h"
 
@@ -38,6 +39,9 @@ struct InferenceModel {
   // ModelStreamInfer gives several responses to a request.
   bool decoupled() const { return task == InferenceTask::kReason; }
 };
+
+// All of them, the reasoning one first.
+absl::Span<const InferenceModel> InferenceModels();
 
 // The only version of every model.
 inline constexpr char kInferenceVersion[] = "1";

@@ -147,9 +147,10 @@ absl::Status ToInferenceError(const absl::Status& status) {
   absl::string_view words = status.message();
   absl::ConsumePrefix(&words, details.field + ": ");
   absl::string_view name = details.field;
-  absl::ConsumePrefix(&name, "flow.") || absl::ConsumePrefix(&name, "sampling.");
-  details.field = name == "request_id" ? "id"
-                                       : absl::StrCat("parameters[", name, "]");
+  absl::ConsumePrefix(&name, "flow.") ||
+      absl::ConsumePrefix(&name, "sampling.");
+  details.field =
+      name == "request_id" ? "id" : absl::StrCat("parameters[", name, "]");
   return engine::MakeError(details, absl::StrCat(details.field, ": ", words));
 }
 
@@ -173,7 +174,8 @@ absl::StatusOr<InferenceRequest> InferenceParser::Parse(
 absl::StatusOr<engine::Request> InferenceParser::ParseTask(
     const inference::ModelInferRequest& wire,
     const InferenceRequest& request) const {
-  COOPER_ASSIGN_OR_RETURN(InferenceInputs inputs, ReadInputs(wire, *request.model));
+  COOPER_ASSIGN_OR_RETURN(InferenceInputs inputs,
+                          ReadInputs(wire, *request.model));
   const rpc::RequestParser parser(&info_, &limits_, &image_limits_, &metrics_);
   const auto parse = [&](auto options) -> absl::StatusOr<engine::Request> {
     COOPER_RETURN_IF_ERROR(SetOptions(wire.parameters(), &options));
@@ -199,9 +201,8 @@ absl::StatusOr<engine::Request> InferenceParser::ParseTask(
 absl::StatusOr<std::vector<engine::Input>> InferenceParser::MakeInputs(
     InferenceInputs inputs) const {
   rpc::InputReader reader(limits_, image_limits_, &metrics_);
-  const size_t images = inputs.pixels.has_value()
-                            ? inputs.pixels->images.size()
-                            : inputs.files.size();
+  const size_t images = inputs.pixels.has_value() ? inputs.pixels->images.size()
+                                                  : inputs.files.size();
   const int most = limits_.max_inputs - (inputs.question.has_value() ? 1 : 0);
   if (images > static_cast<size_t>(most)) {
     return engine::InvalidField(

@@ -27,7 +27,7 @@ struct InferenceRequest {
   bool empty_final = false;          // see kEmptyFinalParameter
   // From the request's arrival on; infinite: the request has none of its own.
   absl::Duration timeout = absl::InfiniteDuration();
-  engine::Request engine;            // its method is the caller's affair
+  engine::Request engine;  // its method is the caller's affair
 };
 
 // The input tensors of a request.

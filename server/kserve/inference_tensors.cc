@@ -137,8 +137,7 @@ absl::StatusOr<PixelTensor> ReadPixelTensor(
                             ", height, width, 3], not [",
                             absl::StrJoin(shape, ", "), "]"));
   }
-  COOPER_ASSIGN_OR_RETURN(std::string pixels,
-                          ReadUint8(request, index, field));
+  COOPER_ASSIGN_OR_RETURN(std::string pixels, ReadUint8(request, index, field));
   if (!IsProduct(shape, pixels.size())) {
     return engine::InvalidField(
         field, absl::StrCat("has ", pixels.size(), " elements, but shape [",

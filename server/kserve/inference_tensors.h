@@ -27,8 +27,8 @@ absl::StatusOr<std::vector<absl::string_view>> ReadBytesTensor(
 
 // Images as pixels, R G B bytes row by row.
 struct PixelTensor {
-  int64_t height = 0;  // px
-  int64_t width = 0;   // px
+  int64_t height = 0;               // px
+  int64_t width = 0;                // px
   std::vector<std::string> images;  // height * width * 3 bytes each
 };
 

@@ -196,11 +196,10 @@ TEST_F(InferenceParserTest, ParametersOfTheTransportAreIgnored) {
 
 TEST_F(InferenceParserTest, TritonsPriorityIsANumber) {
   ModelInferRequest wire = Depth();
-  for (const auto& [level, priority] :
-       {std::pair{0, engine::Priority::kNormal},
-        {1, engine::Priority::kNormal},
-        {2, engine::Priority::kLow},
-        {1000, engine::Priority::kLow}}) {
+  for (const auto& [level, priority] : {std::pair{0, engine::Priority::kNormal},
+                                        {1, engine::Priority::kNormal},
+                                        {2, engine::Priority::kLow},
+                                        {1000, engine::Priority::kLow}}) {
     Parameter(&wire, "priority")->set_uint64_param(level);
     ASSERT_OK_AND_ASSIGN(auto request, Parse(wire));
     EXPECT_EQ(request.engine.priority, priority) << level;
@@ -281,13 +280,12 @@ TEST_F(InferenceParserTest, BadPixelsAreNamed) {
                           "[1, height, width, 3], not ["));
   }
   constexpr int64_t kHuge = int64_t{1} << 62;
-  for (const std::vector<int64_t>& shape :
-       {std::vector<int64_t>{3, 2, 3},
-        {3, 4, 3},
-        {0, 3, 3},
-        {-3, -3, 3},
-        {kHuge, kHuge, 3},
-        {kHuge / 3 * 2, 6, 3}}) {
+  for (const std::vector<int64_t>& shape : {std::vector<int64_t>{3, 2, 3},
+                                            {3, 4, 3},
+                                            {0, 3, 3},
+                                            {-3, -3, 3},
+                                            {kHuge, kHuge, 3},
+                                            {kHuge / 3 * 2, 6, 3}}) {
     EXPECT_THAT(error(bytes, shape),
                 HasSubstr("inputs[IMAGE]: has 27 elements, but shape ["));
   }
