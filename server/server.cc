@@ -37,14 +37,11 @@ void LogGrpc(gpr_log_func_args* args) {
             "grpc", {{"text", args->message}});
 }
 
-// The same of libprotobuf.
-void LogProtobuf(google::protobuf::LogLevel level, const char* file, int line,
+// The same of protobuf, which tells of strings that are not UTF-8.
+void LogProtobuf(google::protobuf::LogLevel, const char*, int,
                  const std::string& message) {
-  base::Log(level >= google::protobuf::LOGLEVEL_WARNING
-                ? base::LogLevel::kWarning
-                : base::LogLevel::kInfo,
-            "protobuf",
-            {{"text", message}, {"place", absl::StrCat(file, ":", line)}});
+  base::Log(base::LogLevel::kInfo, "protobuf",
+            {{"text", base::Printable(message, 500)}});
 }
 
 // For TLS, and for the first frames of HTTP/2.

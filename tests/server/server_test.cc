@@ -51,7 +51,7 @@ TEST(ServerTest, WhatLibprotobufSaysIsALineOfTheLog) {
   v1::GetModelRequest request;
   EXPECT_FALSE(request.ParseFromString("\x0a\x01\xff"));
   const std::string said = ::testing::internal::GetCapturedStderr();
-  EXPECT_THAT(said, ContainsRegex("^[0-9T:.-]+Z warning protobuf text="));
+  EXPECT_THAT(said, ContainsRegex("^[0-9T:.-]+Z info protobuf text="));
   EXPECT_THAT(said, HasSubstr("cooper.v1.GetModelRequest.model"));
   EXPECT_THAT(said, Not(HasSubstr("[libprotobuf")));
 }
