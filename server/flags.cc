@@ -67,8 +67,7 @@ ABSL_FLAG(
     std::string, prefix_cache_scope, "",
     "Whose prefixes a request may reuse, and is told of as cached tokens: "
     "client: its own client's; shared: everybody's. Empty: client where "
-    "callers have identities (--auth_token_file or --tls_client_ca), else "
-    "shared.");
+    "callers have tokens or certificates, else shared.");
 ABSL_FLAG(absl::Duration, session_ttl, EngineOptions{}.session_ttl,
           "How long the context of a conversation is kept after a turn; 0: no "
           "conversations.");
@@ -108,6 +107,13 @@ ABSL_FLAG(bool, reflection, ServerOptions{}.reflection,
 ABSL_FLAG(int64_t, max_message_mib,
           ToMib(ServerOptions{}.limits.max_message_bytes),
           "Largest request message, MiB. [1, 1024].");
+ABSL_FLAG(int, max_images, ServerOptions{}.limits.max_images,
+          "Most images of one request. Each also takes tokens of the context, "
+          "which has a limit of its own. [1, 512].");
+ABSL_FLAG(int64_t, max_image_pixels, EngineOptions{}.image_limits.max_pixels,
+          "Most pixels (width * height) of one image, and of all images of a "
+          "request together. A decoded image takes 3 bytes a pixel, in each of "
+          "--prepare_threads at once. [1, 1073741824].");
 ABSL_FLAG(int, max_connections, ServerOptions{}.connections.total,
           "Open connections; more are closed at once. 0: as many as there are "
           "file descriptors. [0, 1000000].");
@@ -159,8 +165,10 @@ ABSL_FLAG(absl::Duration, drain_timeout, LifecycleOptions{}.drain_timeout,
           "Time for requests under way after SIGTERM.");
 ABSL_FLAG(std::string, log_format, "text", "text or json.");
 ABSL_FLAG(std::string, otlp_traces_endpoint, "",
-          "Collector that gets the traces of calls, OTLP over HTTP: "
-          "http://HOST:4318/v1/traces; empty: none.");
+          "URL of the collector that gets the traces of calls, OTLP over HTTP: "
+          "http://HOST:4318, to whose path /v1/traces they are sent, or with "
+          "another path. Empty: what OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or "
+          "OTEL_EXPORTER_OTLP_ENDPOINT says; without these, no traces.");
 ABSL_FLAG(double, trace_sample_ratio, ExportOptions{}.sample_ratio,
           "Share of calls that are traced where the caller's traceparent does "
           "not say. [0, 1].");
@@ -206,6 +214,11 @@ absl::Status ReadServerFlags(rpc::ServerOptions* rpc) {
   COOPER_RETURN_IF_ERROR(CheckFlag(
       "max_message_mib", absl::GetFlag(FLAGS_max_message_mib), 1, 1024));
   rpc->limits.max_message_bytes = absl::GetFlag(FLAGS_max_message_mib) << 20;
+  const int images = absl::GetFlag(FLAGS_max_images);
+  COOPER_RETURN_IF_ERROR(CheckFlag("max_images", images, 1, 512));
+  rpc->limits.max_images = images;
+  // With as many texts.
+  rpc->limits.max_inputs = std::max(rpc->limits.max_inputs, 2 * images);
   rpc->connections.total = absl::GetFlag(FLAGS_max_connections);
   rpc->connections.per_address =
       absl::GetFlag(FLAGS_max_connections_per_address);
@@ -269,6 +282,7 @@ absl::Status ReadEngineFlags(engine::EngineOptions* engine) {
   engine->slice = absl::Milliseconds(absl::GetFlag(FLAGS_slice_ms));
   engine->prepare_threads = absl::GetFlag(FLAGS_prepare_threads);
   engine->encode_threads = absl::GetFlag(FLAGS_encode_threads);
+  engine->image_limits.max_pixels = absl::GetFlag(FLAGS_max_image_pixels);
   return engine->Validate();
 }
 
@@ -305,7 +319,8 @@ absl::Status ReadFlags(LifecycleOptions* options) {
   COOPER_RETURN_IF_ERROR(ReadPrefixScope(options));
   options->rpc.max_concurrent_streams =
       options->engine.max_running + options->engine.max_queue + kStreamMargin;
-  options->tracing.endpoint = absl::GetFlag(FLAGS_otlp_traces_endpoint);
+  options->tracing.endpoint = tracing::TracesEndpoint(
+      absl::GetFlag(FLAGS_otlp_traces_endpoint), tracing::ReadEnvironment);
   options->tracing.sample_ratio = absl::GetFlag(FLAGS_trace_sample_ratio);
   COOPER_RETURN_IF_ERROR(options->tracing.Validate());
   options->drain_timeout = absl::GetFlag(FLAGS_drain_timeout);

@@ -33,6 +33,11 @@ const char* RejectionName(Rejection rejection);
 // The reason attached to an error of this file; kCorrupt where none is.
 Rejection RejectionOf(const absl::Status& status);
 
+// The size rules of `limits`, aspect first (a thin strip is refused as a strip,
+// not for its length). Sides in px, of any value. INVALID_ARGUMENT: a limit.
+absl::Status CheckSize(int64_t width, int64_t height,
+                       const DecodeLimits& limits);
+
 // Reads only the header. INVALID_ARGUMENT: unknown format (the message names
 // what the bytes look like: empty, text, HTML, PDF, GIF, ...), truncated
 // header, or a limit (the message names the value and the limit).

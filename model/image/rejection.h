@@ -1,8 +1,6 @@
 #ifndef COOPER_MODEL_IMAGE_REJECTION_H_
 #define COOPER_MODEL_IMAGE_REJECTION_H_
 
-#include <cstdint>
-
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "model/image/codec.h"
@@ -16,11 +14,6 @@ namespace cooper::image {
 // of a stranger: control and non-ASCII characters become '?', and it is cut
 // after 300 characters.
 absl::Status Reject(Rejection rejection, absl::string_view message);
-
-// The size rules of DecodeLimits, aspect first (a thin strip is refused as a
-// strip, not for its length). Sizes are as the header has them, unchecked.
-absl::Status CheckSize(int64_t width, int64_t height,
-                       const DecodeLimits& limits);
 
 }  // namespace cooper::image
 

@@ -12,6 +12,7 @@
 #include "server/engine/core/request.h"
 #include "server/engine/engine_loop.h"
 #include "server/engine/engine_options.h"
+#include "server/engine/request_statistics.h"
 #include "server/engine/schedule/admission.h"
 #include "server/metrics/server_metrics.h"
 
@@ -56,6 +57,7 @@ class Engine {
   void GiveUp() { loop_.GiveUp(); }
 
   Load load() const { return loop_.load(); }
+  const RequestStatistics& statistics() const { return loop_.statistics(); }
   bool draining() const { return admission_.draining(); }
   const EngineOptions& options() const { return options_; }
   // False once the device failed: everything was ended with UNAVAILABLE.

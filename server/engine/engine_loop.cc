@@ -64,7 +64,8 @@ EngineLoop::~EngineLoop() {
 // ---- From other threads
 
 void EngineLoop::Add(Request request, std::unique_ptr<EventSink> sink) {
-  Job::Services services{metrics_, clock_, encode_pool_.get(), &counts_};
+  Job::Services services{metrics_, clock_, encode_pool_.get(), &counts_,
+                         &statistics_};
   services.fail = [this](const std::shared_ptr<Job>& job,
                          const absl::Status& status) {
     inbox_.Post([this, job, status] { End(job.get(), status); });

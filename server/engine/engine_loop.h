@@ -24,6 +24,7 @@
 #include "server/engine/job_state.h"
 #include "server/engine/memory/kv_budget.h"
 #include "server/engine/prepare_pool.h"
+#include "server/engine/request_statistics.h"
 #include "server/engine/schedule/admission.h"
 #include "server/engine/schedule/scheduler.h"
 #include "server/engine/schedule/starter.h"
@@ -57,6 +58,7 @@ class EngineLoop {
   void GiveUp() ABSL_LOCKS_EXCLUDED(open_mutex_);
   EngineLoad load() const { return counts_.load(); }
   absl::Time last_step() const { return absl::FromUnixNanos(last_step_ns_); }
+  const RequestStatistics& statistics() const { return statistics_; }
 
  private:
   void Run();
@@ -100,6 +102,7 @@ class EngineLoop {
   const EngineOptions options_;
   Admission* const admission_;
   JobCounts counts_;
+  RequestStatistics statistics_;
 
   // Of the engine thread.
   std::list<std::shared_ptr<Job>> jobs_;  // open ones, oldest first

@@ -28,6 +28,7 @@ absl::Status EngineOptions::Validate() const {
       {"denoise_tokens", denoise_tokens, 1, 1 << 24},
       {"prepare_threads", prepare_threads, 1, 64},
       {"encode_threads", encode_threads, 1, 64},
+      {"max_image_pixels", image_limits.max_pixels, 1, int64_t{1} << 30},
   };
   for (const Range& range : ranges) {
     if (range.value < range.low || range.value > range.high) {

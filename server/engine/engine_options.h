@@ -47,6 +47,7 @@ struct EngineOptions {
   // Threads that decode, resize and encode images. 1..64.
   int prepare_threads = 2;
   int encode_threads = 1;
+  // max_pixels: 1..2^30; it also bounds the sum over a request's images.
   image::DecodeLimits image_limits;
 
   absl::Status Validate() const;

@@ -139,6 +139,7 @@ Request* Job::Prepare() {
 void Job::Prepared(PreparedRequest prepared) {
   prepared_ = std::move(prepared);
   images_ = prepared_->images;
+  prepared_for_ = absl::Nanoseconds(image_ns_.load());
   session_facts_ = prepared_->facts;
   SetState(State::kReady);
 }
@@ -172,18 +173,21 @@ void Job::End(const absl::Status& status) {
   if (events_.Abort(with_phase)) {
     end_ = with_phase;
     end_phase_ = phase;
+    const absl::Time now = services_.clock->Now();
+    services_.statistics->Failed(KindOf(request_.task), now - admitted_, now);
   }
 }
 
 void Job::GiveUp(const absl::Status& status) {
   if (!events_.Abort(status)) return;
   given_up_ = true;
-  base::Log(
-      base::LogLevel::kError, "request ended",
-      {{"request_id", request_.id},
-       {"code", absl::StatusCodeToString(status.code())},
-       {"reason", ReasonName(DetailsOf(status).reason)},
-       {"total_s", absl::ToDoubleSeconds(services_.clock->Now() - admitted_)}});
+  const absl::Time now = services_.clock->Now();
+  services_.statistics->Failed(KindOf(request_.task), now - admitted_, now);
+  base::Log(base::LogLevel::kError, "request ended",
+            {{"request_id", request_.id},
+             {"code", absl::StatusCodeToString(status.code())},
+             {"reason", ReasonName(DetailsOf(status).reason)},
+             {"total_s", absl::ToDoubleSeconds(now - admitted_)}});
 }
 
 void Job::ClaimSession(const SessionFacts& facts) {
@@ -241,7 +245,10 @@ void Job::Finish() {
   // The loop keeps the job until the event is sent.
   events_.Finish([this, finished = std::move(finished)]() mutable {
     finished.usage.image += absl::Nanoseconds(image_ns_.load());
-    finished.usage.total = services_.clock->Now() - admitted_;
+    const absl::Time now = services_.clock->Now();
+    finished.usage.total = now - admitted_;
+    services_.statistics->Succeeded(KindOf(request_.task), finished.usage,
+                                    prepared_for_, now);
     return std::move(finished);
   });
 }

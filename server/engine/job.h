@@ -17,6 +17,7 @@
 #include "server/engine/execution/preparer.h"
 #include "server/engine/job_state.h"
 #include "server/engine/job_trace.h"
+#include "server/engine/request_statistics.h"
 #include "server/engine/schedule/scheduler.h"
 #include "server/engine/schedule/starter.h"
 #include "server/metrics/server_metrics.h"
@@ -36,6 +37,7 @@ class Job final : public ExecutionObserver,
     const base::Clock* clock;
     base::WorkerPool* encode_pool;
     JobCounts* counts;
+    RequestStatistics* statistics;
     // From any thread: ends the job with an error, soon.
     std::function<void(const std::shared_ptr<Job>&, absl::Status)> fail;
     // From any thread, once and last: the sink was told of the end.
@@ -148,6 +150,7 @@ class Job final : public ExecutionObserver,
   std::optional<FinishReason> finish_reason_;
   std::atomic<bool> given_up_{false};  // its end is logged
   std::atomic<int64_t> image_ns_{0};
+  absl::Duration prepared_for_;  // of that, until it was prepared
   std::atomic<int> previews_under_way_{0};
 };
 

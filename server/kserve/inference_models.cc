@@ -1,6 +1,7 @@
 #include "server/kserve/inference_models.h"
 
 #include <array>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -13,29 +14,34 @@ namespace {
 
 constexpr char kPlatform[] = "cooper";
 
+InferenceTensor Image(std::vector<int64_t> shape, bool optional) {
+  return {"IMAGE",  "BYTES",        std::move(shape),
+          optional, /*usual=*/true, /*pixels=*/true};
+}
+
 const std::array<InferenceModel, 3>& Models() {
   static const auto* const kModels = new std::array<InferenceModel, 3>{
-      InferenceModel{InferenceTask::kReason,
-                     "",
-                     {{"IMAGE", "BYTES", {-1}, /*optional=*/true},
-                      {"QUESTION", "BYTES", {1}}},
-                     {{"TEXT", "BYTES", {-1}},
-                      {"CHANNEL", "BYTES", {-1}},
-                      {"MAP", "BYTES", {-1}},
-                      {"MAP_KIND", "BYTES", {-1}},
-                      {"ANSWER", "BYTES", {1}},
-                      {"ANSWER_TEXT", "BYTES", {1}},
-                      {"BOXED", "BYTES", {1}},
-                      {"THOUGHTS", "BYTES", {1}},
-                      {"FINISH_REASON", "BYTES", {1}}}},
+      InferenceModel{
+          InferenceTask::kReason,
+          "",
+          {Image({-1}, /*optional=*/true), {"QUESTION", "BYTES", {1}}},
+          {{"TEXT", "BYTES", {-1}},
+           {"CHANNEL", "BYTES", {-1}},
+           {"MAP", "BYTES", {-1}},
+           {"MAP_KIND", "BYTES", {-1}},
+           {"ANSWER", "BYTES", {1}},
+           {"ANSWER_TEXT", "BYTES", {1}},
+           {"BOXED", "BYTES", {1}},
+           {"THOUGHTS", "BYTES", {1}},
+           {"FINISH_REASON", "BYTES", {1}}}},
       InferenceModel{InferenceTask::kDepth,
                      "_depth",
-                     {{"IMAGE", "BYTES", {1}}},
+                     {Image({1}, /*optional=*/false)},
                      {{"DEPTH", "FP32", {-1, -1}},
                       {"DISPLAY", "BYTES", {1}, false, /*usual=*/false}}},
       InferenceModel{InferenceTask::kSegmentation,
                      "_segmentation",
-                     {{"IMAGE", "BYTES", {1}}},
+                     {Image({1}, /*optional=*/false)},
                      {{"SEGMENTATION", "UINT8", {-1, -1, 3}},
                       {"REGIONS", "BYTES", {1}},
                       {"DISPLAY", "BYTES", {1}, false, /*usual=*/false}}}};
@@ -56,6 +62,8 @@ inference::DataType TypeOf(absl::string_view datatype) {
 }
 
 }  // namespace
+
+absl::Span<const InferenceModel> InferenceModels() { return Models(); }
 
 absl::StatusOr<const InferenceModel*> FindInferenceModel(
     absl::string_view name, absl::string_view version,

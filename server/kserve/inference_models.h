@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "inference/grpc_service.pb.h"
 #include "model/unified_model.h"
 
@@ -24,6 +25,9 @@ struct InferenceTensor {
   std::vector<int64_t> shape;  // -1: any
   bool optional = false;       // an input that may be left out
   bool usual = true;           // an output that comes unasked
+  // An input of image files that is also taken as pixels, datatype UINT8 and
+  // shape [height, width, 3], with or without a leading side of `shape`.
+  bool pixels = false;
 };
 
 struct InferenceModel {
@@ -35,6 +39,9 @@ struct InferenceModel {
   // ModelStreamInfer gives several responses to a request.
   bool decoupled() const { return task == InferenceTask::kReason; }
 };
+
+// All of them, the reasoning one first.
+absl::Span<const InferenceModel> InferenceModels();
 
 // The only version of every model.
 inline constexpr char kInferenceVersion[] = "1";

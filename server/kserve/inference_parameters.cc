@@ -6,12 +6,14 @@
 #include <map>
 #include <optional>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/logging.h"
 #include "base/status_macros.h"
+#include "cooper/v1/spatial_reasoning.pb.h"
 #include "server/engine/core/error.h"
 
 namespace cooper::kserve {
@@ -22,6 +24,16 @@ using google::protobuf::EnumValueDescriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using inference::InferParameter;
+
+constexpr char kTimeoutParameter[] = "timeout";
+constexpr char kPriorityParameter[] = "priority";
+
+// What clients of this protocol send beside a model's own options: how tensors
+// are transported, and which sequence of a stateful model a request is part of.
+constexpr absl::string_view kIgnored[] = {
+    "binary_data",    "binary_data_output", "binary_data_size",
+    "classification", "content_type",       "headers",
+    "sequence_end",   "sequence_id",        "sequence_start"};
 
 // A field of the request, in the message that has it.
 struct Option {
@@ -125,6 +137,13 @@ std::optional<std::string> Set(const InferParameter& value,
                  "true or false");
     case FieldDescriptor::CPPTYPE_ENUM: {
       const EnumDescriptor& type = *option.field->enum_type();
+      const auto level = AsInteger<uint64_t>(value);
+      if (option.field->name() == kPriorityParameter && level.has_value()) {
+        reflection->SetEnumValue(
+            option.message, option.field,
+            *level <= 1 ? v1::PRIORITY_NORMAL : v1::PRIORITY_LOW);
+        return std::nullopt;
+      }
       const auto* found = AsEnum(value, type);
       if (found == nullptr) return absl::StrCat("one of ", EnumNames(type));
       reflection->SetEnum(option.message, option.field, found);
@@ -146,9 +165,16 @@ absl::Status SetOptions(const InferenceParameters& parameters,
   for (const auto& [name, value] : ordered) {
     const std::string field =
         absl::StrCat("parameters[", base::Printable(name), "]");
+    if (absl::c_linear_search(kIgnored, name)) continue;
     if (name == kEmptyFinalParameter) {
       if (value.has_bool_param()) continue;
       return engine::InvalidField(field, "must be true or false");
+    }
+    if (name == kTimeoutParameter) {
+      const auto given = AsInteger<int64_t>(value);
+      if (given.has_value() && *given >= 0) continue;
+      return engine::InvalidField(
+          field, "must be a whole number of microseconds from 0 on");
     }
     const std::optional<Option> option = FindOption(name, request);
     if (!option.has_value()) {
@@ -159,6 +185,14 @@ absl::Status SetOptions(const InferenceParameters& parameters,
     }
   }
   return absl::OkStatus();
+}
+
+absl::Duration TimeoutOf(const InferenceParameters& parameters) {
+  const auto found = parameters.find(kTimeoutParameter);
+  if (found == parameters.end()) return absl::InfiniteDuration();
+  const auto given = AsInteger<int64_t>(found->second);
+  if (!given.has_value() || *given <= 0) return absl::InfiniteDuration();
+  return absl::Microseconds(*given);
 }
 
 }  // namespace cooper::kserve

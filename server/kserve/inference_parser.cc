@@ -1,13 +1,9 @@
 #include "server/kserve/inference_parser.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
-#include <variant>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/logging.h"
@@ -16,25 +12,26 @@
 #include "cooper/v1/spatial_reasoning.pb.h"
 #include "server/engine/core/error.h"
 #include "server/kserve/inference_parameters.h"
-#include "server/kserve/inference_tensors.h"
+#include "server/rpc/input_reader.h"
 #include "server/rpc/request_parser.h"
 
 namespace cooper::kserve {
 namespace {
 
-using Elements = std::vector<absl::string_view>;
-using Tensors = absl::flat_hash_map<std::string, Elements>;
+constexpr char kImages[] = "inputs[IMAGE]";
+constexpr char kQuestion[] = "inputs[QUESTION]";
 
-// Extensions that would change what a tensor is (shared memory,
-// classification) are not there.
+// Parameters of tensors are of the transport (binary_data_size,
+// classification) and of no matter here, except where the tensor's contents
+// would be elsewhere.
 template <typename Tensor>
-absl::Status CheckNoParameters(const char* list, const Tensor& tensor) {
-  if (tensor.parameters().empty()) return absl::OkStatus();
+absl::Status CheckParameters(const char* list, const Tensor& tensor) {
+  const auto& parameters = tensor.parameters();
+  const auto region = parameters.find("shared_memory_region");
+  if (region == parameters.end()) return absl::OkStatus();
   return engine::InvalidField(
       absl::StrCat(list, "[", base::Printable(tensor.name()), "]"),
-      absl::StrCat("parameter ",
-                   base::Printable(tensor.parameters().begin()->first),
-                   " is not supported"));
+      "parameter shared_memory_region is not supported");
 }
 
 absl::Status CheckContents(const inference::ModelInferRequest& wire) {
@@ -54,11 +51,12 @@ absl::Status CheckContents(const inference::ModelInferRequest& wire) {
   return absl::OkStatus();
 }
 
-// The inputs by name: all that the model needs, none that it does not know.
-absl::StatusOr<Tensors> ReadInputs(const inference::ModelInferRequest& wire,
-                                   const InferenceModel& model) {
+// The inputs: all that the model needs, none that it does not know.
+absl::StatusOr<InferenceInputs> ReadInputs(
+    const inference::ModelInferRequest& wire, const InferenceModel& model) {
   COOPER_RETURN_IF_ERROR(CheckContents(wire));
-  Tensors tensors;
+  InferenceInputs inputs;
+  absl::flat_hash_set<absl::string_view> seen;
   for (int i = 0; i < wire.inputs_size(); ++i) {
     const auto& input = wire.inputs(i);
     const std::string field =
@@ -69,19 +67,28 @@ absl::StatusOr<Tensors> ReadInputs(const inference::ModelInferRequest& wire,
     if (known == model.inputs.end()) {
       return engine::InvalidField(field, "the model has no such input");
     }
-    COOPER_RETURN_IF_ERROR(CheckNoParameters("inputs", input));
-    COOPER_ASSIGN_OR_RETURN(Elements elements,
-                            ReadBytesTensor(wire, i, *known));
-    if (!tensors.emplace(input.name(), std::move(elements)).second) {
+    COOPER_RETURN_IF_ERROR(CheckParameters("inputs", input));
+    if (!seen.insert(known->name).second) {
       return engine::InvalidField(field, "is given twice");
+    }
+    if (known->pixels && input.datatype() == "UINT8") {
+      COOPER_ASSIGN_OR_RETURN(inputs.pixels, ReadPixelTensor(wire, i, *known));
+      continue;
+    }
+    COOPER_ASSIGN_OR_RETURN(std::vector<absl::string_view> elements,
+                            ReadBytesTensor(wire, i, *known));
+    if (known->pixels) {
+      inputs.files = std::move(elements);
+    } else {
+      inputs.question = elements[0];
     }
   }
   for (const InferenceTensor& tensor : model.inputs) {
-    if (tensor.optional || tensors.contains(tensor.name)) continue;
+    if (tensor.optional || seen.contains(tensor.name)) continue;
     return engine::InvalidField(absl::StrCat("inputs[", tensor.name, "]"),
                                 "required, but it is missing");
   }
-  return tensors;
+  return inputs;
 }
 
 absl::StatusOr<std::vector<std::string>> ReadOutputs(
@@ -95,7 +102,7 @@ absl::StatusOr<std::vector<std::string>> ReadOutputs(
             [&](const auto& known) { return output.name() == known.name; })) {
       return engine::InvalidField(field, "the model has no such output");
     }
-    COOPER_RETURN_IF_ERROR(CheckNoParameters("outputs", output));
+    COOPER_RETURN_IF_ERROR(CheckParameters("outputs", output));
     if (std::find(names.begin(), names.end(), output.name()) != names.end()) {
       return engine::InvalidField(field, "is given twice");
     }
@@ -132,59 +139,19 @@ void ChooseMaps(const InferenceRequest& request, v1::OutputOptions* output) {
   }
 }
 
-// The place in a request of cooper.v1 as one in ModelInferRequest.
-std::string ToInferenceField(absl::string_view field, bool too_many_images) {
-  if (field == "request_id") return "id";
-  if (field == "image") return "inputs[IMAGE][0]";
-  if (field == "inputs") {
-    return too_many_images ? "inputs[IMAGE]" : "inputs[QUESTION]";
-  }
-  absl::string_view rest = field;
-  if (absl::ConsumePrefix(&rest, "inputs[")) {
-    if (absl::EndsWith(rest, ".text")) return "inputs[QUESTION]";
-    // Images come first, so the index stays.
-    return absl::StrCat("inputs[IMAGE][", absl::StripSuffix(rest, ".image"));
-  }
-  absl::ConsumePrefix(&rest, "flow.") ||
-      absl::ConsumePrefix(&rest, "sampling.");
-  return absl::StrCat("parameters[", rest, "]");
-}
-
-absl::Status ToInferenceError(const absl::Status& status,
-                              bool too_many_images) {
+// An error of a request of cooper.v1 that has its options only, with the place
+// in ModelInferRequest.
+absl::Status ToInferenceError(const absl::Status& status) {
   engine::ErrorDetails details = engine::DetailsOf(status);
   if (details.field.empty()) return status;
   absl::string_view words = status.message();
   absl::ConsumePrefix(&words, details.field + ": ");
-  details.field = ToInferenceField(details.field, too_many_images);
+  absl::string_view name = details.field;
+  absl::ConsumePrefix(&name, "flow.") ||
+      absl::ConsumePrefix(&name, "sampling.");
+  details.field =
+      name == "request_id" ? "id" : absl::StrCat("parameters[", name, "]");
   return engine::MakeError(details, absl::StrCat(details.field, ": ", words));
-}
-
-template <typename Wire>
-absl::StatusOr<Wire> MakeMapRequest(const inference::ModelInferRequest& wire,
-                                    const Tensors& tensors) {
-  Wire request;
-  COOPER_RETURN_IF_ERROR(SetOptions(wire.parameters(), &request));
-  request.set_image(std::string(tensors.at("IMAGE")[0]));
-  return request;
-}
-
-absl::StatusOr<v1::ReasonRequest> MakeReasonRequest(
-    const inference::ModelInferRequest& wire, const Tensors& tensors) {
-  v1::ReasonRequest request;
-  COOPER_RETURN_IF_ERROR(SetOptions(wire.parameters(), &request));
-  if (const auto images = tensors.find("IMAGE"); images != tensors.end()) {
-    for (const absl::string_view image : images->second) {
-      request.add_inputs()->set_image(std::string(image));
-    }
-  }
-  const absl::string_view question = tensors.at("QUESTION")[0];
-  // Here protobuf has not looked: the tensor's type is bytes.
-  if (!base::IsUtf8(question)) {
-    return engine::InvalidField("inputs[QUESTION]", "must be UTF-8");
-  }
-  request.add_inputs()->set_text(std::string(question));
-  return request;
 }
 
 }  // namespace
@@ -199,47 +166,69 @@ absl::StatusOr<InferenceRequest> InferenceParser::Parse(
   const auto empty_final = wire.parameters().find(kEmptyFinalParameter);
   request.empty_final = empty_final != wire.parameters().end() &&
                         empty_final->second.bool_param();
+  request.timeout = TimeoutOf(wire.parameters());
   COOPER_ASSIGN_OR_RETURN(request.engine, ParseTask(wire, request));
-  for (engine::Input& input : request.engine.inputs) {
-    // What is found only in decoding is told by the tensor's name, too.
-    if (auto* image = std::get_if<engine::ImageInput>(&input)) {
-      image->field = ToInferenceField(image->field, false);
-    }
-  }
   return request;
 }
 
 absl::StatusOr<engine::Request> InferenceParser::ParseTask(
     const inference::ModelInferRequest& wire,
     const InferenceRequest& request) const {
-  COOPER_ASSIGN_OR_RETURN(const Tensors tensors,
+  COOPER_ASSIGN_OR_RETURN(InferenceInputs inputs,
                           ReadInputs(wire, *request.model));
-  const auto parse = [&](auto made) -> absl::StatusOr<engine::Request> {
-    COOPER_RETURN_IF_ERROR(made.status());
-    made->set_request_id(wire.id());
-    ChooseMaps(request, made->mutable_output());
-    absl::StatusOr<engine::Request> parsed =
-        rpc::RequestParser(&info_, &limits_, &image_limits_, &metrics_)
-            .Parse(*made);
-    if (parsed.ok()) {
-      parsed->output.colour_encoding = engine::MapEncoding::kRawRgb8;
-      return parsed;
-    }
-    const auto images = tensors.find("IMAGE");
-    return ToInferenceError(
-        parsed.status(),
-        images != tensors.end() &&
-            static_cast<int>(images->second.size()) >= limits_.max_inputs);
+  const rpc::RequestParser parser(&info_, &limits_, &image_limits_, &metrics_);
+  const auto parse = [&](auto options) -> absl::StatusOr<engine::Request> {
+    COOPER_RETURN_IF_ERROR(SetOptions(wire.parameters(), &options));
+    options.set_request_id(wire.id());
+    ChooseMaps(request, options.mutable_output());
+    absl::StatusOr<engine::Request> parsed = parser.ParseOptions(options);
+    if (!parsed.ok()) return ToInferenceError(parsed.status());
+    parsed->output.colour_encoding = engine::MapEncoding::kRawRgb8;
+    COOPER_ASSIGN_OR_RETURN(parsed->inputs, MakeInputs(std::move(inputs)));
+    return parsed;
   };
   switch (request.model->task) {
     case InferenceTask::kReason:
-      return parse(MakeReasonRequest(wire, tensors));
+      return parse(v1::ReasonRequest());
     case InferenceTask::kDepth:
-      return parse(MakeMapRequest<v1::EstimateDepthRequest>(wire, tensors));
+      return parse(v1::EstimateDepthRequest());
     case InferenceTask::kSegmentation:
-      return parse(MakeMapRequest<v1::SegmentRequest>(wire, tensors));
+      return parse(v1::SegmentRequest());
   }
   return absl::InternalError("no such task");
+}
+
+absl::StatusOr<std::vector<engine::Input>> InferenceParser::MakeInputs(
+    InferenceInputs inputs) const {
+  rpc::InputReader reader(limits_, image_limits_, &metrics_);
+  const size_t images = inputs.pixels.has_value() ? inputs.pixels->images.size()
+                                                  : inputs.files.size();
+  const int most = limits_.max_inputs - (inputs.question.has_value() ? 1 : 0);
+  if (images > static_cast<size_t>(most)) {
+    return engine::InvalidField(
+        kImages, absl::StrCat("has ", images, " images, at most ", most,
+                              " are allowed"));
+  }
+  for (size_t i = 0; i < images; ++i) {
+    std::string field = absl::StrCat(kImages, "[", i, "]");
+    COOPER_RETURN_IF_ERROR(
+        inputs.pixels.has_value()
+            ? reader.AddPixels(std::move(inputs.pixels->images[i]),
+                               inputs.pixels->width, inputs.pixels->height,
+                               std::move(field))
+            : reader.AddImage(std::string(inputs.files[i]), std::move(field)));
+  }
+  if (!inputs.question.has_value()) return reader.Take();
+  // Here protobuf has not looked: the tensor's type is bytes.
+  if (!base::IsUtf8(*inputs.question)) {
+    return engine::InvalidField(kQuestion, "must be UTF-8");
+  }
+  COOPER_RETURN_IF_ERROR(
+      reader.AddText(std::string(*inputs.question), kQuestion));
+  if (!reader.has_text()) {
+    return engine::InvalidField(kQuestion, "required: it is blank");
+  }
+  return reader.Take();
 }
 
 }  // namespace cooper::kserve

@@ -1,10 +1,14 @@
 #include "server/kserve/inference_service.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "server/engine/core/end_status.h"
 #include "server/kserve/inference_parser.h"
+#include "server/kserve/inference_statistics.h"
 #include "server/kserve/inference_stream.h"
 #include "server/rpc/call_end.h"
 #include "server/rpc/message.h"
@@ -16,6 +20,24 @@ namespace {
 using engine::Method;
 
 constexpr char kServerName[] = "cooper_server";
+
+constexpr char kFixedModel[] =
+    "the served model is chosen when the server starts";
+constexpr char kNoSharedMemory[] =
+    "the server shares no memory with its clients; send tensors in requests";
+constexpr char kFixedSettings[] =
+    "traces and logs are set by flags when the server starts";
+
+// Methods of Triton's extensions that this server has no use for.
+constexpr std::pair<const char*, const char*> kRefused[] = {
+    {"RepositoryModelLoad", kFixedModel},
+    {"RepositoryModelUnload", kFixedModel},
+    {"SystemSharedMemoryRegister", kNoSharedMemory},
+    {"SystemSharedMemoryUnregister", kNoSharedMemory},
+    {"CudaSharedMemoryRegister", kNoSharedMemory},
+    {"CudaSharedMemoryUnregister", kNoSharedMemory},
+    {"TraceSetting", kFixedSettings},
+    {"LogSettings", kFixedSettings}};
 
 std::string MethodPath(const char* name) {
   return absl::StrCat("/", InferenceService::kName, "/", name);
@@ -30,6 +52,13 @@ void InferenceService::AddTo(rpc::MethodTable* methods) {
   AddInfo(methods, "ServerMetadata", &InferenceService::ServerMetadata);
   AddInfo(methods, "ModelMetadata", &InferenceService::ModelMetadata);
   AddInfo(methods, "ModelConfig", &InferenceService::ModelConfig);
+  AddInfo(methods, "ModelStatistics", &InferenceService::ModelStatistics);
+  AddInfo(methods, "RepositoryIndex", &InferenceService::RepositoryIndex);
+  AddInfo(methods, "SystemSharedMemoryStatus",
+          &InferenceService::SystemSharedMemoryStatus);
+  AddInfo(methods, "CudaSharedMemoryStatus",
+          &InferenceService::CudaSharedMemoryStatus);
+  for (const auto& [name, words] : kRefused) AddRefusal(methods, name, words);
   methods->Add(MethodPath("ModelInfer"), [this](rpc::CallContext* context) {
     return ModelInfer(context);
   });
@@ -51,6 +80,19 @@ void InferenceService::AddInfo(
                     [this, answer](const Request& request, Response* response) {
                       return (this->*answer)(request, response);
                     }));
+    return call;
+  });
+}
+
+void InferenceService::AddRefusal(rpc::MethodTable* methods, const char* name,
+                                  const char* words) {
+  methods->Add(MethodPath(name), [this, words](rpc::CallContext* context) {
+    auto* call =
+        new rpc::UnaryCall(environment_, context, Method::kInferenceInfo);
+    absl::Status status = caller_check_.Check(*context, Method::kInferenceInfo);
+    status.Update(
+        engine::ErrorStatus(engine::ErrorReason::kUnimplemented, words));
+    call->Start(status, nullptr);
     return call;
   });
 }
@@ -90,7 +132,10 @@ absl::Status InferenceService::ServerMetadata(
     inference::ServerMetadataResponse* response) {
   response->set_name(kServerName);
   response->set_version(server_version_);
-  response->add_extensions("model_configuration");
+  for (const char* extension :
+       {"model_configuration", "statistics", "schedule_policy", "parameters"}) {
+    response->add_extensions(extension);
+  }
   return absl::OkStatus();
 }
 
@@ -109,6 +154,61 @@ absl::Status InferenceService::ModelConfig(
   COOPER_ASSIGN_OR_RETURN(const InferenceModel* model,
                           Find(request.name(), request.version()));
   *response = MakeInferenceConfig(*model, request.name());
+  return absl::OkStatus();
+}
+
+absl::Status InferenceService::ModelStatistics(
+    const inference::ModelStatisticsRequest& request,
+    inference::ModelStatisticsResponse* response) {
+  COOPER_ASSIGN_OR_RETURN(const rpc::ServingState::Serving* serving,
+                          caller_check_.CheckLoaded());
+  const std::string& served = serving->info->name;
+  const auto add = [&](const InferenceModel& model) {
+    *response->add_model_stats() = MakeInferenceStatistics(
+        model, absl::StrCat(served, model.suffix), *serving->engine,
+        environment_.clock->Now(), absl::Now());
+  };
+  if (request.name().empty()) {
+    for (const InferenceModel& model : InferenceModels()) add(model);
+    return absl::OkStatus();
+  }
+  COOPER_ASSIGN_OR_RETURN(const InferenceModel* model,
+                          Find(request.name(), request.version()));
+  add(*model);
+  return absl::OkStatus();
+}
+
+absl::Status InferenceService::RepositoryIndex(
+    const inference::RepositoryIndexRequest& request,
+    inference::RepositoryIndexResponse* response) {
+  if (!request.repository_name().empty()) {
+    return engine::InvalidField("repository_name",
+                                "must be empty: there is one repository");
+  }
+  const bool ready = state_.ready;
+  const auto serving = caller_check_.CheckLoaded();
+  // While loading, its name is not known yet.
+  if (!serving.ok() || (request.ready() && !ready)) return absl::OkStatus();
+  for (const InferenceModel& model : InferenceModels()) {
+    auto* entry = response->add_models();
+    entry->set_name(absl::StrCat((*serving)->info->name, model.suffix));
+    entry->set_version(kInferenceVersion);
+    entry->set_state(ready ? "READY" : "UNAVAILABLE");
+    if (!ready) entry->set_reason("the server is draining or has failed");
+  }
+  return absl::OkStatus();
+}
+
+// There are no regions.
+absl::Status InferenceService::SystemSharedMemoryStatus(
+    const inference::SystemSharedMemoryStatusRequest&,
+    inference::SystemSharedMemoryStatusResponse*) {
+  return absl::OkStatus();
+}
+
+absl::Status InferenceService::CudaSharedMemoryStatus(
+    const inference::CudaSharedMemoryStatusRequest&,
+    inference::CudaSharedMemoryStatusResponse*) {
   return absl::OkStatus();
 }
 
@@ -167,7 +267,8 @@ absl::Status InferenceService::Begin(const rpc::CallContext& context,
                                environment_.metrics);
   COOPER_ASSIGN_OR_RETURN(InferenceRequest parsed, parser.Parse(request));
   parsed.engine.method = method;
-  parsed.engine.deadline = call->deadline().time();
+  parsed.engine.deadline = std::min(call->deadline().time(),
+                                    environment_.clock->Now() + parsed.timeout);
   parsed.engine.client = std::move(client);
   answer->Expect(InferenceReply(parsed.model, std::move(parsed.outputs),
                                 method == Method::kModelStreamInfer),

@@ -51,6 +51,10 @@ class InferenceService final {
   void AddInfo(rpc::MethodTable* methods, const char* name,
                absl::Status (InferenceService::*answer)(const Request& request,
                                                         Response* response));
+  // Adds a method that is refused, with what there is to say about it.
+  void AddRefusal(rpc::MethodTable* methods, const char* name,
+                  const char* words);
+
   absl::Status ServerLive(const inference::ServerLiveRequest& request,
                           inference::ServerLiveResponse* response);
   absl::Status ServerReady(const inference::ServerReadyRequest& request,
@@ -63,6 +67,17 @@ class InferenceService final {
                              inference::ModelMetadataResponse* response);
   absl::Status ModelConfig(const inference::ModelConfigRequest& request,
                            inference::ModelConfigResponse* response);
+
+  absl::Status ModelStatistics(const inference::ModelStatisticsRequest& request,
+                               inference::ModelStatisticsResponse* response);
+  absl::Status RepositoryIndex(const inference::RepositoryIndexRequest& request,
+                               inference::RepositoryIndexResponse* response);
+  absl::Status SystemSharedMemoryStatus(
+      const inference::SystemSharedMemoryStatusRequest& request,
+      inference::SystemSharedMemoryStatusResponse* response);
+  absl::Status CudaSharedMemoryStatus(
+      const inference::CudaSharedMemoryStatusRequest& request,
+      inference::CudaSharedMemoryStatusResponse* response);
 
   rpc::Reactor* ModelInfer(rpc::CallContext* context);
   rpc::Reactor* ModelStreamInfer(rpc::CallContext* context);

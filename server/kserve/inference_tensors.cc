@@ -45,6 +45,38 @@ absl::StatusOr<std::vector<absl::string_view>> SplitRaw(
   return elements;
 }
 
+// Whether the sides are positive and their product is `count`.
+bool IsProduct(absl::Span<const int64_t> sides, size_t count) {
+  const auto wanted = static_cast<int64_t>(count);
+  int64_t product = 1;
+  for (const int64_t side : sides) {
+    if (side < 1 || side > wanted / product) return false;
+    product *= side;
+  }
+  return product == wanted;
+}
+
+// Elements of datatype UINT8, which come as 32-bit numbers where they are
+// typed. INVALID_ARGUMENT: one above 255.
+absl::StatusOr<std::string> ReadUint8(
+    const inference::ModelInferRequest& request, int index,
+    absl::string_view field) {
+  if (!request.raw_input_contents().empty()) {
+    return request.raw_input_contents(index);
+  }
+  std::string elements;
+  const auto& typed = request.inputs(index).contents().uint_contents();
+  elements.reserve(typed.size());
+  for (const uint32_t element : typed) {
+    if (element > 255) {
+      return engine::InvalidField(
+          field, absl::StrCat("elements must be in [0, 255], not ", element));
+    }
+    elements.push_back(static_cast<char>(element));
+  }
+  return elements;
+}
+
 // The shape of our inputs is one side, of any or of a fixed length.
 absl::Status CheckShape(const google::protobuf::RepeatedField<int64_t>& shape,
                         const InferenceTensor& tensor,
@@ -68,7 +100,8 @@ absl::StatusOr<std::vector<absl::string_view>> ReadBytesTensor(
   const std::string field = absl::StrCat("inputs[", tensor.name, "]");
   if (input.datatype() != tensor.datatype) {
     return engine::InvalidField(
-        field, absl::StrCat("datatype must be ", tensor.datatype, ", not ",
+        field, absl::StrCat("datatype must be ", tensor.datatype,
+                            tensor.pixels ? " or UINT8" : "", ", not ",
                             base::Printable(input.datatype())));
   }
   COOPER_RETURN_IF_ERROR(CheckShape(input.shape(), tensor, field));
@@ -87,6 +120,41 @@ absl::StatusOr<std::vector<absl::string_view>> ReadBytesTensor(
                             input.shape(0), "]"));
   }
   return elements;
+}
+
+absl::StatusOr<PixelTensor> ReadPixelTensor(
+    const inference::ModelInferRequest& request, int index,
+    const InferenceTensor& tensor) {
+  const std::string field = absl::StrCat("inputs[", tensor.name, "]");
+  const auto& shape = request.inputs(index).shape();
+  const int64_t most = tensor.shape[0];
+  const bool one = shape.size() == 3;
+  if (!(one || (shape.size() == 4 && (most < 0 || shape[0] == most))) ||
+      shape[shape.size() - 1] != 3) {
+    return engine::InvalidField(
+        field, absl::StrCat("shape must be [height, width, 3] or [",
+                            most < 0 ? "n" : absl::StrCat(most),
+                            ", height, width, 3], not [",
+                            absl::StrJoin(shape, ", "), "]"));
+  }
+  COOPER_ASSIGN_OR_RETURN(std::string pixels, ReadUint8(request, index, field));
+  if (!IsProduct(shape, pixels.size())) {
+    return engine::InvalidField(
+        field, absl::StrCat("has ", pixels.size(), " elements, but shape [",
+                            absl::StrJoin(shape, ", "), "]"));
+  }
+  PixelTensor read;
+  read.height = shape[shape.size() - 3];
+  read.width = shape[shape.size() - 2];
+  if (one) {
+    read.images.push_back(std::move(pixels));
+    return read;
+  }
+  const size_t bytes = pixels.size() / shape[0];
+  for (size_t begin = 0; begin < pixels.size(); begin += bytes) {
+    read.images.push_back(pixels.substr(begin, bytes));
+  }
+  return read;
 }
 
 void AddTensor(absl::string_view name, const char* datatype,

@@ -25,6 +25,21 @@ absl::StatusOr<std::vector<absl::string_view>> ReadBytesTensor(
     const inference::ModelInferRequest& request, int index,
     const InferenceTensor& tensor);
 
+// Images as pixels, R G B bytes row by row.
+struct PixelTensor {
+  int64_t height = 0;               // px
+  int64_t width = 0;                // px
+  std::vector<std::string> images;  // height * width * 3 bytes each
+};
+
+// Input `index` of a request, of datatype UINT8 and shape [height, width, 3] or
+// [n, height, width, 3], where n must be `tensor`'s own side unless that is -1.
+// INVALID_ARGUMENT, with the tensor's name: another shape, or elements that do
+// not fit it.
+absl::StatusOr<PixelTensor> ReadPixelTensor(
+    const inference::ModelInferRequest& request, int index,
+    const InferenceTensor& tensor);
+
 // Adds an output with raw contents. `shape`: elements along each side.
 void AddTensor(absl::string_view name, const char* datatype,
                std::initializer_list<int64_t> shape, std::string raw,

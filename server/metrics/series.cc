@@ -245,6 +245,9 @@ ServerMetrics::Series::Series(Registry* registry)
     gpu_memory_retries.With(
         {{"phase", engine::PhaseName(engine::PhaseOf(kind))}});
   }
+  for (const char* reason : {"total", "address", "descriptors"}) {
+    connections_refused.With({{"reason", reason}});
+  }
   for (const char* reason : {"expired", "quota", "memory"}) {
     session_evictions.With({{"reason", reason}});
   }

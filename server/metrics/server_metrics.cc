@@ -71,7 +71,8 @@ void ServerMetrics::RpcStarted(Method method) {
     const prometheus::Labels labels = {{"method", name}, {"reason", row.label}};
     if (row.end == engine::EndKind::kFailure) {
       series_->errors.With(labels);
-    } else if (row.code == absl::StatusCode::kResourceExhausted) {
+    } else if (row.code == absl::StatusCode::kResourceExhausted &&
+               row.retry_after > absl::ZeroDuration()) {
       series_->rejections.With(labels);
     }
   }

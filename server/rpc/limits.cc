@@ -18,7 +18,7 @@ absl::Status InRange(absl::string_view name, int64_t value, int64_t low,
 absl::Status RpcLimits::Validate() const {
   COOPER_RETURN_IF_ERROR(InRange("max_message_bytes", max_message_bytes,
                                  int64_t{64} << 10, int64_t{1} << 30));
-  COOPER_RETURN_IF_ERROR(InRange("max_inputs", max_inputs, 1, 32));
+  COOPER_RETURN_IF_ERROR(InRange("max_inputs", max_inputs, 1, 1024));
   COOPER_RETURN_IF_ERROR(InRange("max_images", max_images, 1, max_inputs));
   COOPER_RETURN_IF_ERROR(
       InRange("max_text_bytes", max_text_bytes, 1, max_message_bytes));

@@ -14,8 +14,8 @@ struct RpcLimits {
   // Bytes of one request message; more is refused by gRPC itself with
   // RESOURCE_EXHAUSTED. 64 KiB..1 GiB.
   int64_t max_message_bytes = int64_t{32} << 20;
-  // 1..32.
-  int max_inputs = 32;
+  // Images and texts of a request. 1..1024.
+  int max_inputs = 64;
   // Images among the inputs. 1..max_inputs. Each costs two passes of the model.
   int max_images = 8;
   // Bytes of all texts of a request. At least 1.

@@ -8,9 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/logging.h"
 #include "base/status_macros.h"
-#include "base/utf8.h"
-#include "model/image/codec.h"
 #include "server/engine/core/error.h"
+#include "server/rpc/input_reader.h"
 #include "server/rpc/option_parser.h"
 
 namespace cooper::rpc {
@@ -19,110 +18,6 @@ namespace {
 using engine::ErrorReason;
 
 constexpr int kMaxTurns = 16;
-
-// `reason` of cooper_image_rejections_total.
-const char* const kTooManyPixels =
-    image::RejectionName(image::Rejection::kPixels);
-constexpr char kTooManyImages[] = "count";
-
-// Takes the inputs of one request in their order and checks them alone and
-// together.
-class InputReader {
- public:
-  InputReader(const RpcLimits& limits, const image::DecodeLimits& image_limits,
-              metrics::ServerMetrics* metrics)
-      : limits_(limits), image_limits_(image_limits), metrics_(*metrics) {}
-
-  absl::Status AddImage(const std::string& bytes, std::string field) {
-    if (++images_ > limits_.max_images) {
-      return Refuse(kTooManyImages, field,
-                    absl::StrCat("more than ", limits_.max_images,
-                                 " images in one request"));
-    }
-    const absl::StatusOr<image::ImageHeader> header =
-        image::ProbeImage(bytes, image_limits_);
-    if (!header.ok()) {
-      return Refuse(image::RejectionName(image::RejectionOf(header.status())),
-                    field, header.status().message());
-    }
-    pixels_ += int64_t{header->size.width} * header->size.height;
-    if (pixels_ > image_limits_.max_pixels) {
-      return Refuse(kTooManyPixels, field,
-                    absl::StrCat("the request's images have ", pixels_,
-                                 " pixels together, at most ",
-                                 image_limits_.max_pixels, " are allowed"));
-    }
-    inputs_.push_back(engine::ImageInput{bytes, std::move(field)});
-    return absl::OkStatus();
-  }
-
-  absl::Status AddText(const std::string& text, absl::string_view field) {
-    text_bytes_ += static_cast<int64_t>(text.size());
-    if (text_bytes_ > limits_.max_text_bytes) {
-      return engine::InvalidField(
-          field, absl::StrCat("the request's texts have ", text_bytes_,
-                              " bytes together, at most ",
-                              limits_.max_text_bytes, " are allowed"));
-    }
-    has_text_ = has_text_ || !base::IsBlank(text);
-    inputs_.push_back(engine::TextInput{text});
-    return absl::OkStatus();
-  }
-
-  // An ordered list with at least one text that says something.
-  absl::Status AddAll(
-      const google::protobuf::RepeatedPtrField<v1::Input>& wire) {
-    if (wire.empty()) {
-      return engine::InvalidField("inputs", "required: at least one text");
-    }
-    if (wire.size() > limits_.max_inputs) {
-      return engine::InvalidField(
-          "inputs", absl::StrCat("has ", wire.size(), " inputs, at most ",
-                                 limits_.max_inputs, " are allowed"));
-    }
-    for (int i = 0; i < wire.size(); ++i) {
-      const std::string field = absl::StrCat("inputs[", i, "]");
-      switch (wire[i].input_case()) {
-        case v1::Input::kImage:
-          COOPER_RETURN_IF_ERROR(
-              AddImage(wire[i].image(), absl::StrCat(field, ".image")));
-          break;
-        case v1::Input::kText:
-          COOPER_RETURN_IF_ERROR(
-              AddText(wire[i].text(), absl::StrCat(field, ".text")));
-          break;
-        case v1::Input::INPUT_NOT_SET:
-          return engine::InvalidField(field, "required: one of image and text");
-      }
-    }
-    if (!has_text_) {
-      return engine::InvalidField(
-          "inputs", "required: at least one text that is not blank");
-    }
-    return absl::OkStatus();
-  }
-
-  std::vector<engine::Input> Take() { return std::move(inputs_); }
-
- private:
-  absl::Status Refuse(absl::string_view reason, absl::string_view field,
-                      absl::string_view message) {
-    metrics_.ImageRejected(reason);
-    engine::ErrorDetails details;
-    details.reason = ErrorReason::kInvalidImage;
-    details.field = std::string(field);
-    return engine::MakeError(details, absl::StrCat(field, ": ", message));
-  }
-
-  const RpcLimits& limits_;
-  const image::DecodeLimits& image_limits_;
-  metrics::ServerMetrics& metrics_;
-  std::vector<engine::Input> inputs_;
-  int images_ = 0;
-  int64_t pixels_ = 0;
-  int64_t text_bytes_ = 0;
-  bool has_text_ = false;
-};
 
 absl::StatusOr<engine::Priority> ParsePriority(v1::Priority wire) {
   switch (wire) {
@@ -214,12 +109,38 @@ absl::Status RequestParser::CheckModel(absl::string_view name) const {
 
 absl::StatusOr<std::vector<engine::Input>> RequestParser::ParseInputs(
     const google::protobuf::RepeatedPtrField<v1::Input>& wire) const {
+  if (wire.empty()) {
+    return engine::InvalidField("inputs", "required: at least one text");
+  }
+  if (wire.size() > limits_.max_inputs) {
+    return engine::InvalidField(
+        "inputs", absl::StrCat("has ", wire.size(), " inputs, at most ",
+                               limits_.max_inputs, " are allowed"));
+  }
   InputReader reader(limits_, image_limits_, &metrics_);
-  COOPER_RETURN_IF_ERROR(reader.AddAll(wire));
+  for (int i = 0; i < wire.size(); ++i) {
+    const std::string field = absl::StrCat("inputs[", i, "]");
+    switch (wire[i].input_case()) {
+      case v1::Input::kImage:
+        COOPER_RETURN_IF_ERROR(
+            reader.AddImage(wire[i].image(), absl::StrCat(field, ".image")));
+        break;
+      case v1::Input::kText:
+        COOPER_RETURN_IF_ERROR(
+            reader.AddText(wire[i].text(), absl::StrCat(field, ".text")));
+        break;
+      case v1::Input::INPUT_NOT_SET:
+        return engine::InvalidField(field, "required: one of image and text");
+    }
+  }
+  if (!reader.has_text()) {
+    return engine::InvalidField(
+        "inputs", "required: at least one text that is not blank");
+  }
   return reader.Take();
 }
 
-absl::StatusOr<engine::Request> RequestParser::Parse(
+absl::StatusOr<engine::Request> RequestParser::ParseOptions(
     const v1::ReasonRequest& wire) const {
   COOPER_RETURN_IF_ERROR(CheckModel(wire.model()));
   engine::Request request;
@@ -242,33 +163,57 @@ absl::StatusOr<engine::Request> RequestParser::Parse(
   COOPER_ASSIGN_OR_RETURN(
       request.sampling,
       ParseSampling(wire.sampling(), info_.defaults.sampling));
+  return request;
+}
+
+absl::StatusOr<engine::Request> RequestParser::Parse(
+    const v1::ReasonRequest& wire) const {
+  COOPER_ASSIGN_OR_RETURN(engine::Request request, ParseOptions(wire));
   COOPER_ASSIGN_OR_RETURN(request.inputs, ParseInputs(wire.inputs()));
   return request;
 }
 
 template <typename Wire>
-absl::StatusOr<engine::Request> RequestParser::ParseMap(
+absl::StatusOr<engine::Request> RequestParser::ParseMapOptions(
     const Wire& wire, engine::Method method, model::MapKind kind) const {
   COOPER_RETURN_IF_ERROR(CheckModel(wire.model()));
   engine::Request request;
   request.method = method;
   request.task = engine::MapTask{kind};
   COOPER_RETURN_IF_ERROR(ParseCommon(wire, info_, &request));
+  return request;
+}
+
+template <typename Wire>
+absl::StatusOr<engine::Request> RequestParser::ParseMap(
+    const Wire& wire) const {
+  COOPER_ASSIGN_OR_RETURN(engine::Request request, ParseOptions(wire));
   InputReader reader(limits_, image_limits_, &metrics_);
   COOPER_RETURN_IF_ERROR(reader.AddImage(wire.image(), "image"));
   request.inputs = reader.Take();
   return request;
 }
 
+absl::StatusOr<engine::Request> RequestParser::ParseOptions(
+    const v1::EstimateDepthRequest& wire) const {
+  return ParseMapOptions(wire, engine::Method::kEstimateDepth,
+                         model::MapKind::kDepth);
+}
+
+absl::StatusOr<engine::Request> RequestParser::ParseOptions(
+    const v1::SegmentRequest& wire) const {
+  return ParseMapOptions(wire, engine::Method::kSegment,
+                         model::MapKind::kSegmentation);
+}
+
 absl::StatusOr<engine::Request> RequestParser::Parse(
     const v1::EstimateDepthRequest& wire) const {
-  return ParseMap(wire, engine::Method::kEstimateDepth, model::MapKind::kDepth);
+  return ParseMap(wire);
 }
 
 absl::StatusOr<engine::Request> RequestParser::Parse(
     const v1::SegmentRequest& wire) const {
-  return ParseMap(wire, engine::Method::kSegment,
-                  model::MapKind::kSegmentation);
+  return ParseMap(wire);
 }
 
 absl::StatusOr<engine::Request> RequestParser::Parse(

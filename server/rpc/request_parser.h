@@ -43,6 +43,14 @@ class RequestParser {
   absl::StatusOr<engine::Request> Parse(
       const v1::GenerateImageRequest& wire) const;
 
+  // All but the inputs, which the request leaves empty.
+  absl::StatusOr<engine::Request> ParseOptions(
+      const v1::ReasonRequest& wire) const;
+  absl::StatusOr<engine::Request> ParseOptions(
+      const v1::EstimateDepthRequest& wire) const;
+  absl::StatusOr<engine::Request> ParseOptions(
+      const v1::SegmentRequest& wire) const;
+
   // As the inputs of a question.
   absl::StatusOr<std::vector<engine::Input>> ParseInputs(
       const google::protobuf::RepeatedPtrField<v1::Input>& wire) const;
@@ -53,9 +61,11 @@ class RequestParser {
  private:
   // Both single-image RPCs have the same fields.
   template <typename Wire>
-  absl::StatusOr<engine::Request> ParseMap(const Wire& wire,
-                                           engine::Method method,
-                                           model::MapKind kind) const;
+  absl::StatusOr<engine::Request> ParseMapOptions(const Wire& wire,
+                                                  engine::Method method,
+                                                  model::MapKind kind) const;
+  template <typename Wire>
+  absl::StatusOr<engine::Request> ParseMap(const Wire& wire) const;
 
   const model::ModelInfo& info_;
   const RpcLimits& limits_;

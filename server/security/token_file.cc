@@ -9,11 +9,21 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/logging.h"
 #include "base/status_macros.h"
 
 namespace cooper::security {
 namespace {
+
+constexpr absl::string_view kScheme = "bearer ";
+
+// The token of a line of the file; empty if it has none.
+absl::string_view TokenOf(absl::string_view line) {
+  line = absl::StripAsciiWhitespace(line);
+  if (!absl::StartsWithIgnoreCase(line, kScheme)) return line;
+  return absl::StripAsciiWhitespace(line.substr(kScheme.size()));
+}
 
 bool Equal(absl::string_view given, absl::string_view token) {
   return given.size() == token.size() &&
@@ -42,7 +52,6 @@ void TokenFile::Refresh() {
 }
 
 bool TokenFile::Allows(absl::string_view authorization) const {
-  constexpr absl::string_view kScheme = "bearer ";
   if (!absl::StartsWithIgnoreCase(authorization, kScheme)) return false;
   const absl::string_view given =
       absl::StripAsciiWhitespace(authorization.substr(kScheme.size()));
@@ -64,8 +73,11 @@ absl::Status TokenFile::ReloadLocked() {
   std::ifstream file(path_);
   std::vector<std::string> tokens;
   std::string line;
+  bool first = true;
   while (std::getline(file, line)) {
-    const absl::string_view token = absl::StripAsciiWhitespace(line);
+    absl::string_view text = line;
+    if (std::exchange(first, false)) absl::ConsumePrefix(&text, "\xEF\xBB\xBF");
+    const absl::string_view token = TokenOf(text);
     if (!token.empty()) tokens.emplace_back(token);
   }
   if (file.bad() || (tokens.empty() && !file.eof())) {

@@ -17,7 +17,9 @@
 namespace cooper::security {
 
 // Bearer tokens that clients must send, one on each line of a file; two lines
-// let a token be exchanged without a gap. `Refresh` reads the file again if it
+// let a token be exchanged without a gap. White space around a token, "Bearer "
+// in front of it and a byte order mark at the file's begin are not part of it.
+// `Refresh` reads the file again if it
 // has changed; if it cannot be read, the last good tokens stay. Tokens are
 // compared in constant time.
 //

@@ -7,16 +7,29 @@
 #include <map>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/logging.h"
 #include "base/status_macros.h"
 
 namespace cooper::tracing {
 namespace {
 
-std::string Environment(const char* name) {
-  // Nobody in this process sets variables.
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
-  return value == nullptr ? "" : value;
+// Pairs of name and value for the collector.
+std::vector<std::pair<std::string, std::string>> ReadHeaders() {
+  const std::string traces =
+      ReadEnvironment("OTEL_EXPORTER_OTLP_TRACES_HEADERS");
+  return ParsePairs(
+      traces.empty() ? ReadEnvironment("OTEL_EXPORTER_OTLP_HEADERS") : traces);
+}
+
+// The endpoint of the environment, if it is one.
+std::string Usable(const char* name, std::string endpoint) {
+  const absl::Status url = OtlpClient::CheckUrl(endpoint);
+  if (url.ok()) return endpoint;
+  base::Log(base::LogLevel::kWarning, "no traces are sent",
+            {{"variable", name}, {"error", url.message()}});
+  return "";
 }
 
 std::string HostName() {
@@ -26,6 +39,30 @@ std::string HostName() {
 }
 
 }  // namespace
+
+std::string ReadEnvironment(const char* name) {
+  // Nobody in this process sets variables.
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
+  return value == nullptr ? "" : value;
+}
+
+std::string TracesEndpoint(const std::string& flag,
+                           const Environment& environment) {
+  if (!flag.empty()) {
+    return OtlpClient::HasPath(flag) ? flag : OtlpClient::AddTracesPath(flag);
+  }
+  constexpr char kTraces[] = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+  constexpr char kAll[] = "OTEL_EXPORTER_OTLP_ENDPOINT";
+  if (absl::EqualsIgnoreCase(environment("OTEL_SDK_DISABLED"), "true") ||
+      environment("OTEL_TRACES_EXPORTER") == "none") {
+    return "";
+  }
+  const std::string traces = environment(kTraces);
+  if (!traces.empty()) return Usable(kTraces, traces);
+  const std::string all = environment(kAll);
+  if (all.empty()) return "";
+  return Usable(kAll, OtlpClient::AddTracesPath(all));
+}
 
 absl::Status ExportOptions::Validate() const {
   if (!endpoint.empty()) {
@@ -53,12 +90,11 @@ std::vector<Attribute> ProcessResource(const std::string& version,
 
 Export::Export(const ExportOptions& options, const std::string& version,
                SpanExporter::Count count, const base::Clock* clock)
-    : client_(options.endpoint,
-              ParsePairs(Environment("OTEL_EXPORTER_OTLP_HEADERS"))),
+    : client_(options.endpoint, ReadHeaders()),
       exporter_(
           SpanExporter::Options{},
-          ProcessResource(version, Environment("OTEL_RESOURCE_ATTRIBUTES"),
-                          Environment("OTEL_SERVICE_NAME")),
+          ProcessResource(version, ReadEnvironment("OTEL_RESOURCE_ATTRIBUTES"),
+                          ReadEnvironment("OTEL_SERVICE_NAME")),
           [this](const std::string& body, absl::Duration timeout) {
             return client_.Post(body, timeout);
           },

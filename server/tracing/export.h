@@ -1,6 +1,7 @@
 #ifndef COOPER_SERVER_TRACING_EXPORT_H_
 #define COOPER_SERVER_TRACING_EXPORT_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,7 +17,7 @@
 namespace cooper::tracing {
 
 struct ExportOptions {
-  // A collector's address of OTLP over HTTP; empty: nothing is recorded.
+  // A collector's URL for traces, OTLP over HTTP; empty: nothing is recorded.
   std::string endpoint;
   // Of calls whose callers do not decide it, the share that is recorded.
   // [0, 1].
@@ -29,8 +30,9 @@ struct ExportOptions {
 class Export {
  public:
   // `options` are valid, with an endpoint. What is given must outlive it. Reads
-  // OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES and OTEL_EXPORTER_OTLP_HEADERS
-  // of the environment.
+  // OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES and
+  // OTEL_EXPORTER_OTLP_TRACES_HEADERS or OTEL_EXPORTER_OTLP_HEADERS of the
+  // environment.
   Export(const ExportOptions& options, const std::string& version,
          SpanExporter::Count count, const base::Clock* clock);
 
@@ -42,6 +44,20 @@ class Export {
   SpanExporter exporter_;
   const Tracer tracer_;
 };
+
+// The value of a variable; empty where it is not set.
+using Environment = std::function<std::string(const char* name)>;
+std::string ReadEnvironment(const char* name);
+
+// The URL for traces (ExportOptions::endpoint). `flag`, where it is not empty,
+// with the standard path /v1/traces if it has no path. Else, as OpenTelemetry
+// defines them, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT as it is, or
+// OTEL_EXPORTER_OTLP_ENDPOINT with v1/traces added to its path; neither counts
+// where OTEL_SDK_DISABLED is true or OTEL_TRACES_EXPORTER is none, and one that
+// is no URL of HTTP is logged and not used. A bad flag stays as it is, for
+// Validate.
+std::string TracesEndpoint(const std::string& flag,
+                           const Environment& environment);
 
 // What describes this process: version and host name, overridden by
 // `attributes` ("key=value,key=value"), and its name: `name`, or what the

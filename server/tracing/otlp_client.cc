@@ -22,6 +22,31 @@ bool MayRetry(long status) {  // NOLINT(google-runtime-int): curl's type
   return status == 429 || status == 502 || status == 503 || status == 504;
 }
 
+// A URL in its parts; invalid where it is no URL.
+class Url {
+ public:
+  explicit Url(const std::string& url) : parts_(curl_url(), &curl_url_cleanup) {
+    valid_ =
+        curl_url_set(parts_.get(), CURLUPART_URL, url.c_str(), 0) == CURLUE_OK;
+  }
+  bool valid() const { return valid_; }
+  std::string Get(CURLUPart part) const {
+    char* text = nullptr;
+    if (curl_url_get(parts_.get(), part, &text, 0) != CURLUE_OK) return "";
+    const std::string copy = text;
+    curl_free(text);
+    return copy;
+  }
+  void SetPath(const std::string& path) {
+    COOPER_CHECK(curl_url_set(parts_.get(), CURLUPART_PATH, path.c_str(), 0) ==
+                 CURLUE_OK);
+  }
+
+ private:
+  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parts_;
+  bool valid_ = false;
+};
+
 std::string DecodePercent(absl::string_view text) {
   int length = 0;
   const std::unique_ptr<char, decltype(&curl_free)> decoded(
@@ -93,15 +118,24 @@ class OtlpClient::Curl {
 absl::Status OtlpClient::CheckUrl(absl::string_view url) {
   const bool known = absl::StartsWithIgnoreCase(url, "http://") ||
                      absl::StartsWithIgnoreCase(url, "https://");
-  CURLU* parts = curl_url();
-  const bool parsed =
-      known && curl_url_set(parts, CURLUPART_URL, std::string(url).c_str(),
-                            /*flags=*/0) == CURLUE_OK;
-  curl_url_cleanup(parts);
-  if (parsed) return absl::OkStatus();
+  if (known && Url(std::string(url)).valid()) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("must be a URL like http://HOST:4318/v1/traces, not \"",
                    base::Printable(url), "\""));
+}
+
+bool OtlpClient::HasPath(const std::string& url) {
+  const Url parts(url);
+  return !parts.valid() || parts.Get(CURLUPART_PATH).size() > 1;
+}
+
+std::string OtlpClient::AddTracesPath(const std::string& url) {
+  Url parts(url);
+  if (!parts.valid()) return url;
+  std::string path = parts.Get(CURLUPART_PATH);
+  if (!absl::EndsWith(path, "/")) path += "/";
+  parts.SetPath(path + "v1/traces");
+  return parts.Get(CURLUPART_URL);
 }
 
 OtlpClient::OtlpClient(

@@ -20,6 +20,11 @@ class OtlpClient {
  public:
   // INVALID_ARGUMENT: not an http:// or https:// URL.
   static absl::Status CheckUrl(absl::string_view url);
+  // Whether a URL has a path other than "/". True where it is no URL.
+  static bool HasPath(const std::string& url);
+  // The URL with v1/traces, the standard place of traces, added to its path;
+  // itself where it is no URL.
+  static std::string AddTracesPath(const std::string& url);
 
   // `url` is good by CheckUrl ("http://collector:4318/v1/traces"). `headers`
   // are sent with each message: pairs of name and value.

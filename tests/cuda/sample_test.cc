@@ -83,14 +83,15 @@ TEST_F(SampleTest, ChoosesAsASortDoes) {
       }
       rows.push_back({1.0, 0.9, 0.0});
       rows.push_back({1.0, 0.9, std::nextafter(1.0, 0.0)});
-      std::normal_distribution<float> bell(0.0f, width);
+      std::normal_distribution<float> bell;
       std::vector<float> logits(rows.size() * stride,
                                 std::numeric_limits<float>::infinity());
       for (size_t row = 0; row < rows.size(); ++row) {
         for (int64_t i = 0; i < vocabulary; ++i) {
           // Some are equal.
           logits[row * stride + i] =
-              std::round(64.0f * (width == 0.0f ? 1.0f : bell(random_))) /
+              std::round(64.0f *
+                         (width == 0.0f ? 1.0f : width * bell(random_))) /
               64.0f;
         }
       }

@@ -83,13 +83,14 @@ def program(*arguments):
 class Server:
     """A server process that is ready."""
 
-    def __init__(self, *arguments, preexec=None):
+    def __init__(self, *arguments, preexec=None, environment=None):
         # A file, not a pipe: nobody has to read it for the server to go on.
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [program(*SERVER_ARGS, *arguments), *SERVER_ARGS, "--listen=127.0.0.1:0",
              "--metrics_listen=127.0.0.1:0", *arguments],
-            stdout=subprocess.PIPE, stderr=self.log, preexec_fn=preexec)
+            stdout=subprocess.PIPE, stderr=self.log, preexec_fn=preexec,
+            env={**os.environ, **(environment or {})})
         try:
             self.ready_line = self._await_ready()
         except BaseException:
@@ -176,10 +177,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(*arguments, preexec=None):
+def serving(*arguments, preexec=None, environment=None):
     """A server for one test; ends with the identity and a clean stop.
-    `preexec`: called in the child before the program starts."""
-    server = Server(*arguments, preexec=preexec)
+    `preexec`: called in the child before the program starts; `environment`:
+    variables added to it."""
+    server = Server(*arguments, preexec=preexec, environment=environment)
     try:
         yield server
         if server.process.poll() is None:

@@ -43,8 +43,8 @@ class Collector:
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.endpoint = (f"--otlp_traces_endpoint=http://127.0.0.1:"
-                         f"{self.server.server_address[1]}/v1/traces")
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.endpoint = f"--otlp_traces_endpoint={self.url}/v1/traces"
         self.thread = threading.Thread(target=self.server.serve_forever)
 
     def __enter__(self):
@@ -199,3 +199,33 @@ def test_without_a_collector_calls_go_on_and_the_server_ends_soon():
         server.signal()
         assert server.wait(timeout=20) == 0
         assert server.errors().count("traces are lost") <= 1
+
+
+@pytest.mark.parametrize("flag, variables, path", [
+    ("--otlp_traces_endpoint={url}", {}, "/v1/traces"),
+    (None, {"OTEL_EXPORTER_OTLP_ENDPOINT": "{url}"}, "/v1/traces"),
+    (None, {"OTEL_EXPORTER_OTLP_ENDPOINT": "{url}/otlp/"}, "/otlp/v1/traces"),
+    (None, {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "{url}/mine",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}, "/mine"),
+    (None, {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "{url}"}, "/"),
+])
+def test_the_collectors_address_is_as_opentelemetry_defines_it(
+        flag, variables, path):
+    with Collector() as collector:
+        flags = [] if flag is None else [flag.format(url=collector.url)]
+        environment = {name: value.format(url=collector.url)
+                       for name, value in variables.items()}
+        environment |= {"OTEL_SERVICE_NAME": "robots",
+                        "OTEL_RESOURCE_ATTRIBUTES": "k8s.pod.name=cooper-0",
+                        "OTEL_EXPORTER_OTLP_HEADERS": "x-key=a%20b"}
+        with serving(*flags, environment=environment) as server, \
+                server.stub() as stub:
+            read(stub.EstimateDepth(depth(2)))
+        assert collector.spans()
+        (_, body) = collector.messages[0]
+        (got, headers) = collector.headers[0]
+    assert got == path
+    assert headers["x-key"] == "a b"
+    resource = attributes(body["resourceSpans"][0]["resource"])
+    assert resource["service.name"] == "robots"
+    assert resource["k8s.pod.name"] == "cooper-0"

@@ -8,6 +8,7 @@ import json
 import queue
 import struct
 import time
+import zlib
 
 import numpy as np
 import pytest
@@ -15,8 +16,8 @@ import tritonclient.grpc as triton
 from tritonclient.grpc import model_config_pb2, service_pb2
 from tritonclient.utils import InferenceServerException
 
-from harness import (ROOT, SCENE, Server, depth, inference_files, pb, question,
-                     read, serving)
+from harness import (ROOT, SCENE, Server, depth, inference_files, pb, png_of,
+                     question, read, serving)
 
 IMAGE = SCENE.read_bytes()
 # Long enough to be cancelled in its middle.
@@ -330,11 +331,160 @@ def test_errors_name_the_tensor(server, client, inputs, options, words):
 
 
 def test_a_wrong_datatype_is_refused(server, client):
-    image = triton.InferInput("IMAGE", [1], "UINT8")
-    image.set_data_from_numpy(np.zeros(1, np.uint8))
+    image = triton.InferInput("IMAGE", [1], "FP32")
+    image.set_data_from_numpy(np.zeros(1, np.float32))
     with pytest.raises(InferenceServerException) as error:
         client.infer(server.model + "_depth", [image])
     assert "inputs[IMAGE]: datatype must be BYTES" in error.value.message()
+
+
+def pixels(array):
+    """A UINT8 input of the array's shape."""
+    made = triton.InferInput("IMAGE", array.shape, "UINT8")
+    made.set_data_from_numpy(array)
+    return made
+
+
+def test_pixels_give_what_their_file_gives(server, client):
+    width, height = 40, 24
+    raster = np.random.default_rng(1).integers(
+        0, 256, (height, width, 3), np.uint8)
+    rows = b"".join(b"\0" + row.tobytes() for row in raster)
+    file = png_of(width, height, zlib.compress(rows), depth=8)
+    options = {"parameters": {"seed": 5, "num_timesteps": 4}}
+    expected = client.infer(server.model + "_depth", [tensor("IMAGE", file)],
+                            **options).as_numpy("DEPTH")
+    for array in (raster, raster[np.newaxis]):
+        result = client.infer(server.model + "_depth", [pixels(array)],
+                              **options)
+        np.testing.assert_array_equal(result.as_numpy("DEPTH"), expected)
+
+
+@pytest.mark.parametrize("shape", [
+    (24, 40), (24, 40, 1), (24, 40, 4), (2, 24, 40, 3), (1, 300, 3)])
+def test_pixels_of_another_shape_are_refused(server, client, shape):
+    with pytest.raises(InferenceServerException) as error:
+        client.infer(server.model + "_depth",
+                     [pixels(np.zeros(shape, np.uint8))])
+    assert error.value.status() == "StatusCode.INVALID_ARGUMENT"
+    assert error.value.message().startswith("inputs[IMAGE]")
+
+
+def test_thirty_frames_are_one_question(tmp_path):
+    rng = np.random.default_rng(2)
+    frames = rng.integers(0, 256, (30, 32, 32, 3), np.uint8)
+    ask = [pixels(frames), tensor("QUESTION", "Which way does it move?")]
+    text_only = {"mode": "TEXT_ONLY", "seed": 3, "max_think_tokens": 16}
+    with serving("--max_images=30") as server, \
+            triton.InferenceServerClient(server.address) as client:
+        result = client.infer(server.model, ask, parameters=text_only)
+        assert text_of(result, "FINISH_REASON")
+        with server.stub() as stub:
+            assert stub.GetModel(pb.GetModelRequest()).limits.max_images == 30
+    with serving("--max_images=30", "--max_image_pixels=30000") as server, \
+            triton.InferenceServerClient(server.address) as client:
+        with pytest.raises(InferenceServerException) as error:
+            client.infer(server.model, ask, parameters=text_only)
+        assert "inputs[IMAGE][29]" in error.value.message()
+        assert "30720 pixels together" in error.value.message()
+        with server.stub() as stub:
+            limits = stub.GetModel(pb.GetModelRequest()).limits
+        assert limits.max_image_pixels == 30000
+
+
+def test_priority_and_sequences_are_taken(server, client):
+    for options in ({"priority": 1}, {"priority": 2}, {"priority": 2**32},
+                    {"sequence_id": 7, "sequence_start": True,
+                     "sequence_end": True},
+                    {"sequence_id": "a", "sequence_start": True},
+                    {"outputs": [triton.InferRequestedOutput(
+                        "DEPTH", class_count=3)]}):
+        result = client.infer(server.model + "_depth",
+                              [tensor("IMAGE", IMAGE)],
+                              parameters={"num_timesteps": 3}, **options)
+        assert result.as_numpy("DEPTH").ndim == 2
+
+
+def test_a_timeout_is_the_requests_deadline_on_a_stream_too(server, client):
+    model = server.model + "_depth"
+    result = client.infer(model, [tensor("IMAGE", IMAGE)], timeout=60_000_000,
+                          parameters={"num_timesteps": 3})
+    assert result.as_numpy("DEPTH") is not None
+    with pytest.raises(InferenceServerException) as error:
+        client.infer(model, [tensor("IMAGE", IMAGE)], timeout=200_000,
+                     parameters=ENDLESS)
+    assert error.value.status() == "StatusCode.DEADLINE_EXCEEDED"
+    with Stream(client) as stream:
+        stream.ask(model, tensor("IMAGE", IMAGE), timeout=200_000,
+                   parameters=ENDLESS)
+        _, error = stream.next()
+        assert error.message().startswith("DEADLINE_EXCEEDED")
+        stream.ask(model, tensor("IMAGE", IMAGE),
+                   parameters={"num_timesteps": 3})
+        (result,) = stream.results()
+        assert result.as_numpy("DEPTH") is not None
+
+
+def test_statistics_count_requests(server, client):
+    name = server.model + "_segmentation"
+
+    def counts():
+        (found,) = client.get_inference_statistics(name).model_stats
+        assert (found.name, found.version) == (name, "1")
+        return found
+
+    before = counts()
+    for _ in range(3):
+        client.infer(name, [tensor("IMAGE", IMAGE)],
+                     parameters={"num_timesteps": 3})
+    after = counts()
+    assert after.inference_count - before.inference_count == 3
+    assert after.execution_count - before.execution_count == 3
+    assert abs(after.last_inference - time.time() * 1000) < 60_000
+    for part in ("success", "queue", "compute_input", "compute_infer",
+                 "compute_output"):
+        old = getattr(before.inference_stats, part)
+        new = getattr(after.inference_stats, part)
+        assert new.count - old.count == 3, part
+    spent = after.inference_stats.success.ns - before.inference_stats.success.ns
+    inside = (after.inference_stats.compute_infer.ns -
+              before.inference_stats.compute_infer.ns)
+    assert 0 < inside <= spent
+    everything = client.get_inference_statistics().model_stats
+    assert [found.name for found in everything] == [
+        server.model, server.model + "_depth", name]
+    assert client.get_inference_statistics(as_json=True)["model_stats"]
+
+
+def test_the_repository_holds_the_served_models(server, client):
+    index = client.get_model_repository_index()
+    assert [(m.name, m.version, m.state) for m in index.models] == [
+        (server.model + suffix, "1", "READY")
+        for suffix in ("", "_depth", "_segmentation")]
+
+
+def test_no_memory_is_shared(client):
+    assert not client.get_system_shared_memory_status().regions
+    assert not client.get_cuda_shared_memory_status().regions
+
+
+@pytest.mark.parametrize("ask", [
+    lambda client: client.load_model("fake"),
+    lambda client: client.unload_model("fake"),
+    lambda client: client.register_system_shared_memory("a", "/a", 8),
+    lambda client: client.unregister_system_shared_memory(),
+    lambda client: client.register_cuda_shared_memory("a", b"", 0, 8),
+    lambda client: client.unregister_cuda_shared_memory(),
+    lambda client: client.get_trace_settings(),
+    lambda client: client.update_trace_settings(settings={"trace_rate": "1"}),
+    lambda client: client.get_log_settings(),
+    lambda client: client.update_log_settings({"log_verbose_level": 1}),
+])
+def test_what_the_server_has_no_use_for_is_refused_in_words(client, ask):
+    with pytest.raises(InferenceServerException) as error:
+        ask(client)
+    assert error.value.status() == "StatusCode.UNIMPLEMENTED"
+    assert error.value.message()
 
 
 @pytest.mark.parametrize("ask", [
@@ -375,13 +525,15 @@ def test_a_cancelled_stream_frees_its_requests(server, client):
 
 
 def test_a_client_timeout_is_the_requests_deadline(server, client):
+    labels = {"method": "ModelInfer", "cause": "deadline"}
+    before = server.scrape()
     with pytest.raises(InferenceServerException) as error:
         client.infer(server.model + "_depth", [tensor("IMAGE", IMAGE)],
                      parameters=ENDLESS, client_timeout=0.2)
     assert error.value.status() == "StatusCode.DEADLINE_EXCEEDED"
     after = server.scrape_at_rest()
-    assert after.sum("cooper_cancellations_total", method="ModelInfer",
-                     cause="deadline") == 1
+    assert (after.sum("cooper_cancellations_total", **labels) -
+            before.sum("cooper_cancellations_total", **labels)) == 1
 
 
 def test_a_token_is_asked_for_here_too(tmp_path):

@@ -20,7 +20,9 @@
 namespace cooper {
 namespace {
 
+using cooper::testing::StatusIs;
 using ::testing::ElementsAreArray;
+using ::testing::HasSubstr;
 
 std::string Help() {
   FILE* const pipe = popen(COOPER_SERVER_BINARY " --help", "r");
@@ -56,6 +58,10 @@ TEST(FlagsTest, WithoutFlagsTheOptionsAreTheirDefaults) {
   EXPECT_EQ(read.rpc.listen.ToString(), defaults.rpc.listen.ToString());
   EXPECT_EQ(read.rpc.limits.max_message_bytes,
             defaults.rpc.limits.max_message_bytes);
+  EXPECT_EQ(read.rpc.limits.max_inputs, defaults.rpc.limits.max_inputs);
+  EXPECT_EQ(read.rpc.limits.max_images, defaults.rpc.limits.max_images);
+  EXPECT_EQ(read.engine.image_limits.max_pixels,
+            defaults.engine.image_limits.max_pixels);
   EXPECT_EQ(read.rpc.auth_token_file, defaults.rpc.auth_token_file);
   EXPECT_EQ(read.rpc.allow_plaintext_tokens,
             defaults.rpc.allow_plaintext_tokens);
@@ -94,6 +100,36 @@ TEST(FlagsTest, TheMemoryBudgetIsSplitAmongItsUsers) {
   ASSERT_TRUE(flag->ParseFrom("0", &error)) << error;
 }
 
+TEST(FlagsTest, LimitsOfImagesAreRaisedTogetherWithTheInputs) {
+  absl::FlagSaver saver;
+  const auto set = [](absl::string_view name, absl::string_view value) {
+    std::string error;
+    ASSERT_TRUE(absl::FindCommandLineFlag(name)->ParseFrom(value, &error));
+  };
+  set("max_images", "30");
+  set("max_image_pixels", "360000000");
+  LifecycleOptions read;
+  ASSERT_OK(ReadFlags(&read));
+  EXPECT_EQ(read.rpc.limits.max_images, 30);
+  EXPECT_EQ(read.rpc.limits.max_inputs, 64);
+  EXPECT_EQ(read.engine.image_limits.max_pixels, 360000000);
+  set("max_images", "512");
+  ASSERT_OK(ReadFlags(&read));
+  EXPECT_EQ(read.rpc.limits.max_inputs, 1024);
+  for (const char* value : {"0", "513", "-1"}) {
+    set("max_images", value);
+    EXPECT_THAT(ReadFlags(&read), StatusIs(absl::StatusCode::kInvalidArgument,
+                                           HasSubstr("max_images: must be")));
+  }
+  set("max_images", "8");
+  for (const char* value : {"0", "1073741825"}) {
+    set("max_image_pixels", value);
+    EXPECT_THAT(ReadFlags(&read),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("max_image_pixels: must be")));
+  }
+}
+
 TEST(FlagsTest, HelpShowsTheDefaultOfEveryOption) {
   const LifecycleOptions options;
   const ModelSource source;
@@ -125,6 +161,8 @@ TEST(FlagsTest, HelpShowsTheDefaultOfEveryOption) {
       {"max_connections_per_address",
        absl::StrCat(rpc.connections.per_address)},
       {"max_deadline", duration(rpc.max_deadline)},
+      {"max_image_pixels", absl::StrCat(engine.image_limits.max_pixels)},
+      {"max_images", absl::StrCat(rpc.limits.max_images)},
       {"max_message_mib", mib(rpc.limits.max_message_bytes)},
       {"max_per_client", absl::StrCat(engine.max_per_client)},
       {"max_queue", absl::StrCat(engine.max_queue)},

@@ -28,6 +28,7 @@ using cooper::testing::PeerName;
 using cooper::testing::StatusIs;
 using cooper::testing::TestCertificate;
 using cooper::testing::TestServer;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -41,6 +42,18 @@ grpc::Status GetModel(TestServer* server,
   v1::GetModelResponse response;
   return server->NewStub()->GetModel(&context, v1::GetModelRequest(),
                                      &response);
+}
+
+// As it says it of bytes that are not UTF-8.
+TEST(ServerTest, WhatLibprotobufSaysIsALineOfTheLog) {
+  const TestServer server;
+  ::testing::internal::CaptureStderr();
+  v1::GetModelRequest request;
+  EXPECT_FALSE(request.ParseFromString("\x0a\x01\xff"));
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(said, ContainsRegex("^[0-9T:.-]+Z info protobuf text="));
+  EXPECT_THAT(said, HasSubstr("cooper.v1.GetModelRequest.model"));
+  EXPECT_THAT(said, Not(HasSubstr("[libprotobuf")));
 }
 
 TEST(ServerTest, OnlyCallersWithATokenAreServed) {

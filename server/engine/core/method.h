@@ -16,7 +16,7 @@ enum class Method {
   kGetModel,
   kModelInfer,
   kModelStreamInfer,  // one for each request on a stream, not for the stream
-  kInferenceInfo,     // ServerLive to ModelConfig of the KServe protocol
+  kInferenceInfo,     // all else of the KServe protocol
   kOther              // unknown methods
 };
 

@@ -24,10 +24,13 @@ class CallTrace;
 
 namespace cooper::engine {
 
-// Encoded bytes of an image file, as the caller sent them.
+// An image as the client sent it.
 struct ImageInput {
+  // An encoded file, or with `raw_size` the pixels themselves, as
+  // image::RgbImage has them.
   std::string bytes;
-  std::string field;  // path of the wire field, for messages
+  std::string field;     // path of the wire field, for messages
+  image::Size raw_size;  // of the pixels; 0 x 0: `bytes` are a file
 };
 struct TextInput {
   std::string text;  // UTF-8

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/check.h"
 #include "base/status_macros.h"
 #include "model/image/resize.h"
 #include "server/engine/core/error.h"
@@ -69,19 +70,34 @@ const std::string& SystemText(const Task& task, const model::Prompts& prompts) {
 
 // The memory that an image takes at most until it has the size of `rule`:
 // while it is decoded, and between the two passes of the resizing.
-absl::StatusOr<int64_t> PrepareBytes(absl::string_view bytes,
+absl::StatusOr<int64_t> PrepareBytes(const ImageInput& input,
                                      const model::ImageRule& rule,
                                      const image::DecodeLimits& limits) {
-  COOPER_ASSIGN_OR_RETURN(const image::ImageHeader header,
-                          image::ProbeImage(bytes, limits));
-  COOPER_ASSIGN_OR_RETURN(const int64_t decode_bytes,
-                          image::PeakDecodeBytes(bytes, limits));
-  const image::Size out = image::ResizedSize(header.size, rule);
+  image::Size size = input.raw_size;
+  int64_t decode_bytes = image::RasterBytes(size);
+  if (size == image::Size{}) {
+    COOPER_ASSIGN_OR_RETURN(const image::ImageHeader header,
+                            image::ProbeImage(input.bytes, limits));
+    COOPER_ASSIGN_OR_RETURN(decode_bytes,
+                            image::PeakDecodeBytes(input.bytes, limits));
+    size = header.size;
+  }
+  const image::Size out = image::ResizedSize(size, rule);
   // The orientation may swap the sides.
   const int64_t between =
-      std::max(image::RasterBytes({out.width, header.size.height}),
-               image::RasterBytes({header.size.width, out.height}));
+      std::max(image::RasterBytes({out.width, size.height}),
+               image::RasterBytes({size.width, out.height}));
   return decode_bytes + between + image::RasterBytes(out);
+}
+
+absl::StatusOr<image::RgbImage> Decode(const ImageInput& input,
+                                       const image::DecodeLimits& limits) {
+  const image::Size size = input.raw_size;
+  if (size == image::Size{}) return image::DecodeImage(input.bytes, limits);
+  COOPER_RETURN_IF_ERROR(image::CheckSize(size.width, size.height, limits));
+  COOPER_CHECK(int64_t{3} * size.width * size.height ==
+               static_cast<int64_t>(input.bytes.size()));
+  return image::RgbImage{size, {input.bytes.begin(), input.bytes.end()}};
 }
 
 }  // namespace
@@ -143,12 +159,11 @@ absl::StatusOr<PreparedImage> Preparer::PrepareImage(ImageInput input,
                                                      bool latents) const {
   const model::ModelInfo& info = model_->info();
   const absl::StatusOr<int64_t> bytes =
-      PrepareBytes(input.bytes, info.vae_rule, limits_);
+      PrepareBytes(input, info.vae_rule, limits_);
   if (!bytes.ok()) return Refuse(input, bytes.status());
   std::optional<DecodeBudget::Lease> lease(budget_->Acquire(*bytes));
   const absl::Time start = clock_->Now();
-  absl::StatusOr<image::RgbImage> raster =
-      image::DecodeImage(input.bytes, limits_);
+  absl::StatusOr<image::RgbImage> raster = Decode(input, limits_);
   if (!raster.ok()) return Refuse(input, raster.status());
   PreparedImage image;
   std::string().swap(input.bytes);

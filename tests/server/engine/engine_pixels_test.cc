@@ -169,6 +169,33 @@ TEST(EnginePixelsTest, EqualPixelsShareThePrefix) {
   }
 }
 
+Request QuestionAboutPixels(const RgbImage& image,
+                            Mode mode = Mode::kInterleaved) {
+  Request request = QuestionAbout("", mode);
+  auto& input = std::get<ImageInput>(request.inputs[0]);
+  input.bytes.assign(image.pixels.begin(), image.pixels.end());
+  input.raw_size = image.size;
+  return request;
+}
+
+TEST(EnginePixelsTest, RawPixelsAreTheirPng) {
+  for (const Mode mode : {Mode::kInterleaved, Mode::kTextOnly}) {
+    EngineHarness harness(SmallScript(), WithCache(int64_t{64} << 20));
+    const RgbImage image = Blocks();
+    const std::string png = *image::EncodePng(image);
+    const Outcome first = RunOn(harness, QuestionAbout(png, mode));
+    const Outcome again = RunOn(harness, QuestionAbout(png, mode));
+    const Outcome raw = RunOn(harness, QuestionAboutPixels(image, mode));
+    ASSERT_GT(again.cached_tokens, 0);
+    EXPECT_EQ(raw.cached_tokens, again.cached_tokens);
+    EXPECT_EQ(raw.maps, first.maps);
+  }
+  EngineHarness harness(SmallScript(), WithCache(0));
+  const RgbImage image = Blocks();
+  EXPECT_EQ(RunOn(harness, QuestionAboutPixels(image)).maps,
+            RunOn(harness, QuestionAbout(*image::EncodePng(image))).maps);
+}
+
 TEST(EnginePixelsTest, TheDecodedPixelsOfAJpegAreTheJpeg) {
   EngineHarness harness(SmallScript(), WithCache(0));
   image::JpegSpec spec;

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -52,6 +53,22 @@ void MakeRaw(ModelInferRequest* request) {
       *raw += element;
     }
     input.clear_contents();
+  }
+}
+
+// The input IMAGE of datatype UINT8, raw or typed.
+void AddPixels(const std::string& bytes, const std::vector<int64_t>& shape,
+               bool raw, ModelInferRequest* request) {
+  auto* input = request->add_inputs();
+  input->set_name("IMAGE");
+  input->set_datatype("UINT8");
+  for (const int64_t side : shape) input->add_shape(side);
+  if (raw) {
+    request->add_raw_input_contents(bytes);
+    return;
+  }
+  for (const char c : bytes) {
+    input->mutable_contents()->add_uint_contents(static_cast<uint8_t>(c));
   }
 }
 
@@ -153,6 +170,148 @@ TEST_F(InferenceParserTest, ParametersAreOptionsOfTheSameNames) {
   EXPECT_TRUE(request->empty_final);
 }
 
+// As tritonclient and KServe's SDK send them.
+TEST_F(InferenceParserTest, ParametersOfTheTransportAreIgnored) {
+  ModelInferRequest wire = Depth();
+  MakeRaw(&wire);
+  const auto plain = Parse(wire);
+  ASSERT_OK(plain.status());
+  (*wire.mutable_inputs(0)->mutable_parameters())["binary_data_size"]
+      .set_int64_param(42);
+  auto* output = wire.add_outputs();
+  output->set_name("DEPTH");
+  (*output->mutable_parameters())["binary_data"].set_bool_param(true);
+  (*output->mutable_parameters())["classification"].set_int64_param(3);
+  Parameter(&wire, "binary_data_output")->set_bool_param(true);
+  Parameter(&wire, "sequence_id")->set_int64_param(7);
+  Parameter(&wire, "sequence_start")->set_bool_param(true);
+  Parameter(&wire, "sequence_end")->set_bool_param(false);
+  const auto request = Parse(wire);
+  ASSERT_OK(request.status());
+  EXPECT_EQ(request->outputs, plain->outputs);
+  EXPECT_EQ(request->timeout, absl::InfiniteDuration());
+  EXPECT_EQ(std::get<engine::ImageInput>(request->engine.inputs[0]).bytes,
+            Png());
+}
+
+TEST_F(InferenceParserTest, TritonsPriorityIsANumber) {
+  ModelInferRequest wire = Depth();
+  for (const auto& [level, priority] : {std::pair{0, engine::Priority::kNormal},
+                                        {1, engine::Priority::kNormal},
+                                        {2, engine::Priority::kLow},
+                                        {1000, engine::Priority::kLow}}) {
+    Parameter(&wire, "priority")->set_uint64_param(level);
+    ASSERT_OK_AND_ASSIGN(auto request, Parse(wire));
+    EXPECT_EQ(request.engine.priority, priority) << level;
+    Parameter(&wire, "priority")->set_int64_param(level);
+    ASSERT_OK_AND_ASSIGN(request, Parse(wire));
+    EXPECT_EQ(request.engine.priority, priority) << level;
+  }
+  Parameter(&wire, "priority")->set_string_param("low");
+  ASSERT_OK_AND_ASSIGN(const auto request, Parse(wire));
+  EXPECT_EQ(request.engine.priority, engine::Priority::kLow);
+  Parameter(&wire, "priority")->set_int64_param(-1);
+  EXPECT_THAT(ErrorOf(wire), HasSubstr("parameters[priority]: must be one of"));
+}
+
+TEST_F(InferenceParserTest, TritonsTimeoutIsInMicroseconds) {
+  ModelInferRequest wire = Depth();
+  Parameter(&wire, "timeout")->set_int64_param(1500);
+  EXPECT_EQ(Parse(wire)->timeout, absl::Microseconds(1500));
+  Parameter(&wire, "timeout")->set_int64_param(0);
+  EXPECT_EQ(Parse(wire)->timeout, absl::InfiniteDuration());
+  Parameter(&wire, "timeout")->set_int64_param(-1);
+  EXPECT_THAT(ErrorOf(wire), HasSubstr("parameters[timeout]: must be a whole"));
+  Parameter(&wire, "timeout")->set_string_param("1s");
+  EXPECT_THAT(ErrorOf(wire), HasSubstr("parameters[timeout]: must be a whole"));
+}
+
+TEST_F(InferenceParserTest, ImagesMayBePixels) {
+  const std::string bytes = "abcdefghijklmnopqr";  // [2, 3, 3]
+  for (const bool raw : {false, true}) {
+    for (const std::vector<int64_t>& shape :
+         {std::vector<int64_t>{2, 3, 3}, {1, 2, 3, 3}}) {
+      ModelInferRequest wire;
+      wire.set_model_name("fake_depth");
+      AddPixels(bytes, shape, raw, &wire);
+      ASSERT_OK_AND_ASSIGN(const auto request, Parse(wire));
+      ASSERT_EQ(request.engine.inputs.size(), 1u);
+      const auto& image =
+          std::get<engine::ImageInput>(request.engine.inputs[0]);
+      EXPECT_EQ(image.bytes, bytes);
+      EXPECT_EQ(image.raw_size, (image::Size{3, 2}));
+      EXPECT_EQ(image.field, "inputs[IMAGE][0]");
+    }
+  }
+}
+
+TEST_F(InferenceParserTest, PixelsOfSeveralImagesAreOneTensor) {
+  ModelInferRequest wire = Question();
+  wire.mutable_inputs()->DeleteSubrange(0, 1);
+  AddPixels("abcdefghijklmnopqr", {3, 1, 2, 3}, /*raw=*/false, &wire);
+  ASSERT_OK_AND_ASSIGN(const auto request, Parse(wire));
+  ASSERT_EQ(request.engine.inputs.size(), 4u);
+  const auto& last = std::get<engine::ImageInput>(request.engine.inputs[2]);
+  EXPECT_EQ(last.bytes, "mnopqr");
+  EXPECT_EQ(last.raw_size, (image::Size{2, 1}));
+  EXPECT_EQ(last.field, "inputs[IMAGE][2]");
+  EXPECT_EQ(std::get<engine::TextInput>(request.engine.inputs[3]).text,
+            "How far?");
+}
+
+TEST_F(InferenceParserTest, BadPixelsAreNamed) {
+  const auto error = [&](const std::string& pixels,
+                         const std::vector<int64_t>& shape) {
+    ModelInferRequest wire;
+    wire.set_model_name("fake_depth");
+    AddPixels(pixels, shape, /*raw=*/true, &wire);
+    return ErrorOf(wire);
+  };
+  const std::string bytes(27, 'x');
+  for (const std::vector<int64_t>& shape : {std::vector<int64_t>{},
+                                            {27},
+                                            {9, 3},
+                                            {3, 3, 1},
+                                            {3, 3, 4},
+                                            {2, 3, 3, 3},
+                                            {1, 1, 3, 3, 3}}) {
+    EXPECT_THAT(error(bytes, shape),
+                HasSubstr("inputs[IMAGE]: shape must be [height, width, 3] or "
+                          "[1, height, width, 3], not ["));
+  }
+  constexpr int64_t kHuge = int64_t{1} << 62;
+  for (const std::vector<int64_t>& shape : {std::vector<int64_t>{3, 2, 3},
+                                            {3, 4, 3},
+                                            {0, 3, 3},
+                                            {-3, -3, 3},
+                                            {kHuge, kHuge, 3},
+                                            {kHuge / 3 * 2, 6, 3}}) {
+    EXPECT_THAT(error(bytes, shape),
+                HasSubstr("inputs[IMAGE]: has 27 elements, but shape ["));
+  }
+  EXPECT_THAT(error("", {0, 0, 3}), HasSubstr("has 0 elements, but shape"));
+  EXPECT_THAT(error(std::string(3 * 300, 'x'), {1, 300, 3}),
+              HasSubstr("inputs[IMAGE][0]: the image is 300x1 px, an aspect"));
+  image_limits_.max_pixels = 8;
+  EXPECT_THAT(error(bytes, {3, 3, 3}),
+              HasSubstr("inputs[IMAGE][0]: the image is 3x3 = 9 pixels"));
+  ModelInferRequest typed;
+  typed.set_model_name("fake_depth");
+  AddPixels("xyz", {1, 1, 3}, /*raw=*/false, &typed);
+  typed.mutable_inputs(0)->mutable_contents()->set_uint_contents(1, 256);
+  EXPECT_THAT(ErrorOf(typed),
+              HasSubstr("inputs[IMAGE]: elements must be in [0, 255]"));
+}
+
+TEST_F(InferenceParserTest, ThePixelsOfAllImagesTogetherAreLimited) {
+  image_limits_.max_pixels = 9;
+  ModelInferRequest wire = Question();
+  wire.mutable_inputs()->DeleteSubrange(0, 1);
+  AddPixels(std::string(36, 'x'), {2, 2, 3, 3}, /*raw=*/false, &wire);
+  EXPECT_THAT(ErrorOf(wire), HasSubstr("inputs[IMAGE][1]: the request's images "
+                                       "have 12 pixels together"));
+}
+
 TEST_F(InferenceParserTest, BadParametersAreNamed) {
   const auto error = [&](const std::string& name, auto set) {
     return ErrorAfter(Depth(), [&](auto* r) { set(Parameter(r, name)); });
@@ -170,7 +329,7 @@ TEST_F(InferenceParserTest, BadParametersAreNamed) {
       error("cfg_renorm_type", [](auto* p) { p->set_string_param("no"); }),
       HasSubstr("must be one of RENORM_TYPE_GLOBAL, "));
   for (const char* name : {"max_turns", "image", "model", "request_id", "flow",
-                           "output", "roles", "timeout", ""}) {
+                           "output", "roles", "triton_x", ""}) {
     EXPECT_THAT(error(name, [](auto* p) { p->set_int64_param(1); }),
                 HasSubstr("no such parameter"))
         << name;
@@ -186,7 +345,7 @@ TEST_F(InferenceParserTest, BadTensorsAreNamed) {
   EXPECT_THAT(edit([](auto* r) { AddInput("IMAGE", {"x"}, r); }),
               HasSubstr("inputs[IMAGE]: is given twice"));
   EXPECT_THAT(edit([](auto* r) { r->mutable_inputs(0)->set_datatype("FP32"); }),
-              HasSubstr("datatype must be BYTES, not FP32"));
+              HasSubstr("datatype must be BYTES or UINT8, not FP32"));
   EXPECT_THAT(edit([](auto* r) { r->mutable_inputs(0)->set_shape(0, 2); }),
               HasSubstr("shape must be [1], not [2]"));
   EXPECT_THAT(edit([](auto* r) { r->mutable_inputs(0)->add_shape(1); }),
@@ -198,6 +357,13 @@ TEST_F(InferenceParserTest, BadTensorsAreNamed) {
                 (*p)["shared_memory_region"].set_string_param("r");
               }),
               HasSubstr("inputs[IMAGE]: parameter shared_memory_region"));
+  EXPECT_THAT(edit([](auto* r) {
+                auto* output = r->add_outputs();
+                output->set_name("DEPTH");
+                (*output->mutable_parameters())["shared_memory_region"]
+                    .set_string_param("r");
+              }),
+              HasSubstr("outputs[DEPTH]: parameter shared_memory_region"));
   EXPECT_THAT(edit([](auto* r) {
                 r->mutable_inputs(0)->mutable_contents()->set_bytes_contents(
                     0, "not an image");

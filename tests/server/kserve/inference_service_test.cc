@@ -164,6 +164,164 @@ TEST(InferenceServiceTest, ReadinessFollowsLoadingAndDraining) {
   ExpectIdentity(server);
 }
 
+inference::ModelStatisticsResponse StatisticsOf(
+    GRPCInferenceService::Stub* stub, const std::string& name) {
+  grpc::ClientContext context;
+  inference::ModelStatisticsRequest request;
+  request.set_name(name);
+  inference::ModelStatisticsResponse response;
+  EXPECT_TRUE(stub->ModelStatistics(&context, request, &response).ok());
+  return response;
+}
+
+TEST(InferenceServiceTest, StatisticsCountRequestsOfEveryProtocol) {
+  TestServer server;
+  const auto stub = StubOf(server);
+  const auto before = StatisticsOf(stub.get(), "");
+  ASSERT_EQ(before.model_stats_size(), 3);
+  EXPECT_EQ(before.model_stats(0).name(), "fake");
+  EXPECT_EQ(before.model_stats(1).name(), "fake_depth");
+  EXPECT_EQ(before.model_stats(2).name(), "fake_segmentation");
+  for (const auto& statistics : before.model_stats()) {
+    EXPECT_EQ(statistics.version(), "1");
+    EXPECT_EQ(statistics.inference_count(), 0u);
+    EXPECT_EQ(statistics.last_inference(), 0u);
+  }
+  const int64_t begin = absl::ToUnixMillis(absl::Now());
+  ModelInferResponse response;
+  ASSERT_TRUE(Infer(stub.get(), Depth(), &response).ok());
+  ASSERT_TRUE(Infer(stub.get(), Depth(), &response).ok());
+  v1::EstimateDepthRequest own;
+  own.set_image(TestPng());
+  grpc::ClientContext context;
+  const auto reader = server.NewStub()->EstimateDepth(&context, own);
+  v1::Event event;
+  while (reader->Read(&event)) {
+  }
+  ASSERT_TRUE(reader->Finish().ok());
+  const auto after = StatisticsOf(stub.get(), "fake_depth");
+  ASSERT_EQ(after.model_stats_size(), 1);
+  const inference::ModelStatistics& depth = after.model_stats(0);
+  EXPECT_EQ(depth.inference_count(), 3u);
+  EXPECT_EQ(depth.execution_count(), 3u);
+  EXPECT_GE(depth.last_inference(), static_cast<uint64_t>(begin - 1));
+  EXPECT_LE(depth.last_inference(),
+            static_cast<uint64_t>(absl::ToUnixMillis(absl::Now()) + 1));
+  const inference::InferStatistics& times = depth.inference_stats();
+  for (const auto* part :
+       {&times.success(), &times.queue(), &times.compute_input(),
+        &times.compute_infer(), &times.compute_output()}) {
+    EXPECT_EQ(part->count(), 3u);
+  }
+  EXPECT_GT(times.compute_infer().ns(), 0u);
+  EXPECT_GT(times.compute_input().ns(), 0u);
+  EXPECT_GE(times.success().ns(),
+            times.queue().ns() + times.compute_infer().ns());
+  EXPECT_EQ(times.fail().count(), 0u);
+  EXPECT_EQ(StatisticsOf(stub.get(), "fake").model_stats(0).inference_count(),
+            0u);
+  grpc::ClientContext unknown_context;
+  inference::ModelStatisticsRequest unknown;
+  unknown.set_name("other");
+  inference::ModelStatisticsResponse none;
+  EXPECT_EQ(
+      stub->ModelStatistics(&unknown_context, unknown, &none).error_code(),
+      grpc::StatusCode::NOT_FOUND);
+  ExpectIdentity(server);
+}
+
+// Engine and call end at the parameter, where the call's own deadline is later.
+TEST(InferenceServiceTest, TheTimeoutParameterIsADeadline) {
+  TestServer server;
+  const auto stub = StubOf(server);
+  server.gate().CloseFor(Call::kDenoiseSlice);
+  ModelInferRequest request = Depth();
+  (*request.mutable_parameters())["timeout"].set_int64_param(50000);
+  ModelInferResponse response;
+  grpc::Status status;
+  std::thread caller([&] { status = Infer(stub.get(), request, &response); });
+  server.gate().AwaitArrival();
+  const absl::Time late = absl::Now() + absl::Milliseconds(60);
+  while (absl::Now() < late) std::this_thread::yield();
+  server.gate().Open();
+  caller.join();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(ErrorInfoOf(status).reason(), "DEADLINE");
+  EXPECT_EQ(server.CollectAtRest().Sum("cooper_cancellations_total",
+                                       {{"cause", "deadline"}}),
+            1);
+  const auto statistics = StatisticsOf(stub.get(), "fake_depth").model_stats(0);
+  EXPECT_EQ(statistics.inference_stats().fail().count(), 1u);
+  EXPECT_GE(statistics.inference_stats().fail().ns(), 50000000u);
+  ExpectIdentity(server);
+}
+
+TEST(InferenceServiceTest, TheRepositoryIsTheServedModel) {
+  TestServer::Options options;
+  options.loaded = false;
+  TestServer server(options);
+  const auto stub = StubOf(server);
+  const auto index = [&](bool only_ready) {
+    grpc::ClientContext context;
+    inference::RepositoryIndexRequest request;
+    request.set_ready(only_ready);
+    inference::RepositoryIndexResponse response;
+    EXPECT_TRUE(stub->RepositoryIndex(&context, request, &response).ok());
+    std::vector<std::string> models;
+    for (const auto& model : response.models()) {
+      EXPECT_EQ(model.version(), "1");
+      EXPECT_EQ(model.reason().empty(), model.state() == "READY");
+      models.push_back(absl::StrCat(model.name(), " ", model.state()));
+    }
+    return models;
+  };
+  EXPECT_THAT(index(false), ::testing::IsEmpty());
+  server.Load();
+  EXPECT_THAT(index(true),
+              ::testing::ElementsAre("fake READY", "fake_depth READY",
+                                     "fake_segmentation READY"));
+  server.server().SetReady(false);
+  EXPECT_THAT(index(false), ::testing::ElementsAre(
+                                "fake UNAVAILABLE", "fake_depth UNAVAILABLE",
+                                "fake_segmentation UNAVAILABLE"));
+  EXPECT_THAT(index(true), ::testing::IsEmpty());
+  ExpectIdentity(server);
+}
+
+TEST(InferenceServiceTest, WhatThisServerHasNoUseForIsRefusedInWords) {
+  TestServer server;
+  const auto stub = StubOf(server);
+  const auto expect = [](const grpc::Status& status, const char* words) {
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+    EXPECT_EQ(ErrorInfoOf(status).reason(), "UNIMPLEMENTED");
+    EXPECT_THAT(status.error_message(), HasSubstr(words));
+  };
+  {
+    grpc::ClientContext context;
+    inference::RepositoryModelLoadResponse response;
+    expect(stub->RepositoryModelLoad(&context, {}, &response),
+           "the served model is chosen");
+  }
+  {
+    grpc::ClientContext context;
+    inference::SystemSharedMemoryRegisterResponse response;
+    expect(stub->SystemSharedMemoryRegister(&context, {}, &response),
+           "shares no memory");
+  }
+  {
+    grpc::ClientContext context;
+    inference::TraceSettingResponse response;
+    expect(stub->TraceSetting(&context, {}, &response), "set by flags");
+  }
+  {
+    grpc::ClientContext context;
+    inference::CudaSharedMemoryStatusResponse response;
+    EXPECT_TRUE(stub->CudaSharedMemoryStatus(&context, {}, &response).ok());
+    EXPECT_TRUE(response.regions().empty());
+  }
+  ExpectIdentity(server);
+}
+
 TEST(InferenceServiceTest, TokensAreAskedForByEveryMethod) {
   std::string path = "/tmp/cooper-tokens-XXXXXX";
   close(mkstemp(path.data()));
@@ -171,9 +329,26 @@ TEST(InferenceServiceTest, TokensAreAskedForByEveryMethod) {
   TestServer::Options options;
   options.rpc.auth_token_file = path;
   TestServer server(options);
-  for (const char* method :
-       {"ServerLive", "ServerReady", "ServerMetadata", "ModelReady",
-        "ModelMetadata", "ModelConfig", "ModelInfer", "ModelStreamInfer"}) {
+  for (const char* method : {"ServerLive",
+                             "ServerReady",
+                             "ServerMetadata",
+                             "ModelReady",
+                             "ModelMetadata",
+                             "ModelConfig",
+                             "ModelInfer",
+                             "ModelStreamInfer",
+                             "ModelStatistics",
+                             "RepositoryIndex",
+                             "RepositoryModelLoad",
+                             "RepositoryModelUnload",
+                             "SystemSharedMemoryStatus",
+                             "SystemSharedMemoryRegister",
+                             "SystemSharedMemoryUnregister",
+                             "CudaSharedMemoryStatus",
+                             "CudaSharedMemoryRegister",
+                             "CudaSharedMemoryUnregister",
+                             "TraceSetting",
+                             "LogSettings"}) {
     EXPECT_EQ(server.CallMethod(
                   absl::StrCat("/inference.GRPCInferenceService/", method)),
               grpc::StatusCode::UNAUTHENTICATED)
@@ -181,7 +356,7 @@ TEST(InferenceServiceTest, TokensAreAskedForByEveryMethod) {
   }
   EXPECT_EQ(server.CollectAtRest().Sum("cooper_rejections_total",
                                        {{"reason", "unauthenticated"}}),
-            8);
+            20);
   ExpectIdentity(server);
   unlink(path.c_str());
 }

@@ -14,11 +14,11 @@ using ::testing::HasSubstr;
 TEST(RpcLimitsTest, DefaultsAreLegalAndEdgesAreChecked) {
   EXPECT_OK(RpcLimits().Validate());
   RpcLimits limits;
-  limits.max_inputs = 33;
+  limits.max_inputs = 1025;
   EXPECT_THAT(limits.Validate(), StatusIs(absl::StatusCode::kInvalidArgument,
                                           HasSubstr("max_inputs")));
   limits = RpcLimits();
-  limits.max_images = 33;
+  limits.max_images = 65;
   EXPECT_THAT(limits.Validate(), StatusIs(absl::StatusCode::kInvalidArgument,
                                           HasSubstr("max_images")));
   limits = RpcLimits();

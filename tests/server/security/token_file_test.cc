@@ -37,6 +37,19 @@ TEST_F(TokenFileTest, AllowsEachTokenOfTheFile) {
   EXPECT_TRUE(tokens->Allows("bearer beta"));
 }
 
+// As editors, Windows and copied headers leave them.
+TEST_F(TokenFileTest, MarksLineEndsAndSchemesAreNotPartOfATokenItself) {
+  Write(
+      "\xEF\xBB\xBF"
+      "alpha\r\nBearer beta\r\n  bearer   gamma \r\n\r\n");
+  ASSERT_OK_AND_ASSIGN(const auto tokens, TokenFile::Open(path_));
+  for (const char* token : {"alpha", "beta", "gamma"}) {
+    EXPECT_TRUE(tokens->Allows(std::string("Bearer ") + token)) << token;
+  }
+  EXPECT_FALSE(tokens->Allows("Bearer "));
+  EXPECT_FALSE(tokens->Allows("Bearer Bearer beta"));
+}
+
 TEST_F(TokenFileTest, RefusesEverythingElse) {
   Write("alpha\n");
   ASSERT_OK_AND_ASSIGN(const auto tokens, TokenFile::Open(path_));

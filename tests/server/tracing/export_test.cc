@@ -6,6 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
+#include <string>
+#include <utility>
 
 #include "tests/testing/status_matchers.h"
 
@@ -14,6 +17,7 @@ namespace {
 
 using cooper::testing::IsOk;
 using cooper::testing::StatusIs;
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -37,6 +41,68 @@ TEST(ExportOptionsTest, TheEndpointIsAUrlOfHttp) {
                          HasSubstr("otlp_traces_endpoint: must be a URL")))
         << bad;
   }
+}
+
+std::string EndpointOf(const std::string& flag,
+                       const std::map<std::string, std::string>& variables) {
+  return TracesEndpoint(flag, [&](const char* name) {
+    const auto found = variables.find(name);
+    return found == variables.end() ? std::string() : found->second;
+  });
+}
+
+TEST(TracesEndpointTest, TheFlagGetsTheStandardPathWhereItHasNone) {
+  for (const auto& [flag, endpoint] :
+       {std::pair{"http://c:4318", "http://c:4318/v1/traces"},
+        {"http://c:4318/", "http://c:4318/v1/traces"},
+        {"https://[::1]:4318", "https://[::1]:4318/v1/traces"},
+        {"http://c/?key=1", "http://c/v1/traces?key=1"},
+        {"http://c:4318/v1/traces", "http://c:4318/v1/traces"},
+        {"http://c:4318/other", "http://c:4318/other"},
+        {"http://c:4318/other/", "http://c:4318/other/"},
+        {"collector:4317", "collector:4317"},
+        {"http://", "http://"},
+        {"", ""}}) {
+    EXPECT_EQ(EndpointOf(flag, {}), endpoint) << flag;
+  }
+  EXPECT_EQ(EndpointOf("http://flag:4318",
+                       {{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://t/x"},
+                        {"OTEL_SDK_DISABLED", "true"}}),
+            "http://flag:4318/v1/traces");
+}
+
+TEST(TracesEndpointTest, VariablesMeanWhatOpenTelemetrySays) {
+  const std::string all = "OTEL_EXPORTER_OTLP_ENDPOINT";
+  const std::string traces = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+  EXPECT_EQ(EndpointOf("", {{all, "http://c:4318"}}),
+            "http://c:4318/v1/traces");
+  EXPECT_EQ(EndpointOf("", {{all, "http://c:4318/"}}),
+            "http://c:4318/v1/traces");
+  EXPECT_EQ(EndpointOf("", {{all, "https://c/otlp"}}),
+            "https://c/otlp/v1/traces");
+  EXPECT_EQ(EndpointOf("", {{all, "http://c/v1/traces"}}),
+            "http://c/v1/traces/v1/traces");
+  EXPECT_EQ(EndpointOf("", {{traces, "http://t:4318"}, {all, "http://c:4318"}}),
+            "http://t:4318");
+  EXPECT_EQ(EndpointOf("", {{traces, ""}, {all, "http://c:4318"}}),
+            "http://c:4318/v1/traces");
+  EXPECT_EQ(EndpointOf("", {{all, "http://c"}, {"OTEL_SDK_DISABLED", "True"}}),
+            "");
+  EXPECT_EQ(
+      EndpointOf("", {{all, "http://c"}, {"OTEL_TRACES_EXPORTER", "none"}}),
+      "");
+  EXPECT_EQ(
+      EndpointOf("", {{all, "http://c"}, {"OTEL_TRACES_EXPORTER", "otlp"}}),
+      "http://c/v1/traces");
+}
+
+TEST(TracesEndpointTest, AVariableThatIsNoUrlIsToldAndNotUsed) {
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(EndpointOf("", {{"OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"}}),
+            "");
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              AllOf(HasSubstr("OTEL_EXPORTER_OTLP_ENDPOINT"),
+                    HasSubstr("collector:4317")));
 }
 
 TEST(ExportOptionsTest, TheRatioIsAShare) {
