@@ -113,6 +113,7 @@ absl::StatusOr<bool> EngineLoop::RunOnce() {
   }
   if (!failure_.ok()) return false;
   COOPER_RETURN_IF_ERROR(std::exchange(task_status_, absl::OkStatus()));
+  EndEvicted(now);
   kv_.sessions().Expire(now);
   StartPreparing(now);
   RefuseLate(now);
@@ -143,7 +144,28 @@ void EngineLoop::RefuseLate(absl::Time now) {
   }
 }
 
+// Queue slots that admission gave to other clients.
+void EngineLoop::EndEvicted(absl::Time now) {
+  for (const std::string& client : admission_->TakeEvictions()) {
+    for (auto job = jobs_.rbegin(); job != jobs_.rend(); ++job) {
+      if (!(*job)->queued() || (*job)->request().client != client) continue;
+      End(job->get(), admission_->LostPlace((*job)->line_entry(), now));
+      break;
+    }
+  }
+}
+
 Job* EngineLoop::NextToStart(Job::State state, absl::Time now) {
+  while (Job* job = Next(state, now)) {
+    const absl::Status in_time = admission_->CheckStart(
+        job->line_entry(), job->request().deadline, now);
+    if (in_time.ok()) return job;
+    End(job, in_time);
+  }
+  return nullptr;
+}
+
+Job* EngineLoop::Next(Job::State state, absl::Time now) {
   std::vector<Job*> jobs;
   std::vector<WaitingRequest> waiting;
   for (const auto& job : jobs_) {
@@ -184,8 +206,11 @@ absl::Status EngineLoop::StartRunning(absl::Time now) {
     const int64_t tokens = SizeOf(*job).kv_tokens;
     const auto& session = job->request().session;
     if (!kv_.Reserve(tokens, session.has_value() ? session->id : "")) {
+      admission_->SetPlaces(counts_.of(Job::State::kRunning));
       return absl::OkStatus();
     }
+    admission_->SetPlaces(options_.max_running);
+    admission_->Started(job->line_entry());
     starter_.Started(job->request().priority);
     if (claimed != nullptr) contexts = *kv_.sessions().Begin(claimed->id);
     job->Start(model_, std::move(contexts), kv_.prefixes(), tokens);
@@ -253,7 +278,7 @@ absl::Status EngineLoop::Advance(Job* job) {
             job, [this, job](const auto& map) { OnRendered(job, map); });
         return absl::OkStatus();
       case Execution::State::kFinished:
-        LeaveRunning(job, job->execution()->TakeKept());
+        LeaveRunning(job, job->execution()->TakeKept(), /*finished=*/true);
         job->Finish();
         return absl::OkStatus();
       case Execution::State::kFailed: {
@@ -282,11 +307,12 @@ void EngineLoop::OnRendered(
 // Contexts and the place among the running are given back at once.
 void EngineLoop::End(Job* job, const absl::Status& status) {
   if (job->state() == Job::State::kEnded) return;
+  if (job->queued()) admission_->LeftLine(job->line_entry());
   if (job->state() == Job::State::kWaiting) {
     admission_->FreeBytes(job->input_bytes());
   } else if (job->state() == Job::State::kRunning) {
     runner_.Drop(job);
-    LeaveRunning(job, job->execution()->TakeKept());
+    LeaveRunning(job, job->execution()->TakeKept(), /*finished=*/false);
   }
   const SessionUse* claimed = job->claimed_session();
   if (claimed != nullptr) {
@@ -296,7 +322,10 @@ void EngineLoop::End(Job* job, const absl::Status& status) {
   job->End(status);
 }
 
-void EngineLoop::LeaveRunning(Job* job, SessionContexts contexts) {
+void EngineLoop::LeaveRunning(Job* job, SessionContexts contexts,
+                              bool finished) {
+  const absl::Time now = clock_->Now();
+  admission_->Ran(job->line_entry(), now - job->started(), finished, now);
   const int64_t reserved = job->TakeKvTokens();
   const Request& request = job->request();
   if (!request.session.has_value() || contexts.cond == nullptr) {
@@ -304,7 +333,7 @@ void EngineLoop::LeaveRunning(Job* job, SessionContexts contexts) {
   }
   const int64_t held = kv_.ReleaseAndKeep(reserved, *request.session,
                                           request.client, job->session_facts(),
-                                          std::move(contexts), clock_->Now());
+                                          std::move(contexts), now);
   job->ForgetSession();
   job->events().Push(
       SessionEvent{request.session->id,
@@ -313,7 +342,7 @@ void EngineLoop::LeaveRunning(Job* job, SessionContexts contexts) {
 }
 
 void EngineLoop::Close(Job* job) {
-  admission_->Close(clock_->Now(), job->request().client);
+  admission_->Close(job->request().client);
   job->ReportEnd();
   starter_.Close(job->request().client);
   jobs_.remove_if([job](const auto& other) { return other.get() == job; });
@@ -380,6 +409,9 @@ absl::StatusOr<bool> EngineLoop::RunBatch() {
   for (Job* job : jobs) {
     job->WaitsSince(now);
     COOPER_RETURN_IF_ERROR(Advance(job));
+    if (job->state() != Job::State::kRunning) continue;
+    const absl::Status in_time = job->CheckPace(now);
+    if (!in_time.ok()) End(job, in_time);
   }
   return true;
 }

@@ -32,6 +32,7 @@ BatchKind BatchOf(Execution::State state) {
 Job::Job(Request request, std::unique_ptr<EventSink> sink, Services services)
     : request_(std::move(request)),
       input_bytes_(request_.input_bytes()),
+      line_entry_(LineEntryOf(request_)),
       admitted_(services.clock->Now()),
       services_(std::move(services)),
       events_(std::move(sink), [this] { services_.closed(this); }),
@@ -146,6 +147,7 @@ void Job::Start(model::UnifiedModel* model, SessionContexts contexts,
                 PrefixCache* prefixes, int64_t kv_tokens) {
   const absl::Time now = services_.clock->Now();
   kv_tokens_ = kv_tokens;
+  started_ = now;
   waiting_since_ = now;
   usage_.queued = now - admitted_;
   services_.metrics->Queued(KindOf(request_.task), usage_.queued);
@@ -243,6 +245,15 @@ ReadyItem Job::ready() const {
     item.rows = execution_->denoise_rows();
   }
   return item;
+}
+
+absl::Status Job::CheckPace(absl::Time now) const {
+  if (execution_->state() != Execution::State::kDenoiseStep) {
+    return absl::OkStatus();
+  }
+  const model::Denoiser& denoiser = *execution_->denoiser();
+  return engine::CheckPace(denoiser.steps_done(), denoiser.steps_total(),
+                           now - map_started_, request_.deadline - now);
 }
 
 void Job::OnBatch(Phase phase, absl::Time start, absl::Duration took,

@@ -12,6 +12,8 @@ namespace {
 // An estimate has to exceed what is left of a deadline by this factor before a
 // request is refused for it, since the times of batches vary.
 constexpr double kCaution = 0.75;
+// Steps of a map from which its pace is told.
+constexpr int kFirstPace = 3;
 
 }  // namespace
 
@@ -48,6 +50,14 @@ absl::Time Starter::QueueDeadline(absl::Time admitted) const {
   return options_.queue_timeout > absl::ZeroDuration()
              ? admitted + options_.queue_timeout
              : absl::InfiniteFuture();
+}
+
+absl::Status CheckPace(int done, int total, absl::Duration took,
+                       absl::Duration left) {
+  if (done < kFirstPace) return absl::OkStatus();
+  const absl::Duration needed = took / done * (total - done);
+  return needed * kCaution > left ? TooSlowStatus(needed, left)
+                                  : absl::OkStatus();
 }
 
 absl::Status CheckSize(RequestSize size, const SessionUse* session,

@@ -77,6 +77,11 @@ class Starter {
   int normal_since_low_ = 0;  // started since one of low priority was
 };
 
+// A map at `done` of `total` steps, which took `took`, can be done in time. Not
+// OK: DEADLINE_EXCEEDED DEADLINE; its place is better given to another.
+absl::Status CheckPace(int done, int total, absl::Duration took,
+                       absl::Duration left);
+
 // OK: a request of this size can run. INVALID_ARGUMENT TOO_MANY_POSITIONS: it
 // exceeds `max_positions` (0: no limit). RESOURCE_EXHAUSTED CONTEXT_TOO_LARGE:
 // it exceeds the whole KV pool. `session`: of its turn; null: none.
