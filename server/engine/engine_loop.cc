@@ -364,11 +364,14 @@ void EngineLoop::FailAll(const absl::Status& cause) {
 std::vector<ReadyItem> EngineLoop::Ready(std::vector<Job*>* jobs) {
   std::vector<ReadyItem> ready;
   std::map<absl::string_view, int> clients;
+  const int64_t max_part = starter_.MaxPrefillPart(
+      options_.prefill_tokens, clock_->Now());
   for (const auto& job : jobs_) {
     if (job->state() != Job::State::kRunning || runner_.Holds(job.get()) ||
         job->execution()->state() == Execution::State::kRender) {
       continue;
     }
+    job->execution()->SetMaxPrefillPart(max_part);
     ready.push_back(job->ready());
     ready.back().request = static_cast<int>(jobs->size());
     ready.back().client = clients

@@ -36,8 +36,8 @@ struct EngineOptions {
   // Longest time that a slice of a prefill, a denoising step or a map's
   // decoding runs before text is decoded again.
   absl::Duration slice = absl::Milliseconds(50);
-  // Rows (tokens) of one prefill batch; a segment is never cut, so a larger one
-  // goes alone.
+  // Rows (tokens) of one prefill batch. A text that is longer, or would take
+  // long (Starter), goes in parts; an image that is larger goes alone.
   int prefill_tokens = 8192;
   // Latent rows (tokens * branches) of one denoising batch; at least one flow
   // goes.

@@ -57,6 +57,10 @@ class Starter {
   // Is told what batches took.
   CostEstimator& costs() { return costs_; }
 
+  // Rows of a text that go in one prefill batch, so that it takes about a third
+  // of a second and others do not wait for long. At most `most`.
+  int64_t MaxPrefillPart(int64_t most, absl::Time now) const;
+
   // Index of the request that goes next; nullopt: there is none. No other may
   // overtake it, even if there is no memory for it yet: it would starve.
   std::optional<int> Next(absl::Span<const WaitingRequest> waiting,

@@ -162,6 +162,29 @@ TEST(EnginePolicyTest, TheExpectedWaitIsBounded) {
   EXPECT_OK(runs->WaitDone());
 }
 
+// A millisecond a row: half a minute for the one, and a third of a second for
+// each part of it. Slices are short, since each token waits for one.
+TEST(EnginePolicyTest, AShortPromptPassesALongOne) {
+  fake::FakeScript script = SmallScript();
+  script.delays.prefill_token = absl::Milliseconds(1);
+  EngineOptions options;
+  options.slice = absl::Milliseconds(5);
+  EngineHarness harness(script, options);
+  // The system text is in the cache, and the time of rows is known.
+  ASSERT_OK(harness.Submit(From("a", "first"))->WaitDone());
+  harness.ExpectNothingLeft();
+  harness.HoldModel();
+  const auto slow = harness.Submit(From("a", std::string(30000, 'x')));
+  harness.AwaitHeld();
+  const auto fast = harness.Submit(From("b", "second"));
+  harness.AwaitLoad(0, 2, 3);
+  harness.ReleaseModel();
+  ASSERT_OK(fast->WaitDone());
+  ASSERT_OK(slow->WaitDone());
+  EXPECT_LT(fast->All<FinishedEvent>().at(0).usage.total, absl::Seconds(2));
+  EXPECT_GT(slow->All<FinishedEvent>().at(0).usage.total, absl::Seconds(30));
+}
+
 class DeadlineTest : public ::testing::Test {
  protected:
   // A map of ten steps: a second.
