@@ -111,9 +111,9 @@ void AppendEnds(const RunFacts& facts, const KindSummary& all,
                           Printable(error.example));
   }
   if (all.refusals > 0 && !facts.options.open_loop()) {
-    absl::StrAppendFormat(text,
-                          "  waited %.1f s in %d refusals, as the server said\n",
-                          absl::ToDoubleSeconds(all.waited), all.refusals);
+    absl::StrAppendFormat(
+        text, "  waited %.1f s in %d refusals, as the server said\n",
+        absl::ToDoubleSeconds(all.waited), all.refusals);
   }
   if (all.delayed > 0) {
     absl::StrAppendFormat(

@@ -117,8 +117,7 @@ void Runner::RunOne(const Ticket& ticket, bool delayed) {
   }
   // A caller of the closed loop obeys; arrivals of the open loop wait for none.
   if (sample.retry_delay.has_value() && !options_.open_loop()) {
-    outstanding_.Sleep(
-        std::min(*sample.retry_delay, options_.LoadEnd() - end));
+    outstanding_.Sleep(std::min(*sample.retry_delay, options_.LoadEnd() - end));
     sample.waited = Elapsed() - end;
   }
   Keep(sample);

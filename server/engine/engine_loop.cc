@@ -157,8 +157,8 @@ void EngineLoop::EndEvicted(absl::Time now) {
 
 Job* EngineLoop::NextToStart(Job::State state, absl::Time now) {
   while (Job* job = Next(state, now)) {
-    const absl::Status in_time = admission_->CheckStart(
-        job->line_entry(), job->request().deadline, now);
+    const absl::Status in_time =
+        admission_->CheckStart(job->line_entry(), job->request().deadline, now);
     if (in_time.ok()) return job;
     End(job, in_time);
   }
@@ -331,9 +331,9 @@ void EngineLoop::LeaveRunning(Job* job, SessionContexts contexts,
   if (!request.session.has_value() || contexts.cond == nullptr) {
     return kv_.Release(reserved);
   }
-  const int64_t held = kv_.ReleaseAndKeep(reserved, *request.session,
-                                          request.client, job->session_facts(),
-                                          std::move(contexts), now);
+  const int64_t held =
+      kv_.ReleaseAndKeep(reserved, *request.session, request.client,
+                         job->session_facts(), std::move(contexts), now);
   job->ForgetSession();
   job->events().Push(
       SessionEvent{request.session->id,
@@ -364,8 +364,8 @@ void EngineLoop::FailAll(const absl::Status& cause) {
 std::vector<ReadyItem> EngineLoop::Ready(std::vector<Job*>* jobs) {
   std::vector<ReadyItem> ready;
   std::map<absl::string_view, int> clients;
-  const int64_t max_part = starter_.MaxPrefillPart(
-      options_.prefill_tokens, clock_->Now());
+  const int64_t max_part =
+      starter_.MaxPrefillPart(options_.prefill_tokens, clock_->Now());
   for (const auto& job : jobs_) {
     if (job->state() != Job::State::kRunning || runner_.Holds(job.get()) ||
         job->execution()->state() == Execution::State::kRender) {

@@ -15,8 +15,8 @@ struct EngineOptions {
   int max_running = 16;
   // Admitted requests that wait beside them. 0..65536.
   int max_queue = 256;
-  // Admitted requests of one client. -1..65536. 0: no limit of its own; -1: none
-  // either, but where the queue is full, a client gives queue slots up to
+  // Admitted requests of one client. -1..65536. 0: no limit of its own; -1:
+  // none either, but where the queue is full, a client gives queue slots up to
   // clients with fewer waiting requests.
   int max_per_client = -1;
   // A request that is expected to wait longer is refused. Zero: none is.

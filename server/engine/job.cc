@@ -32,7 +32,6 @@ BatchKind BatchOf(Execution::State state) {
 Job::Job(Request request, std::unique_ptr<EventSink> sink, Services services)
     : request_(std::move(request)),
       input_bytes_(request_.input_bytes()),
-      line_entry_(LineEntryOf(request_)),
       admitted_(services.clock->Now()),
       services_(std::move(services)),
       events_(std::move(sink), [this] { services_.closed(this); }),

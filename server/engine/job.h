@@ -56,7 +56,7 @@ class Job final : public ExecutionObserver,
 
   const Request& request() const { return request_; }
   int64_t input_bytes() const { return input_bytes_; }
-  const LineEntry& line_entry() const { return line_entry_; }
+  LineEntry line_entry() const { return LineEntryOf(request_); }
   EventSequencer& events() { return events_; }  // thread-safe
   State state() const { return state_; }
   // Not started yet.
@@ -123,7 +123,6 @@ class Job final : public ExecutionObserver,
 
   Request request_;  // constant, but for the inputs and its session's facts
   const int64_t input_bytes_;
-  const LineEntry line_entry_;
   const absl::Time admitted_;
   absl::Time started_;
   const Services services_;

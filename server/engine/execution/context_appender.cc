@@ -250,8 +250,8 @@ const model::Segment* ContextAppender::MakePart(const Piece& piece,
   const auto& ids =
       std::get<model::TextSegment>(segments_[StepOf(piece).op]).ids;
   const auto first = ids.begin() + static_cast<std::ptrdiff_t>(taken_);
-  part_ = model::TextSegment{
-      {first, first + static_cast<std::ptrdiff_t>(rows)}};
+  part_ =
+      model::TextSegment{{first, first + static_cast<std::ptrdiff_t>(rows)}};
   return &part_;
 }
 
@@ -292,9 +292,10 @@ bool ContextAppender::TakeCached(const Piece& piece) {
   return true;
 }
 
-// Whether `piece`, or the next part of it, may join the call. It may not if a shared
-// piece of the same register is in the call, since the context is to be kept as
-// it is between the two; nor if another request encodes the same in this batch.
+// Whether `piece`, or the next part of it, may join the call. It may not if a
+// shared piece of the same register is in the call, since the context is to be
+// kept as it is between the two; nor if another request encodes the same in
+// this batch.
 bool ContextAppender::MayTake(const Piece& piece) {
   for (const Piece* claim : claims_) {
     if (StepOf(*claim).to == StepOf(piece).to) return false;

@@ -112,8 +112,8 @@ class ContextAppender {
   std::vector<model::Segment> segments_;  // per op; what is to be appended
   ContextPlan plan_;
   std::vector<Piece> pieces_;
-  size_t next_ = 0;     // of pieces_
-  int64_t taken_ = 0;   // rows of it that went, or are, in a call
+  size_t next_ = 0;      // of pieces_
+  int64_t taken_ = 0;    // rows of it that went, or are, in a call
   model::Segment part_;  // of it, in the call under way
   std::unique_ptr<PrefixCache::Hold> hold_;  // on its key, while in parts
   std::vector<std::unique_ptr<model::Context>> registers_;

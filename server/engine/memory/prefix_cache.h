@@ -109,7 +109,7 @@ class PrefixCache {
   KvLedger* const ledger_;
   const int64_t max_tokens_;
   std::map<base::Digest, Entry> entries_;
-  std::list<base::Digest> used_;  // the most recently used first
+  std::list<base::Digest> used_;    // the most recently used first
   std::set<base::Digest> claimed_;  // in this batch
   std::set<base::Digest> held_;     // over several
   Counts counts_;

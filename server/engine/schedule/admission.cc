@@ -29,8 +29,7 @@ double Jitter(int64_t refusal) {
 
 // Until all that is ahead of it now has been started.
 absl::Duration Admission::RetryAfter(const LineEntry& entry, absl::Time now) {
-  absl::Duration wait =
-      line_.Wait(entry, now).value_or(absl::ZeroDuration());
+  absl::Duration wait = line_.Wait(entry, now).value_or(absl::ZeroDuration());
   if (wait == absl::ZeroDuration()) {
     wait = line_.run_times().Mean(entry.work, now);
   }
@@ -72,10 +71,10 @@ absl::Status Admission::CheckCounts(const Arrival& arrival, absl::Time now) {
   const auto same = clients_.find(entry.client);
   if (limits_.max_per_client > 0 && same != clients_.end() &&
       same->second >= limits_.max_per_client) {
-    return ErrorStatus(
-        ErrorReason::kClientLimit,
-        absl::StrCat("this client has ", same->second, " requests open already"),
-        RetryAfter(entry, now));
+    return ErrorStatus(ErrorReason::kClientLimit,
+                       absl::StrCat("this client has ", same->second,
+                                    " requests open already"),
+                       RetryAfter(entry, now));
   }
   const int open = open_ - static_cast<int>(evictions_.size());
   if (open < limits_.max_open || Evict(entry)) return absl::OkStatus();
@@ -87,8 +86,8 @@ absl::Status Admission::CheckCounts(const Arrival& arrival, absl::Time now) {
 bool Admission::Evict(const LineEntry& entry) {
   if (limits_.max_per_client != kFairShare) return false;
   std::string heaviest = line_.Heaviest();
-  const auto left = line_.waiting_of(heaviest) -
-                    absl::c_count(evictions_, heaviest) - 1;
+  const auto left =
+      line_.waiting_of(heaviest) - absl::c_count(evictions_, heaviest) - 1;
   if (heaviest == entry.client || left < line_.waiting_of(entry.client) + 1) {
     return false;
   }

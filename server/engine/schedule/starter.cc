@@ -39,9 +39,8 @@ void Starter::Started(Priority priority) {
 }
 
 int64_t Starter::MaxPrefillPart(int64_t most, absl::Time now) const {
-  const int64_t rows =
-      costs_.SizeWithin(BatchKind::kPrefill, kPrefillPart, now)
-          .value_or(kUnknownPart);
+  const int64_t rows = costs_.SizeWithin(BatchKind::kPrefill, kPrefillPart, now)
+                           .value_or(kUnknownPart);
   return std::min(std::max(rows, kMinPart), most);
 }
 

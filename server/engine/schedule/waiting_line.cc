@@ -47,8 +47,8 @@ void WaitingLine::End(const LineEntry& entry, absl::Duration ran, bool finished,
 void WaitingLine::Add(const Sums& sums, int most, absl::Time now,
                       Ahead* ahead) const {
   if (sums.count == 0) return;
-  const double part =
-      std::min(1.0, static_cast<double>(most) / static_cast<double>(sums.count));
+  const double part = std::min(
+      1.0, static_cast<double>(most) / static_cast<double>(sums.count));
   ahead->count += part * sums.count;
   for (int i = 0; i < kNumWorkClasses; ++i) {
     ahead->run += part * run_times_.Mean({static_cast<WorkClass>(i),
@@ -74,9 +74,8 @@ std::optional<absl::Duration> WaitingLine::Wait(const LineEntry& entry,
   // Starts before its own, beyond those for which there is a place.
   const double ends = ahead.count + 1 - std::max(0, places_ - running_);
   if (ends <= 0) return std::nullopt;
-  const absl::Duration run = ahead.count > 0
-                                 ? ahead.run / ahead.count
-                                 : run_times_.Mean(entry.work, now);
+  const absl::Duration run = ahead.count > 0 ? ahead.run / ahead.count
+                                             : run_times_.Mean(entry.work, now);
   return run * ends / places_;
 }
 

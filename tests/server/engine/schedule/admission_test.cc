@@ -151,9 +151,8 @@ TEST_F(AdmissionWaitTest, WhereAPlaceIsFreeTheDeadlineMayBeTried) {
 }
 
 TEST_F(AdmissionWaitTest, BoundsTheExpectedWait) {
-  Admission admission({.max_open = 100,
-                       .max_bytes = 100,
-                       .max_delay = absl::Seconds(3)});
+  Admission admission(
+      {.max_open = 100, .max_bytes = 100, .max_delay = absl::Seconds(3)});
   Learn(admission);
   Fill(admission, "a", 4, /*running=*/1);
   const absl::Status full = admission.Admit(From("a"), At(0));

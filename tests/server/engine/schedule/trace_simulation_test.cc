@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-
 #include "tests/server/engine/schedule/simulation.h"
 #include "tests/server/engine/schedule/trace.h"
 
