@@ -149,7 +149,14 @@ ABSL_FLAG(int, max_running, EngineOptions{}.max_running,
 ABSL_FLAG(int, max_queue, EngineOptions{}.max_queue,
           "Requests that wait beside them. [0, 65536].");
 ABSL_FLAG(int, max_per_client, EngineOptions{}.max_per_client,
-          "Requests of one client that run or wait; 0: no limit. [0, 65536].");
+          "Requests of one client that run or wait; 0: no limit. -1: no limit, "
+          "but where the queue is full, the newest waiting request of the "
+          "client with the most waiting ends with CLIENT_LIMIT in favour of a "
+          "client with fewer. [-1, 65536].");
+ABSL_FLAG(absl::Duration, max_queue_delay, EngineOptions{}.max_queue_delay,
+          "A request that is expected to wait longer for its start is refused "
+          "at once with QUEUE_FULL; 0: the length of the queue and deadlines "
+          "alone count.");
 ABSL_FLAG(absl::Duration, queue_timeout, EngineOptions{}.queue_timeout,
           "A request that could not be started for so long is refused; 0: it "
           "waits until its deadline.");
@@ -271,6 +278,7 @@ absl::Status ReadEngineFlags(engine::EngineOptions* engine) {
   COOPER_RETURN_IF_ERROR(
       CheckFlag("slice_ms", absl::GetFlag(FLAGS_slice_ms), 1, 10000));
   engine->max_per_client = absl::GetFlag(FLAGS_max_per_client);
+  engine->max_queue_delay = absl::GetFlag(FLAGS_max_queue_delay);
   engine->queue_timeout = absl::GetFlag(FLAGS_queue_timeout);
   const int64_t cache_mib = absl::GetFlag(FLAGS_prefix_cache_mib);
   COOPER_RETURN_IF_ERROR(CheckFlag("prefix_cache_mib", cache_mib, -1, 1 << 20));

@@ -65,6 +65,7 @@ Sample EventRecorder::Finish(const absl::Status& status, absl::Duration now) {
     sample_.code = error.code;
     sample_.reason = error.reason;
     sample_.message = error.message;
+    sample_.retry_delay = error.retry_delay;
   }
   for (const auto& [id, times] : maps_) {
     if (times.last_data.has_value()) {

@@ -110,6 +110,11 @@ void AppendEnds(const RunFacts& facts, const KindSummary& all,
                           key.reason.empty() ? "" : " ", Printable(key.reason),
                           Printable(error.example));
   }
+  if (all.refusals > 0 && !facts.options.open_loop()) {
+    absl::StrAppendFormat(
+        text, "  waited %.1f s in %d refusals, as the server said\n",
+        absl::ToDoubleSeconds(all.waited), all.refusals);
+  }
   if (all.delayed > 0) {
     absl::StrAppendFormat(
         text, "  %8d  waited here: at their arrival %d were running\n",

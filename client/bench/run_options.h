@@ -11,7 +11,8 @@ namespace cooper::client::bench {
 
 // How a load is made.
 struct RunOptions {
-  // Closed loop: requests that run at once; each end begins the next one.
+  // Closed loop: requests that run at once; each end begins the next one, after
+  // a refusal once its RetryInfo says so.
   // [1, 1024].
   int concurrency = 8;
 

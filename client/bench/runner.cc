@@ -115,6 +115,11 @@ void Runner::RunOne(const Ticket& ticket, bool delayed) {
       sample.outcome = Outcome::kInterrupted;
     }
   }
+  // A caller of the closed loop obeys; arrivals of the open loop wait for none.
+  if (sample.retry_delay.has_value() && !options_.open_loop()) {
+    outstanding_.Sleep(std::min(*sample.retry_delay, options_.LoadEnd() - end));
+    sample.waited = Elapsed() - end;
+  }
   Keep(sample);
 }
 

@@ -35,6 +35,11 @@ struct Sample {
   absl::StatusCode code = absl::StatusCode::kOk;
   std::string reason;
   std::string message;
+  // RetryInfo of the server; unset: none came, and the request was not refused
+  // for now.
+  std::optional<absl::Duration> retry_delay;
+  // Closed loop: how long the caller then waited before its next request.
+  absl::Duration waited;
 
   // Since the arrival.
   std::optional<absl::Duration> first_event;

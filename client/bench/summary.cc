@@ -46,6 +46,8 @@ void AddTo(const Sample& sample, KindSummary* into) {
       break;
     case Outcome::kFailed: {
       ++into->failed;
+      if (sample.retry_delay.has_value()) ++into->refusals;
+      into->waited += sample.waited;
       ErrorCount& error =
           into->errors[{absl::StatusCodeToString(sample.code), sample.reason}];
       if (error.count++ == 0) error.example = sample.message;

@@ -57,7 +57,9 @@ struct KindSummary {
   int64_t ok = 0;
   int64_t failed = 0;
   int64_t cancelled = 0;
-  int64_t delayed = 0;  // by the bound of the open loop
+  int64_t delayed = 0;    // by the bound of the open loop
+  int64_t refusals = 0;   // failed, to be tried again: RetryInfo came
+  absl::Duration waited;  // after them, by callers of the closed loop
   // Of requests that ended well.
   int64_t input_tokens = 0;
   int64_t output_tokens = 0;

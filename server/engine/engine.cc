@@ -33,7 +33,8 @@ Engine::Engine(model::UnifiedModel* model, metrics::ServerMetrics* metrics,
       clock_(clock),
       options_(options),
       admission_({options.max_running + options.max_queue,
-                  options.max_queue_bytes, options.max_per_client}),
+                  options.max_queue_bytes, options.max_per_client,
+                  options.max_running, options.max_queue_delay}),
       loop_(model, metrics, clock, options, &admission_, std::move(thread)) {}
 
 Engine::~Engine() { Shutdown(absl::InfinitePast()); }
@@ -51,9 +52,10 @@ absl::Status Engine::Submit(Request request, std::unique_ptr<EventSink> sink) {
     details.reason = ErrorReason::kDeadline;
     return MakeError(details, "the deadline has passed");
   }
-  absl::Status admitted =
-      admission_.Admit(request.input_bytes(), request.client,
-                       request.session.has_value() && request.session->follows);
+  const absl::Status admitted = admission_.Admit(
+      {LineEntryOf(request), request.input_bytes(), request.deadline,
+       request.session.has_value() && request.session->follows},
+      clock_->Now());
   if (!admitted.ok()) return admitted;
   loop_.Add(std::move(request), std::move(sink));
   return absl::OkStatus();

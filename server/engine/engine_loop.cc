@@ -160,6 +160,7 @@ absl::StatusOr<bool> EngineLoop::RunOnce() {
   }
   if (!failure_.ok()) return false;
   COOPER_RETURN_IF_ERROR(std::exchange(task_status_, absl::OkStatus()));
+  EndEvicted(now);
   kv_.sessions().Expire(now);
   StartPreparing(now);
   RefuseLate(now);
@@ -190,7 +191,28 @@ void EngineLoop::RefuseLate(absl::Time now) {
   }
 }
 
+// Queue slots that admission gave to other clients.
+void EngineLoop::EndEvicted(absl::Time now) {
+  for (const std::string& client : admission_->TakeEvictions()) {
+    for (auto job = jobs_.rbegin(); job != jobs_.rend(); ++job) {
+      if (!(*job)->queued() || (*job)->request().client != client) continue;
+      End(job->get(), admission_->LostPlace((*job)->line_entry(), now));
+      break;
+    }
+  }
+}
+
 Job* EngineLoop::NextToStart(Job::State state, absl::Time now) {
+  while (Job* job = Next(state, now)) {
+    const absl::Status in_time =
+        admission_->CheckStart(job->line_entry(), job->request().deadline, now);
+    if (in_time.ok()) return job;
+    End(job, in_time);
+  }
+  return nullptr;
+}
+
+Job* EngineLoop::Next(Job::State state, absl::Time now) {
   std::vector<Job*> jobs;
   std::vector<WaitingRequest> waiting;
   for (const auto& job : jobs_) {
@@ -231,8 +253,11 @@ absl::Status EngineLoop::StartRunning(absl::Time now) {
     const int64_t tokens = SizeOf(*job).kv_tokens;
     const auto& session = job->request().session;
     if (!kv_.Reserve(tokens, session.has_value() ? session->id : "")) {
+      admission_->SetPlaces(counts_.of(Job::State::kRunning));
       return absl::OkStatus();
     }
+    admission_->SetPlaces(options_.max_running);
+    admission_->Started(job->line_entry());
     starter_.Started(job->request().priority);
     if (claimed != nullptr) contexts = *kv_.sessions().Begin(claimed->id);
     job->Start(
@@ -303,7 +328,7 @@ absl::Status EngineLoop::Advance(Job* job) {
             job, [this, job](const auto& map) { OnRendered(job, map); });
         return absl::OkStatus();
       case Execution::State::kFinished:
-        LeaveRunning(job, job->execution()->TakeKept());
+        LeaveRunning(job, job->execution()->TakeKept(), /*finished=*/true);
         job->Finish();
         return absl::OkStatus();
       case Execution::State::kFailed: {
@@ -332,11 +357,12 @@ void EngineLoop::OnRendered(
 // Contexts and the place among the running are given back at once.
 void EngineLoop::End(Job* job, const absl::Status& status) {
   if (job->state() == Job::State::kEnded) return;
+  if (job->queued()) admission_->LeftLine(job->line_entry());
   if (job->state() == Job::State::kWaiting) {
     admission_->FreeBytes(job->input_bytes());
   } else if (job->state() == Job::State::kRunning) {
     runner_.Drop(job);
-    LeaveRunning(job, job->execution()->TakeKept());
+    LeaveRunning(job, job->execution()->TakeKept(), /*finished=*/false);
   }
   const SessionUse* claimed = job->claimed_session();
   if (claimed != nullptr) {
@@ -346,15 +372,18 @@ void EngineLoop::End(Job* job, const absl::Status& status) {
   job->End(status);
 }
 
-void EngineLoop::LeaveRunning(Job* job, SessionContexts contexts) {
+void EngineLoop::LeaveRunning(Job* job, SessionContexts contexts,
+                              bool finished) {
+  const absl::Time now = clock_->Now();
+  admission_->Ran(job->line_entry(), now - job->started(), finished, now);
   const int64_t reserved = job->TakeKvTokens();
   const Request& request = job->request();
   if (!request.session.has_value() || contexts.cond == nullptr) {
     return kv_.Release(reserved);
   }
-  const int64_t held = kv_.ReleaseAndKeep(reserved, *request.session,
-                                          request.client, job->session_facts(),
-                                          std::move(contexts), clock_->Now());
+  const int64_t held =
+      kv_.ReleaseAndKeep(reserved, *request.session, request.client,
+                         job->session_facts(), std::move(contexts), now);
   job->ForgetSession();
   job->events().Push(
       SessionEvent{request.session->id,
@@ -363,7 +392,7 @@ void EngineLoop::LeaveRunning(Job* job, SessionContexts contexts) {
 }
 
 void EngineLoop::Close(Job* job) {
-  admission_->Close(clock_->Now(), job->request().client);
+  admission_->Close(job->request().client);
   job->ReportEnd();
   starter_.Close(job->request().client);
   {
@@ -388,11 +417,14 @@ void EngineLoop::FailAll(const absl::Status& cause) {
 std::vector<ReadyItem> EngineLoop::Ready(std::vector<Job*>* jobs) {
   std::vector<ReadyItem> ready;
   std::map<absl::string_view, int> clients;
+  const int64_t max_part =
+      starter_.MaxPrefillPart(options_.prefill_tokens, clock_->Now());
   for (const auto& job : jobs_) {
     if (job->state() != Job::State::kRunning || runner_.Holds(job.get()) ||
         job->execution()->state() == Execution::State::kRender) {
       continue;
     }
+    job->execution()->SetMaxPrefillPart(max_part);
     ready.push_back(job->ready());
     ready.back().request = static_cast<int>(jobs->size());
     ready.back().client = clients
@@ -433,6 +465,9 @@ absl::StatusOr<bool> EngineLoop::RunBatch() {
   for (Job* job : jobs) {
     job->WaitsSince(now);
     COOPER_RETURN_IF_ERROR(Advance(job));
+    if (job->state() != Job::State::kRunning) continue;
+    const absl::Status in_time = job->CheckPace(now);
+    if (!in_time.ok()) End(job, in_time);
   }
   return true;
 }

@@ -71,8 +71,11 @@ class EngineLoop {
   void RefuseLate(absl::Time now);
   void StartPreparing(absl::Time now);
   absl::Status StartRunning(absl::Time now);
-  // Of the jobs in `state`; null: there is none.
+  void EndEvicted(absl::Time now);
+  // Of the jobs in `state`; null: there is none. Ends those whose turn it is
+  // and that cannot be done in time.
   Job* NextToStart(Job::State state, absl::Time now);
+  Job* Next(Job::State state, absl::Time now);
   RequestSize SizeOf(const Job& job) const;
 
   // ---- A job's way
@@ -84,8 +87,9 @@ class EngineLoop {
   // Moves a job on until it needs a batch or a pool, or is at its end.
   absl::Status Advance(Job* job);
   void End(Job* job, const absl::Status& status);
-  // Takes a job's reservation back; a turn's contexts are kept.
-  void LeaveRunning(Job* job, SessionContexts contexts);
+  // Takes a job's reservation back; a turn's contexts are kept. `finished`: it
+  // ran to its end.
+  void LeaveRunning(Job* job, SessionContexts contexts, bool finished);
   void Close(Job* job) ABSL_LOCKS_EXCLUDED(open_mutex_);
   void FailAll(const absl::Status& cause);
 

@@ -21,7 +21,7 @@ absl::Status EngineOptions::Validate() const {
   const Range ranges[] = {
       {"max_running", max_running, 1, 1024},
       {"max_queue", max_queue, 0, 65536},
-      {"max_per_client", max_per_client, 0, 65536},
+      {"max_per_client", max_per_client, -1, 65536},
       {"max_queue_bytes", max_queue_bytes, 1, int64_t{1} << 40},
       {"decode_bytes", decode_bytes, 1, int64_t{1} << 40},
       {"prefill_tokens", prefill_tokens, 1, 1 << 24},
@@ -40,6 +40,9 @@ absl::Status EngineOptions::Validate() const {
   }
   if (session_ttl < absl::ZeroDuration()) {
     return absl::InvalidArgumentError("session_ttl: must not be negative");
+  }
+  if (max_queue_delay < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("max_queue_delay: must not be negative");
   }
   if (queue_timeout < absl::ZeroDuration()) {
     return absl::InvalidArgumentError("queue_timeout: must not be negative");

@@ -15,8 +15,12 @@ struct EngineOptions {
   int max_running = 16;
   // Admitted requests that wait beside them. 0..65536.
   int max_queue = 256;
-  // Admitted requests of one client. 0..65536; 0: no limit of its own.
-  int max_per_client = 0;
+  // Admitted requests of one client. -1..65536. 0: no limit of its own; -1:
+  // none either, but where the queue is full, a client gives queue slots up to
+  // clients with fewer waiting requests.
+  int max_per_client = -1;
+  // A request that is expected to wait longer is refused. Zero: none is.
+  absl::Duration max_queue_delay = absl::Seconds(30);
   // A request that could not be started for so long is refused. Zero: it waits
   // as long as its deadline lets it.
   absl::Duration queue_timeout;
@@ -38,8 +42,8 @@ struct EngineOptions {
   // Longest time that a slice of a prefill, a denoising step or a map's
   // decoding runs before text is decoded again.
   absl::Duration slice = absl::Milliseconds(50);
-  // Rows (tokens) of one prefill batch; a segment is never cut, so a larger one
-  // goes alone.
+  // Rows (tokens) of one prefill batch. A text that is longer, or would take
+  // long (Starter), goes in parts; an image that is larger goes alone.
   int prefill_tokens = 8192;
   // Latent rows (tokens * branches) of one denoising batch; at least one flow
   // goes.

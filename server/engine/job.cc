@@ -149,6 +149,7 @@ void Job::Start(model::UnifiedModel* model, SessionContexts contexts,
                 int64_t kv_tokens) {
   const absl::Time now = services_.clock->Now();
   kv_tokens_ = kv_tokens;
+  started_ = now;
   waiting_since_ = now;
   usage_.queued = now - admitted_;
   services_.metrics->Queued(KindOf(request_.task), usage_.queued);
@@ -264,6 +265,15 @@ ReadyItem Job::ready() const {
     item.rows = execution_->denoise_rows();
   }
   return item;
+}
+
+absl::Status Job::CheckPace(absl::Time now) const {
+  if (execution_->state() != Execution::State::kDenoiseStep) {
+    return absl::OkStatus();
+  }
+  const model::Denoiser& denoiser = *execution_->denoiser();
+  return engine::CheckPace(denoiser.steps_done(), denoiser.steps_total(),
+                           now - map_started_, request_.deadline - now);
 }
 
 void Job::OnBatch(Phase phase, absl::Time start, absl::Duration took,

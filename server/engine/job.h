@@ -20,6 +20,7 @@
 #include "server/engine/request_statistics.h"
 #include "server/engine/schedule/scheduler.h"
 #include "server/engine/schedule/starter.h"
+#include "server/engine/schedule/waiting_line.h"
 #include "server/metrics/server_metrics.h"
 
 namespace cooper::engine {
@@ -57,6 +58,7 @@ class Job final : public ExecutionObserver,
 
   const Request& request() const { return request_; }
   int64_t input_bytes() const { return input_bytes_; }
+  LineEntry line_entry() const { return LineEntryOf(request_); }
   EventSequencer& events() { return events_; }  // thread-safe
   State state() const { return state_; }
   // Not started yet.
@@ -100,6 +102,9 @@ class Job final : public ExecutionObserver,
   // Its next piece of work; `request` and `client` are left out. kRunning, but
   // not kRender.
   ReadyItem ready() const;
+  // Whether its map, if it is at one, can be done by its deadline.
+  absl::Status CheckPace(absl::Time now) const;  // kRunning
+  absl::Time started() const { return started_; }
   // That piece is ready since then.
   void WaitsSince(absl::Time time) { waiting_since_ = time; }
   // The job took part in a batch of the phase; `share` is its part of the time.
@@ -126,6 +131,7 @@ class Job final : public ExecutionObserver,
   Request request_;  // constant, but for the inputs and its session's facts
   const int64_t input_bytes_;
   const absl::Time admitted_;
+  absl::Time started_;
   const Services services_;
   EventSequencer events_;
   State state_ = State::kWaiting;

@@ -1,8 +1,11 @@
 // Whole runs of the reference's methods, event by event.
 
+#include <cstdint>
+#include <limits>
 #include <stdexcept>
 #include <utility>
 
+#include "absl/flags/flag.h"
 #include "model/image/resize.h"
 #include "server/engine/execution/execution.h"
 #include "server/engine/program/fixed_programs.h"
@@ -10,6 +13,10 @@
 #include "tests/golden/checks.h"
 #include "tests/golden/loop_recorder.h"
 #include "tests/testing/run_alone.h"
+
+ABSL_FLAG(int64_t, prefill_part, std::numeric_limits<int64_t>::max(),
+          "of whole runs: longest part, in tokens, in which a text is "
+          "prefilled");
 
 namespace cooper::golden {
 namespace {
@@ -97,6 +104,7 @@ void RunLoop(const GoldenData& goldens, const Json& golden,
   spec.keep_contexts = true;
   engine::ExecutionObserver observer;
   engine::Execution execution(&recorder, std::move(spec), &observer);
+  execution.SetMaxPrefillPart(absl::GetFlag(FLAGS_prefill_part));
   Require(engine::RunAlone(&recorder, &execution, [&](auto map) {
     return recorder.Show(std::move(map));
   }));

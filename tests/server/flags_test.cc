@@ -77,6 +77,7 @@ TEST(FlagsTest, WithoutFlagsTheOptionsAreTheirDefaults) {
   EXPECT_EQ(read.engine.max_running, defaults.engine.max_running);
   EXPECT_EQ(read.engine.max_queue, defaults.engine.max_queue);
   EXPECT_EQ(read.engine.max_per_client, defaults.engine.max_per_client);
+  EXPECT_EQ(read.engine.max_queue_delay, defaults.engine.max_queue_delay);
   EXPECT_EQ(read.engine.queue_timeout, defaults.engine.queue_timeout);
   EXPECT_EQ(read.engine.prefix_cache_bytes, defaults.engine.prefix_cache_bytes);
   EXPECT_EQ(read.engine.session_ttl, defaults.engine.session_ttl);
@@ -166,6 +167,7 @@ TEST(FlagsTest, HelpShowsTheDefaultOfEveryOption) {
       {"max_message_mib", mib(rpc.limits.max_message_bytes)},
       {"max_per_client", absl::StrCat(engine.max_per_client)},
       {"max_queue", absl::StrCat(engine.max_queue)},
+      {"max_queue_delay", duration(engine.max_queue_delay)},
       {"max_running", absl::StrCat(engine.max_running)},
       {"memory_budget_mib", "0"},
       {"metrics_listen", options.metrics_listen.ToString()},

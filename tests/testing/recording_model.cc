@@ -40,8 +40,13 @@ RecordingModel::BeginPrefill(absl::Span<model::PrefillItem> items) {
         entry.decoded_from.value_or(CountersOf(*item.context));
     COOPER_RETURN_IF_ERROR(model()->Prefill(absl::MakeSpan(&item, 1)));
     if (!item.status.ok()) continue;
-    entry.segments.push_back({before, CountersOf(*item.context)});
-    entry.decoded_from.reset();
+    const auto* text = std::get_if<model::TextSegment>(item.segment);
+    if (text != nullptr && text->ids.back() != text_codec().special().eos) {
+      entry.decoded_from = before;  // a part; the rest follows
+    } else {
+      entry.segments.push_back({before, CountersOf(*item.context)});
+      entry.decoded_from.reset();
+    }
     entries_[item.context->lineage()] = std::move(entry);
   }
   return std::make_unique<CompleteStep>();

@@ -32,7 +32,8 @@ class RecordingModel : public ForwardingModel {
 
   // The segments that `context` holds, in their order; those that it shares
   // with the context that it was forked from come first. A text that was
-  // decoded counts as soon as a segment continues it, and together with that.
+  // decoded, and the parts of one that is prefilled, count as soon as a segment
+  // continues them to the end of text, and together with that.
   History HistoryOf(const model::Context& context) const;
 
   absl::StatusOr<std::unique_ptr<model::PrefillStep>> BeginPrefill(

@@ -1,8 +1,17 @@
 #include "server/engine/core/end_status.h"
 
+#include <string>
+
 #include "absl/strings/str_cat.h"
 
 namespace cooper::engine {
+namespace {
+
+std::string Milliseconds(absl::Duration duration) {
+  return absl::FormatDuration(absl::Trunc(duration, absl::Milliseconds(1)));
+}
+
+}  // namespace
 
 absl::Status ErrorStatus(ErrorReason reason, absl::string_view message,
                          std::optional<absl::Duration> retry_after) {
@@ -26,6 +35,24 @@ absl::Status TooShortStatus(absl::Duration least, absl::Duration left) {
       absl::StrCat("takes at least ", absl::FormatDuration(least),
                    ", but its deadline is ", absl::FormatDuration(left),
                    " away"));
+}
+
+absl::Status UnlikelyStatus(absl::Duration expected, absl::Duration left,
+                            absl::Duration retry_after) {
+  return ErrorStatus(
+      ErrorReason::kDeadlineTooShort,
+      absl::StrCat("under the present load it is expected to take ",
+                   Milliseconds(expected), ", but its deadline is ",
+                   Milliseconds(left), " away"),
+      retry_after);
+}
+
+absl::Status TooSlowStatus(absl::Duration needed, absl::Duration left) {
+  return ErrorStatus(
+      ErrorReason::kDeadline,
+      absl::StrCat("the deadline would pass: the map needs ",
+                   Milliseconds(needed), " more, but the deadline is ",
+                   Milliseconds(left), " away"));
 }
 
 absl::Status QueueTimeoutStatus(absl::Duration timeout) {

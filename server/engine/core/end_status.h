@@ -20,6 +20,11 @@ absl::Status DrainingStatus();
 absl::Status LateStatus();
 // Its least work takes `least`, but only `left` is left.
 absl::Status TooShortStatus(absl::Duration least, absl::Duration left);
+// It will probably take `expected`, and other requests wait for the device.
+absl::Status UnlikelyStatus(absl::Duration expected, absl::Duration left,
+                            absl::Duration retry_after);
+// Its map needs `needed` more.
+absl::Status TooSlowStatus(absl::Duration needed, absl::Duration left);
 absl::Status QueueTimeoutStatus(absl::Duration timeout);
 // The GPU's memory ran out for its work, also with nothing beside it.
 absl::Status GpuMemoryStatus();

@@ -1,5 +1,8 @@
 #include "server/engine/execution/context_appender.h"
 
+#include <algorithm>
+#include <cstddef>
+#include <memory>
 #include <utility>
 
 #include "base/check.h"
@@ -178,7 +181,8 @@ int64_t ContextAppender::rows() const {
     if (at_border[step.to]) break;
     pending[step.to] = true;
     at_border[step.to] = piece.key.has_value();
-    rows += piece.rows;
+    rows += PartRows(i);
+    if (PartRows(i) < piece.rows) break;
   }
   return rows;
 }
@@ -197,12 +201,19 @@ int64_t ContextAppender::Take(int64_t max_rows,
       ++next_;
       continue;
     }
-    if (!pending[step.to] && TakeCached(piece)) continue;
-    const bool fits = rows + piece.rows <= max_rows;
+    if (!pending[step.to] && taken_ == 0 && TakeCached(piece)) continue;
+    const int64_t part = PartRows(next_);
+    const bool fits = rows + part <= max_rows;
     if (!fits && !in_call_.empty()) break;
     if (!MayTake(piece)) break;
-    rows += piece.rows;
+    rows += part;
     pending[step.to] = true;
+    if (part < piece.rows) {
+      in_call_.push_back(piece.first_step);
+      items->push_back({registers_[step.to].get(), MakePart(piece, part), {}});
+      TookPart(piece, part);
+      break;
+    }
     for (size_t i = 0; i < piece.steps; ++i) {
       const size_t taken = piece.first_step + i;
       in_call_.push_back(taken);
@@ -225,13 +236,32 @@ absl::Status ContextAppender::OnPrefilled(
   return absl::OkStatus();
 }
 
+int64_t ContextAppender::PartRows(size_t index) const {
+  const Piece& piece = pieces_[index];
+  const int op = StepOf(piece).op;
+  if (!std::holds_alternative<model::TextSegment>(segments_[op])) {
+    return piece.rows;
+  }
+  return std::min(piece.rows - (index == next_ ? taken_ : 0), max_part_);
+}
+
+const model::Segment* ContextAppender::MakePart(const Piece& piece,
+                                                int64_t rows) {
+  const auto& ids =
+      std::get<model::TextSegment>(segments_[StepOf(piece).op]).ids;
+  const auto first = ids.begin() + static_cast<std::ptrdiff_t>(taken_);
+  part_ =
+      model::TextSegment{{first, first + static_cast<std::ptrdiff_t>(rows)}};
+  return &part_;
+}
+
 bool ContextAppender::Advance() {
   while (next_ < pieces_.size()) {
     const ContextStep& step = StepOf(pieces_[next_]);
     if (step.kind == ContextStep::Kind::kFork) {
       Fork(step);
       ++next_;
-    } else if (!TakeCached(pieces_[next_])) {
+    } else if (taken_ > 0 || !TakeCached(pieces_[next_])) {
       return false;
     }
   }
@@ -262,17 +292,28 @@ bool ContextAppender::TakeCached(const Piece& piece) {
   return true;
 }
 
-// Whether `piece` may join the call. It may not if a shared piece of the same
-// register is in the call, since the context is to be kept as it is between the
-// two; nor if another request encodes the same in this batch.
+// Whether `piece`, or the next part of it, may join the call. It may not if a
+// shared piece of the same register is in the call, since the context is to be
+// kept as it is between the two; nor if another request encodes the same in
+// this batch.
 bool ContextAppender::MayTake(const Piece& piece) {
   for (const Piece* claim : claims_) {
     if (StepOf(*claim).to == StepOf(piece).to) return false;
   }
   if (!piece.key.has_value()) return true;
-  if (!prefixes_->Claim(*piece.key)) return false;
-  claims_.push_back(&piece);
+  if (hold_ == nullptr && !prefixes_->Claim(*piece.key)) return false;
+  if (taken_ + PartRows(next_) == piece.rows) claims_.push_back(&piece);
   return true;
+}
+
+void ContextAppender::TookPart(const Piece& piece, int64_t rows) {
+  taken_ += rows;
+  if (taken_ == piece.rows) {
+    taken_ = 0;
+    ++next_;
+  } else if (piece.key.has_value() && hold_ == nullptr) {
+    hold_ = std::make_unique<PrefixCache::Hold>(prefixes_, *piece.key);
+  }
 }
 
 void ContextAppender::KeepClaims() {
@@ -283,6 +324,7 @@ void ContextAppender::KeepClaims() {
                       *piece->key, *registers_[StepOf(*piece).to], piece->rows);
   }
   claims_.clear();
+  if (taken_ == 0) hold_.reset();
 }
 
 }  // namespace cooper::engine

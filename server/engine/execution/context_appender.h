@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -46,6 +47,11 @@ class ContextAppender {
   ContextAppender(const model::ModelInfo* info, SegmentSource* source,
                   PrefixCache* prefixes, const base::Digest& root = {})
       : info_(info), source_(source), prefixes_(prefixes), root_(root) {}
+
+  // What is left of a text goes in parts of at most `rows` from the next call
+  // on, so that other requests' prefills pass between them. Images stay whole:
+  // their tokens see each other.
+  void SetMaxPart(int64_t rows) { max_part_ = rows; }
 
   // Begins `ops`. Every branch that they name has a context; kScratch and
   // kScratchStart are those of `scratch`.
@@ -92,18 +98,26 @@ class ContextAppender {
   void Fork(const ContextStep& step);
   bool TakeCached(const Piece& piece);
   bool MayTake(const Piece& piece);
+  // Rows of the `index`th piece that go in one call.
+  int64_t PartRows(size_t index) const;
+  const model::Segment* MakePart(const Piece& piece, int64_t rows);
+  void TookPart(const Piece& piece, int64_t rows);
   void KeepClaims();
 
   const model::ModelInfo* info_;
   SegmentSource* source_;
   PrefixCache* prefixes_;
   base::Digest root_;
+  int64_t max_part_ = std::numeric_limits<int64_t>::max();
 
   std::vector<ContextOp> ops_;
   std::vector<model::Segment> segments_;  // per op; what is to be appended
   ContextPlan plan_;
   std::vector<Piece> pieces_;
-  size_t next_ = 0;  // of pieces_
+  size_t next_ = 0;      // of pieces_
+  int64_t taken_ = 0;    // rows of it that went, or are, in a call
+  model::Segment part_;  // of it, in the call under way
+  std::unique_ptr<PrefixCache::Hold> hold_;  // on its key, while in parts
   std::vector<std::unique_ptr<model::Context>> registers_;
   std::vector<size_t> in_call_;       // steps of the call under way
   std::vector<const Piece*> claims_;  // pieces of it that go into the cache

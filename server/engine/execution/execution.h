@@ -53,6 +53,9 @@ class Execution {
     return state_ == State::kFailed ? failed_in_ : state_;
   }
 
+  // Texts of more rows go in parts, a call each. At first they go whole.
+  void SetMaxPrefillPart(int64_t rows) { appender_.SetMaxPart(rows); }
+
   // kPrefill. Rows (tokens) of the segments that can go in one call.
   int64_t prefill_rows() const { return appender_.rows(); }
   // Adds items to `items`: as many as fit in `max_rows`, at least one, or none

@@ -52,8 +52,26 @@ class PrefixCache {
 
   // The first to ask for a key in a batch shall encode it; for the others the
   // answer is false: they wait for the next batch, in which they find it.
-  bool Claim(const base::Digest& key) { return claimed_.insert(key).second; }
+  bool Claim(const base::Digest& key) {
+    return !held_.contains(key) && claimed_.insert(key).second;
+  }
   void EndBatch() { claimed_.clear(); }
+
+  // Keeps a claim over several batches, for as long as it lives.
+  class Hold {
+   public:
+    Hold(PrefixCache* cache, const base::Digest& key)
+        : cache_(cache), key_(key) {
+      cache_->held_.insert(key_);
+    }
+    ~Hold() { cache_->held_.erase(key_); }
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+
+   private:
+    PrefixCache* const cache_;
+    const base::Digest key_;
+  };
 
   // Keeps a fork of `context`, whose last `tokens` came after what `parent` is
   // the key of (the empty context's, or an entry's). Does nothing where there
@@ -91,8 +109,9 @@ class PrefixCache {
   KvLedger* const ledger_;
   const int64_t max_tokens_;
   std::map<base::Digest, Entry> entries_;
-  std::list<base::Digest> used_;  // the most recently used first
-  std::set<base::Digest> claimed_;
+  std::list<base::Digest> used_;    // the most recently used first
+  std::set<base::Digest> claimed_;  // in this batch
+  std::set<base::Digest> held_;     // over several
   Counts counts_;
 };
 

@@ -52,6 +52,15 @@ absl::Duration CostEstimator::Estimate(BatchKind kind, int64_t size,
       std::max(0.0, fit->took + *fit->slope * (n - fit->size)));
 }
 
+std::optional<int64_t> CostEstimator::SizeWithin(BatchKind kind,
+                                                 absl::Duration within,
+                                                 absl::Time now) const {
+  const std::optional<Fit> fit = FitOf(kind, now);
+  if (!fit.has_value() || fit->took <= 0) return std::nullopt;
+  return static_cast<int64_t>(fit->size * absl::ToDoubleSeconds(within) /
+                              fit->took);
+}
+
 absl::Duration CostEstimator::Estimate(const LeastWork& work,
                                        absl::Time now) const {
   return Estimate(BatchKind::kPrefill, work.prefill_rows, now) +

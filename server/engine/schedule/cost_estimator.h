@@ -27,6 +27,9 @@ class CostEstimator {
   // Zero for what is not known.
   absl::Duration Estimate(BatchKind kind, int64_t size, absl::Time now) const;
   absl::Duration Estimate(const LeastWork& work, absl::Time now) const;
+  // Size that took `within` on average; nullopt: not known.
+  std::optional<int64_t> SizeWithin(BatchKind kind, absl::Duration within,
+                                    absl::Time now) const;
 
  private:
   // Sums over batches, each weighing the less the older it is.

@@ -1,5 +1,6 @@
 #include "server/engine/schedule/starter.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,13 @@ namespace {
 // An estimate has to exceed what is left of a deadline by this factor before a
 // request is refused for it, since the times of batches vary.
 constexpr double kCaution = 0.75;
+constexpr absl::Duration kPrefillPart = absl::Milliseconds(300);
+// Rows of a part before anything is known, and the least that is worth reading
+// the weights for.
+constexpr int64_t kUnknownPart = 2048;
+constexpr int64_t kMinPart = 128;
+// Steps of a map from which its pace is told.
+constexpr int kFirstPace = 3;
 
 }  // namespace
 
@@ -28,6 +36,12 @@ std::optional<int> Starter::Next(absl::Span<const WaitingRequest> waiting,
 
 void Starter::Started(Priority priority) {
   normal_since_low_ = priority == Priority::kLow ? 0 : normal_since_low_ + 1;
+}
+
+int64_t Starter::MaxPrefillPart(int64_t most, absl::Time now) const {
+  const int64_t rows = costs_.SizeWithin(BatchKind::kPrefill, kPrefillPart, now)
+                           .value_or(kUnknownPart);
+  return std::min(std::max(rows, kMinPart), most);
 }
 
 absl::Status Starter::CheckLate(const WaitingRequest& request,
@@ -48,6 +62,14 @@ absl::Time Starter::QueueDeadline(absl::Time admitted) const {
   return options_.queue_timeout > absl::ZeroDuration()
              ? admitted + options_.queue_timeout
              : absl::InfiniteFuture();
+}
+
+absl::Status CheckPace(int done, int total, absl::Duration took,
+                       absl::Duration left) {
+  if (done < kFirstPace) return absl::OkStatus();
+  const absl::Duration needed = took / done * (total - done);
+  return needed * kCaution > left ? TooSlowStatus(needed, left)
+                                  : absl::OkStatus();
 }
 
 absl::Status CheckSize(RequestSize size, const SessionUse* session,

@@ -57,6 +57,10 @@ class Starter {
   // Is told what batches took.
   CostEstimator& costs() { return costs_; }
 
+  // Rows of a text that go in one prefill batch, so that it takes about a third
+  // of a second and others do not wait for long. At most `most`.
+  int64_t MaxPrefillPart(int64_t most, absl::Time now) const;
+
   // Index of the request that goes next; nullopt: there is none. No other may
   // overtake it, even if there is no memory for it yet: it would starve.
   std::optional<int> Next(absl::Span<const WaitingRequest> waiting,
@@ -76,6 +80,11 @@ class Starter {
   CostEstimator costs_;
   int normal_since_low_ = 0;  // started since one of low priority was
 };
+
+// A map at `done` of `total` steps, which took `took`, can be done in time. Not
+// OK: DEADLINE_EXCEEDED DEADLINE; its place is better given to another.
+absl::Status CheckPace(int done, int total, absl::Duration took,
+                       absl::Duration left);
 
 // OK: a request of this size can run. INVALID_ARGUMENT TOO_MANY_POSITIONS: it
 // exceeds `max_positions` (0: no limit). RESOURCE_EXHAUSTED CONTEXT_TOO_LARGE:

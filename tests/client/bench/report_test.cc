@@ -127,6 +127,25 @@ TEST(BenchTableTest, ShowsKindsAllThroughputAndErrors) {
           Not(HasSubstr("send delay")), Not(HasSubstr("waited here"))));
 }
 
+TEST(BenchTableTest, TellsWhatCallersWaitedAfterRefusals) {
+  Summary summary = TwoAndAFailure();
+  EXPECT_THAT(RenderTable(Facts(), summary), Not(HasSubstr("refusals")));
+  Sample refused = Answered(Kind::kAsk, absl::Milliseconds(2));
+  refused.outcome = Outcome::kFailed;
+  refused.retry_delay = absl::Seconds(2);
+  refused.waited = absl::Milliseconds(1500);
+  summary.Add(refused);
+  summary.Add(refused);
+  EXPECT_THAT(RenderTable(Facts(), summary),
+              HasSubstr("waited 3.0 s in 2 refusals"));
+  const Json json = Json::parse(RenderJson(Facts(), summary));
+  EXPECT_EQ(json["all"]["refusals"], 2);
+  EXPECT_EQ(json["all"]["waited_seconds"], 3.0);
+  const Json sample = Json::parse(RenderSample(refused));
+  EXPECT_EQ(sample["retry_delay_seconds"], 2.0);
+  EXPECT_EQ(sample["waited_seconds"], 1.5);
+}
+
 TEST(BenchTableTest, OneKindIsNotShownTwice) {
   Summary summary(absl::Seconds(1), absl::Seconds(5));
   summary.Add(Answered(Kind::kAsk, absl::Milliseconds(100)));

@@ -112,6 +112,39 @@ TEST_F(RunnerTest, ErrorsAreToldByReason) {
   }
 }
 
+TEST_F(RunnerTest, AClosedLoopCallerWaitsAsTheServerSays) {
+  server_.SetScript({{},
+                     DetailedStatus(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                                    "full", "QUEUE_FULL", "", 150)});
+  RunOptions options;
+  options.concurrency = 2;
+  options.duration = absl::Milliseconds(400);
+  Run(options);
+  // At 0, 150 and 300 ms; a wait ends with the load.
+  EXPECT_GE(samples_.size(), 2u);
+  EXPECT_LE(samples_.size(), 6u);
+  for (const Sample& sample : samples_) {
+    EXPECT_EQ(sample.retry_delay, absl::Milliseconds(150));
+    EXPECT_GT(sample.waited, absl::ZeroDuration());
+  }
+  EXPECT_GE(samples_.front().waited, absl::Milliseconds(150));
+}
+
+TEST_F(RunnerTest, ArrivalsOfTheOpenLoopWaitForNoRefusal) {
+  server_.SetScript({{},
+                     DetailedStatus(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                                    "full", "QUEUE_FULL", "", 60000)});
+  RunOptions options;
+  options.rate = 1000;
+  options.requests = 5;
+  options.max_outstanding = 1;
+  Run(options);
+  ASSERT_EQ(samples_.size(), 5u);
+  for (const Sample& sample : samples_) {
+    EXPECT_EQ(sample.waited, absl::ZeroDuration());
+  }
+}
+
 TEST_F(RunnerTest, StopEndsWhatRunsAndBeginsNothing) {
   server_.SetScript({WholeStory(), grpc::Status::OK, /*hang=*/true});
   RunOptions options;

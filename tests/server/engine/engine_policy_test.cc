@@ -120,6 +120,71 @@ TEST(EnginePolicyTest, WaitingTooLongForAStartIsRefused) {
   EXPECT_OK(runs->WaitDone());  // one that runs is not concerned
 }
 
+TEST(EnginePolicyTest, AFullQueueIsSharedAmongClients) {
+  EngineOptions options;
+  options.max_running = 1;
+  options.max_queue = 2;
+  EngineHarness harness(SmallScript(), options);
+  harness.HoldModel();
+  const auto runs = harness.Submit(From("many", "runs"));
+  harness.AwaitHeld();
+  const auto waits = harness.Submit(From("many", "waits"));
+  const auto newest = harness.Submit(From("many", "newest"));
+  const auto other = harness.Submit(From("few", "other"));
+  harness.ReleaseModel();
+  EXPECT_OK(runs->WaitDone());
+  EXPECT_OK(waits->WaitDone());
+  EXPECT_OK(other->WaitDone());
+  const absl::Status status = newest->WaitDone();
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(DetailsOf(status).reason, ErrorReason::kClientLimit);
+  EXPECT_TRUE(DetailsOf(status).retry_after.has_value());
+  harness.ExpectNothingLeft();
+}
+
+TEST(EnginePolicyTest, TheExpectedWaitIsBounded) {
+  EngineOptions options;
+  options.max_running = 1;
+  options.max_queue_delay = absl::Milliseconds(1);
+  EngineHarness harness(SlowScript(), options);
+  ASSERT_OK(harness.Submit(From("a", "q"))->WaitDone());
+  harness.ExpectNothingLeft();
+  harness.HoldModel();
+  const auto runs = harness.Submit(From("a", "q"));
+  harness.AwaitHeld();
+  const absl::Status status = harness.engine().Submit(
+      From("a", "q"),
+      std::make_unique<RecordingSink>(std::make_shared<Recorded>()));
+  EXPECT_EQ(DetailsOf(status).reason, ErrorReason::kQueueFull);
+  EXPECT_THAT(std::string(status.message()),
+              ::testing::HasSubstr("would wait"));
+  harness.ReleaseModel();
+  EXPECT_OK(runs->WaitDone());
+}
+
+// A millisecond a row: half a minute for the one, and a third of a second for
+// each part of it. Slices are short, since each token waits for one.
+TEST(EnginePolicyTest, AShortPromptPassesALongOne) {
+  fake::FakeScript script = SmallScript();
+  script.delays.prefill_token = absl::Milliseconds(1);
+  EngineOptions options;
+  options.slice = absl::Milliseconds(5);
+  EngineHarness harness(script, options);
+  // The system text is in the cache, and the time of rows is known.
+  ASSERT_OK(harness.Submit(From("a", "first"))->WaitDone());
+  harness.ExpectNothingLeft();
+  harness.HoldModel();
+  const auto slow = harness.Submit(From("a", std::string(30000, 'x')));
+  harness.AwaitHeld();
+  const auto fast = harness.Submit(From("b", "second"));
+  harness.AwaitLoad(0, 2, 3);
+  harness.ReleaseModel();
+  ASSERT_OK(fast->WaitDone());
+  ASSERT_OK(slow->WaitDone());
+  EXPECT_LT(fast->All<FinishedEvent>().at(0).usage.total, absl::Seconds(2));
+  EXPECT_GT(slow->All<FinishedEvent>().at(0).usage.total, absl::Seconds(30));
+}
+
 class DeadlineTest : public ::testing::Test {
  protected:
   // A map of ten steps: a second.
@@ -156,6 +221,19 @@ TEST_F(DeadlineTest, NothingIsRefusedForWhatIsNotKnown) {
   // It was begun, and ended at its deadline.
   EXPECT_EQ(DetailsOf(status).reason, ErrorReason::kDeadline);
   EXPECT_FALSE(recorded->All<MapStartedEvent>().empty());
+}
+
+TEST_F(DeadlineTest, AMapThatCannotBeDoneInTimeIsLeft) {
+  const auto recorded = harness_.Submit(Map(absl::Milliseconds(700)));
+  const absl::Status status = recorded->WaitDone();
+  EXPECT_EQ(DetailsOf(status).reason, ErrorReason::kDeadline);
+  EXPECT_EQ(DetailsOf(status).phase, Phase::kDenoise);
+  EXPECT_THAT(std::string(status.message()),
+              ::testing::HasSubstr("the map needs"));
+  // Well before the deadline.
+  EXPECT_LT(harness_.clock().Now(),
+            absl::FromUnixSeconds(1000) + absl::Milliseconds(600));
+  harness_.ExpectNothingLeft();
 }
 
 TEST_F(DeadlineTest, OldMeasurementsRefuseNothing) {

@@ -62,6 +62,16 @@ class ContextAppenderTest : public ::testing::Test {
   ContextAppender MakeAppender(bool cached = true) {
     return {&model_.info(), &source_, cached ? &prefixes_ : nullptr};
   }
+  static std::string TextOf(const Items& items) {
+    std::string text;
+    for (const model::PrefillItem& item : items) {
+      for (const model::TokenId id :
+           std::get<model::TextSegment>(*item.segment).ids) {
+        text += static_cast<char>(id);
+      }
+    }
+    return text;
+  }
   // Takes what goes in one call, and has the model do it.
   Items Call(ContextAppender& appender, int64_t max_rows = 1000) {
     Items items;
@@ -189,6 +199,71 @@ TEST_F(ContextAppenderTest, TakesNoMoreThanGrantedButAlwaysOnePiece) {
   std::vector<size_t> items;
   while (!appender.Advance()) items.push_back(Call(appender, 2).size());
   EXPECT_THAT(items, ElementsAre(1, 2, 1));
+}
+
+TEST_F(ContextAppenderTest, ALongTextGoesInParts) {
+  for (const bool cached : {true, false}) {
+    SCOPED_TRACE(cached);
+    ContextAppender appender = MakeAppender(cached);
+    appender.Begin({Text(Branch::kCond, "ab"),
+                    Text(Branch::kCond, cached ? "a long one" : "a long two"),
+                    Text(Branch::kCond, "cd")},
+                   Empty(), std::nullopt);
+    appender.SetMaxPart(4);
+    std::vector<std::string> parts;
+    std::vector<int64_t> rows;
+    while (!appender.Advance()) {
+      rows.push_back(appender.rows());
+      Items items;
+      appender.Take(1000, &items);
+      parts.push_back(TextOf(items));
+      EXPECT_OK(model_.Prefill(absl::MakeSpan(items)));
+      EXPECT_OK(appender.OnPrefilled(items));
+      prefixes_.EndBatch();
+    }
+    if (cached) {
+      EXPECT_THAT(parts, ElementsAre("ab", "a lo", "ng o", "ne", "cd"));
+      EXPECT_THAT(rows, ElementsAre(2, 4, 4, 2, 2));
+      EXPECT_EQ(prefixes_.entries(), 3);
+    } else {
+      EXPECT_THAT(parts, ElementsAre("aba lo", "ng t", "wo", "cd"));
+    }
+    EXPECT_EQ(appender.input_rows(), 14);
+    EXPECT_EQ(appender.TakeContexts()[0]->cache_length(), 14);
+  }
+}
+
+TEST_F(ContextAppenderTest, AnotherRequestWaitsForAllPartsOfTheSame) {
+  ContextAppender first = MakeAppender();
+  ContextAppender second = MakeAppender();
+  for (ContextAppender* appender : {&first, &second}) {
+    appender->Begin({Text(Branch::kCond, "a long one")}, Empty(), std::nullopt);
+    appender->SetMaxPart(4);
+  }
+  for (int part = 0; part < 3; ++part) {
+    EXPECT_FALSE(first.Advance());
+    EXPECT_EQ(Call(first).size(), 1u);
+    if (part == 2) break;
+    EXPECT_FALSE(second.Advance());
+    EXPECT_EQ(Call(second).size(), 0u);
+  }
+  EXPECT_TRUE(first.Advance());
+  EXPECT_TRUE(second.Advance());
+  EXPECT_EQ(second.cached_rows(), 10);
+  EXPECT_EQ(model_.prefilled_tokens(), 10);
+}
+
+TEST_F(ContextAppenderTest, AClaimEndsWithTheRequestThatHoldsIt) {
+  ContextAppender first = MakeAppender();
+  ContextAppender second = MakeAppender();
+  for (ContextAppender* appender : {&first, &second}) {
+    appender->Begin({Text(Branch::kCond, "a long one")}, Empty(), std::nullopt);
+    appender->SetMaxPart(4);
+  }
+  Call(first);
+  EXPECT_EQ(Call(second).size(), 0u);
+  first.Reset();
+  EXPECT_EQ(Call(second).size(), 1u);
 }
 
 TEST_F(ContextAppenderTest, TellsOfAnItemThatFailed) {

@@ -1,9 +1,12 @@
 #include "tests/server/engine/schedule/simulation.h"
 
 #include <algorithm>
+#include <limits>
+#include <string>
 #include <utility>
 
 #include "server/engine/memory/kv_budget.h"
+#include "server/engine/schedule/admission.h"
 #include "server/engine/schedule/starter.h"
 
 namespace cooper::engine {
@@ -51,6 +54,17 @@ LeastWork LeastOf(const TraceRequest& request) {
   return work;
 }
 
+LineEntry LineEntryOf(const TraceRequest& request) {
+  LineEntry entry{request.client, request.priority};
+  if (request.tokens > 0) {
+    entry.work.work_class =
+        request.maps > 0 ? WorkClass::kInterleaved : WorkClass::kText;
+  } else {
+    entry.work = {WorkClass::kDepth, static_cast<double>(request.steps)};
+  }
+  return entry;
+}
+
 int64_t KvDemandOf(const TraceRequest& request) {
   return request.rows + request.tokens + request.maps * request.map_rows;
 }
@@ -69,6 +83,10 @@ class Simulation {
       : trace_(trace),
         device_(device),
         scheduler_(device.budgets),
+        admission_({.max_open = std::numeric_limits<int>::max(),
+                    .max_bytes = 1,
+                    .max_running = device.max_running,
+                    .max_delay = device.max_delay}),
         kv_(PoolOf(device.kv_tokens), {0, 0, absl::ZeroDuration()}),
         // As a server's with a prefix cache.
         starter_({.prefix_caching = true}) {
@@ -102,6 +120,7 @@ class Simulation {
     bool started = false;
     bool in_batch = false;  // under way
     absl::Duration waiting_since = absl::ZeroDuration();
+    absl::Duration stage_began = absl::ZeroDuration();
   };
 
   // A batch that goes slice by slice.
@@ -116,9 +135,29 @@ class Simulation {
   void Arrive() {
     for (; arrived_ < trace_.size() && trace_[arrived_].at <= now_;
          ++arrived_) {
+      const TraceRequest& request = trace_[arrived_];
+      if (!admission_
+               .Admit({LineEntryOf(request), /*bytes=*/0, DeadlineOf(request)},
+                      Clock())
+               .ok()) {
+        report_.ends[arrived_] = {Outcome::kRefused};
+        report_.ends[arrived_].ended = now_;
+        CountEnd(request.client);
+        continue;
+      }
       open_.push_back(static_cast<int>(arrived_));
-      starter_.Open(trace_[arrived_].client);
+      starter_.Open(request.client);
     }
+  }
+
+  static absl::Time DeadlineOf(const TraceRequest& request) {
+    return request.deadline.has_value()
+               ? absl::UnixEpoch() + request.at + *request.deadline
+               : absl::InfiniteFuture();
+  }
+
+  void CountEnd(const std::string& client) {
+    if (--open_of_[client] == 0) all_have_work_ = false;
   }
 
   void End(int index, Outcome outcome) {
@@ -128,9 +167,14 @@ class Simulation {
     if (requests_[index].started) {
       kv_.Release(KvDemandOf(request));
       --running_;
+      admission_.Ran(LineEntryOf(request), now_ - report_.ends[index].started,
+                     outcome == Outcome::kDone, Clock());
+    } else {
+      admission_.LeftLine(LineEntryOf(request));
     }
+    admission_.Close(request.client);
     starter_.Close(request.client);
-    if (--open_of_[request.client] == 0) all_have_work_ = false;
+    CountEnd(request.client);
     std::erase(open_, index);
     for (auto& [kind, sliced] : under_way_) std::erase(sliced.requests, index);
     std::erase_if(under_way_,
@@ -158,9 +202,7 @@ class Simulation {
     const TraceRequest& request = trace_[index];
     WaitingRequest waiting{request.priority, request.client,
                            absl::UnixEpoch() + request.at};
-    if (request.deadline.has_value()) {
-      waiting.deadline = waiting.admitted + *request.deadline;
-    }
+    waiting.deadline = DeadlineOf(request);
     waiting.least = &requests_[index].least;
     return waiting;
   }
@@ -177,8 +219,19 @@ class Simulation {
       const std::optional<int> next = starter_.Next(waiting, Clock());
       if (!next.has_value()) return;
       const int index = indices[*next];
+      const LineEntry entry = LineEntryOf(trace_[index]);
+      if (!admission_.CheckStart(entry, DeadlineOf(trace_[index]), Clock())
+               .ok()) {
+        End(index, Outcome::kRefused);
+        continue;
+      }
       const int64_t tokens = KvDemandOf(trace_[index]);
-      if (!kv_.Reserve(tokens, /*session=*/"")) return;
+      if (!kv_.Reserve(tokens, /*session=*/"")) {
+        admission_.SetPlaces(running_);
+        return;
+      }
+      admission_.SetPlaces(device_.max_running);
+      admission_.Started(entry);
       ++running_;
       starter_.Started(trace_[index].priority);
       requests_[index].started = true;
@@ -290,8 +343,18 @@ class Simulation {
 
   void Advance(int index) {
     Running& request = requests_[index];
+    if (request.done == 0) request.stage_began = request.waiting_since;
     request.waiting_since = now_;
-    if (++request.done < request.stages[request.stage].count) return;
+    const Stage& stage = request.stages[request.stage];
+    if (++request.done < stage.count) {
+      if (stage.kind == BatchKind::kDenoise &&
+          !CheckPace(request.done, stage.count, now_ - request.stage_began,
+                     DeadlineOf(trace_[index]) - Clock())
+               .ok()) {
+        End(index, Outcome::kLate);
+      }
+      return;
+    }
     request.done = 0;
     if (++request.stage == request.stages.size()) End(index, Outcome::kDone);
   }
@@ -299,6 +362,7 @@ class Simulation {
   const Trace& trace_;
   const SimulatedDevice device_;
   Scheduler scheduler_;
+  Admission admission_;
   KvBudget kv_;
   Starter starter_;
   std::vector<Running> requests_;

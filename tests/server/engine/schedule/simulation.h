@@ -23,9 +23,11 @@ struct SimulatedDevice {
   absl::Duration slice = absl::Milliseconds(50);
   int64_t kv_tokens = 200000;
   int max_running = 16;
+  absl::Duration max_delay;  // Admission's; zero: no limit
   Budgets budgets;
 };
 
+// kRefused: without anything being run.
 enum class Outcome { kOpen, kDone, kCancelled, kLate, kRefused };
 
 // What became of a request; times from the trace's start.
@@ -48,7 +50,7 @@ struct SimulationReport {
 };
 
 // The requests of `trace` on a device, in virtual time, by the engine's own
-// Starter, KvBudget and Scheduler.
+// Admission, Starter, KvBudget and Scheduler.
 SimulationReport Simulate(const Trace& trace, const SimulatedDevice& device);
 
 // What `request` takes alone, at least.

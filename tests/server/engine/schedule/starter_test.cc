@@ -105,6 +105,30 @@ TEST(StarterTest, APromptThatMayBeCachedTakesNoTime) {
   EXPECT_OK(starter.CheckLate(request, At(0)));
 }
 
+TEST(StarterTest, LongTextsAreCutByWhatPrefillsTook) {
+  Starter starter({});
+  EXPECT_EQ(starter.MaxPrefillPart(8192, At(0)), 2048);
+  EXPECT_EQ(starter.MaxPrefillPart(1000, At(0)), 1000);
+  starter.costs().Observe(BatchKind::kPrefill, 1000, absl::Seconds(1), At(0));
+  EXPECT_EQ(starter.MaxPrefillPart(8192, At(0)), 300);
+  for (int i = 0; i < 100; ++i) {
+    starter.costs().Observe(BatchKind::kPrefill, 1000, absl::Seconds(60),
+                            At(1));
+  }
+  EXPECT_EQ(starter.MaxPrefillPart(8192, At(1)), 128);
+}
+
+TEST(CheckPaceTest, AMapIsLeftOnceItsPaceIsTooSlow) {
+  const auto check = [](int done, double left) {
+    return CheckPace(done, 10, absl::Seconds(done), absl::Seconds(left));
+  };
+  EXPECT_OK(check(2, 1));    // too early to tell
+  EXPECT_OK(check(3, 5.5));  // seven seconds to go, with caution
+  EXPECT_THAT(check(3, 5), StatusIs(absl::StatusCode::kDeadlineExceeded,
+                                    HasSubstr("the map needs 7s more")));
+  EXPECT_OK(check(9, 0.8));
+}
+
 TEST(CheckSizeTest, ComparesWithThePoolAndThePositions) {
   auto pool = std::make_shared<fake::FakePool>();
   pool->capacity_tokens = 100;

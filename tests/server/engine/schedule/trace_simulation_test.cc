@@ -8,8 +8,10 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <tuple>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/server/engine/schedule/simulation.h"
 #include "tests/server/engine/schedule/trace.h"
 
@@ -200,6 +202,91 @@ TEST(TraceSimulationTest, LowPriorityHardlyDelaysOthersAndIsNotForgotten) {
             3 * Percentile95(Latencies(normal, without, "")));
   EXPECT_EQ(Latencies(trace, with, "", Priority::kLow).size(), 300U);
 }
+
+// A device that does about a dozen requests a second, so that callers may well
+// set deadlines of seconds.
+SimulatedDevice FastDevice() {
+  SimulatedDevice device;
+  for (absl::Duration* time :
+       {&device.prefill_batch, &device.append_row, &device.decode_batch,
+        &device.decode_row, &device.denoise_step, &device.flow_row,
+        &device.latents}) {
+    *time /= 25;
+  }
+  device.max_delay = absl::Seconds(30);
+  return device;
+}
+
+double DonePerSecond(const Trace& trace, const SimulationReport& report) {
+  int done = 0;
+  absl::Duration last;
+  for (size_t i = 0; i < trace.size(); ++i) {
+    if (report.ends[i].outcome != Outcome::kDone) continue;
+    ++done;
+    last = std::max(last, report.ends[i].ended);
+  }
+  return done / absl::ToDoubleSeconds(last);
+}
+
+class OverloadTest
+    : public ::testing::TestWithParam<std::tuple<double, double>> {
+ protected:
+  // Requests that come at `load` times what the device can do.
+  static Trace Overload(double peak, double load, double deadline) {
+    Trace trace = MakeTrace(
+        {.seed = 41, .count = 1500, .per_second = load * peak, .clients = 8});
+    for (TraceRequest& request : trace) {
+      if (deadline > 0) request.deadline = absl::Seconds(deadline);
+    }
+    return trace;
+  }
+  // Requests a second where there are always others to go on with.
+  static double Peak() {
+    static const double peak = MeasurePeak();
+    return peak;
+  }
+
+ private:
+  static double MeasurePeak() {
+    Trace trace = MakeTrace({.seed = 40, .count = 1000, .burst = 1000});
+    for (TraceRequest& request : trace) request.at = absl::ZeroDuration();
+    SimulatedDevice device = FastDevice();
+    device.max_delay = absl::ZeroDuration();
+    return DonePerSecond(trace, Simulate(trace, device));
+  }
+};
+
+TEST_P(OverloadTest, GoodputStaysNearThePeak) {
+  const auto [load, deadline] = GetParam();
+  const double peak = Peak();
+  const Trace trace = Overload(peak, load, deadline);
+  const SimulationReport report = Simulate(trace, FastDevice());
+  int late = 0, refused = 0;
+  absl::Duration useful;
+  for (const SimulatedEnd& end : report.ends) {
+    if (end.outcome == Outcome::kDone) useful += end.device;
+    late += end.outcome == Outcome::kLate ? 1 : 0;
+    refused += end.outcome == Outcome::kRefused ? 1 : 0;
+  }
+  EXPECT_GT(DonePerSecond(trace, report), 0.9 * peak)
+      << peak << " at the peak; late " << late << ", refused " << refused;
+  // What is refused has cost nothing.
+  EXPECT_LT(late, static_cast<int>(trace.size()) / 20);
+  EXPECT_GT(refused, 0);
+  EXPECT_GT(useful, 0.9 * report.busy);
+}
+
+std::string OverloadName(
+    const ::testing::TestParamInfo<std::tuple<double, double>>& test) {
+  const auto [load, deadline] = test.param;
+  return absl::StrCat("Load", load, "Deadline",
+                      deadline > 0 ? absl::StrCat(deadline, "s") : "None");
+}
+
+INSTANTIATE_TEST_SUITE_P(LoadsAndDeadlines, OverloadTest,
+                         ::testing::Combine(::testing::Values(2, 5),
+                                            ::testing::Values(0, 3, 5, 10)),
+                         OverloadName);
 
 }  // namespace
 }  // namespace cooper::engine
