@@ -113,13 +113,14 @@ void EngineLoop::GiveUp() {
   // If the thread returns after all, it runs nothing more. Posted before the
   // jobs are told, whose closing follows.
   inbox_.Post([this] { FailAll(absl::InternalError("it was given up")); });
-  for (const auto& job : open) {
-    if (job != nullptr) job->GiveUp(FailedStatus());
-  }
-  // No request holds anything any more; the thread does not say so.
+  // No request will hold anything any more; the thread does not say so. Before
+  // callers can look.
   metrics_->SetLoad(0, 0);
   metrics_->SetKv(
       0, model_->info().kv_capacity_tokens * model_->info().kv_bytes_per_token);
+  for (const auto& job : open) {
+    if (job != nullptr) job->GiveUp(FailedStatus());
+  }
 }
 
 // ---- The engine thread

@@ -143,6 +143,8 @@ def test_a_step_that_does_not_return_ends_everything_with_exit_code_3(tmp_path):
         said, watching = watch_health(other)
         before = time.monotonic()
         running = [stub.Reason(question()) for _ in range(2)]
+        for call in running:
+            assert next(call).HasField("started")
         queued = [stub.EstimateDepth(depth(5)) for _ in range(4)]
         turns = stub.Converse(iter([pb.ConverseRequest(
             start=pb.ConverseStart(reason=question()))]))
