@@ -1,7 +1,6 @@
 #include "server/security/token_file.h"
 
 #include <openssl/crypto.h>
-#include <sys/stat.h>
 
 #include <fstream>
 #include <utility>
@@ -62,13 +61,10 @@ bool TokenFile::Allows(absl::string_view authorization) const {
 }
 
 absl::Status TokenFile::ReloadLocked() {
-  struct stat info;
-  if (stat(path_.c_str(), &info) != 0) {
+  const std::optional<FileStamp> stamp = StampOf(path_);
+  if (!stamp.has_value()) {
     return absl::NotFoundError(absl::StrCat(path_, ": cannot be read"));
   }
-  const Stamp stamp = {
-      int64_t{info.st_mtim.tv_sec} * 1000000000 + info.st_mtim.tv_nsec,
-      static_cast<int64_t>(info.st_ino), static_cast<int64_t>(info.st_size)};
   if (stamp == stamp_) return absl::OkStatus();
   std::ifstream file(path_);
   std::vector<std::string> tokens;

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/mutex.h"
+#include "server/security/file_stamp.h"
 
 namespace cooper::security {
 
@@ -39,21 +40,13 @@ class TokenFile {
       ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  // What changes when a file is written or exchanged.
-  struct Stamp {
-    int64_t mtime_ns = 0;
-    int64_t inode = 0;
-    int64_t size = 0;
-    friend bool operator==(const Stamp&, const Stamp&) = default;
-  };
-
   explicit TokenFile(std::string path) : path_(std::move(path)) {}
   absl::Status ReloadLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(refresh_mutex_)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::string path_;
   base::Mutex refresh_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
-  std::optional<Stamp> stamp_ ABSL_GUARDED_BY(refresh_mutex_);
+  std::optional<FileStamp> stamp_ ABSL_GUARDED_BY(refresh_mutex_);
   absl::Status told_ ABSL_GUARDED_BY(refresh_mutex_);  // of the last Refresh
   mutable base::Mutex mutex_;
   std::vector<std::string> tokens_ ABSL_GUARDED_BY(mutex_);
