@@ -83,7 +83,7 @@ void LineWriter::AddLocked(std::string line) {
 
 std::string LineWriter::TakeLocked(int64_t* lines) {
   std::string taken;
-  // Pipes take so many bytes in one piece, whoever else writes to them.
+  // A pipe takes so many bytes in one piece, also where other processes write.
   while (!lines_.empty() &&
          (taken.empty() || taken.size() + lines_.front().size() <= PIPE_BUF)) {
     taken += lines_.front();

@@ -21,7 +21,7 @@ namespace cooper::base {
 // mask is set; idempotent.
 void StartLogThread();
 
-// Lines that nobody will read: the queue was full, or standard error is gone.
+// Lines that were dropped: the queue was full, or standard error is gone.
 int64_t LinesDropped();
 
 // Writes `line` to standard output, without waiting for its reader once

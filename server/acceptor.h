@@ -30,9 +30,9 @@ struct ConnectionLimits {
 // (CVE-2023-4785); this pauses, and goes on once there are some. A connection
 // past a limit is closed at once.
 //
-// Who takes a connection owns its descriptor; that it was closed is seen within
-// 250 ms. So that files can be opened too, the limit of connections is at most
-// what RLIMIT_NOFILE leaves after 64 descriptors.
+// The function that takes a connection owns its descriptor; the acceptor sees
+// within 250 ms that it was closed. So that files can be opened too, the limit
+// of connections is at most what RLIMIT_NOFILE leaves after 64 descriptors.
 //
 // Thread-safe.
 class Acceptor {

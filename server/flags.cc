@@ -66,7 +66,7 @@ ABSL_FLAG(int64_t, prefix_cache_mib, ToMib(EngineOptions{}.prefix_cache_bytes),
 ABSL_FLAG(
     std::string, prefix_cache_scope, "",
     "Whose prefixes a request may reuse, and is told of as cached tokens: "
-    "client: its own client's; shared: everybody's. Empty: client where "
+    "client: its own client's; shared: every client's. Empty: client where "
     "callers have tokens or certificates, else shared.");
 ABSL_FLAG(absl::Duration, session_ttl, EngineOptions{}.session_ttl,
           "How long the context of a conversation is kept after a turn; 0: no "

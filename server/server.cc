@@ -1,21 +1,16 @@
 #include "server/server.h"
 
-#include <google/protobuf/stubs/logging.h>
-#include <grpc/support/log.h>
-
 #include <algorithm>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "base/log_thread.h"
-#include "base/logging.h"
 #include "base/periodic.h"
 #include "base/status_macros.h"
 #include "server/endpoint.h"
 #include "server/kserve/inference_service.h"
+#include "server/library_logs.h"
 #include "server/listener_probe.h"
 #include "server/rpc/health_service.h"
 #include "server/rpc/reflection_service.h"
@@ -30,30 +25,11 @@
 namespace cooper::rpc {
 namespace {
 
-// gRPC's own words, as lines of our log.
-void LogGrpc(gpr_log_func_args* args) {
-  base::LogSampled("grpc",
-                   args->severity == GPR_LOG_SEVERITY_ERROR
-                       ? base::LogLevel::kWarning
-                       : base::LogLevel::kInfo,
-                   "grpc", {{"text", args->message}});
-  // The process aborts next.
-  if (absl::StrContains(args->message, "assertion failed")) base::FlushLog();
-}
-
 // Whether no request runs or waits.
 bool IsIdle(const ServingState::Serving* serving) {
   if (serving == nullptr) return true;
   const engine::EngineLoad load = serving->engine->load();
   return load.running + load.queued == 0;
-}
-
-// The same of protobuf, which tells of strings that are not UTF-8.
-void LogProtobuf(google::protobuf::LogLevel level, const char*, int,
-                 const std::string& message) {
-  base::LogSampled("protobuf", base::LogLevel::kInfo, "protobuf",
-                   {{"text", base::Printable(message, 500)}});
-  if (level == google::protobuf::LOGLEVEL_FATAL) base::FlushLog();
 }
 
 }  // namespace
@@ -306,8 +282,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
                                          std::move(tokens), std::move(policy),
                                          std::move(on_fault));
   Impl& impl = *server->impl_;
-  gpr_set_log_function(LogGrpc);
-  google::protobuf::SetLogHandler(LogProtobuf);
+  TakeLibraryLogs();
   COOPER_RETURN_IF_ERROR(impl.Listen());
   server->address_ = impl.endpoint->address();
   {

@@ -32,8 +32,8 @@ struct EngineOptions {
   // Part of the KV pool that keeps the beginnings of requests for others that
   // begin the same. Below 0: a quarter; 0: none.
   int64_t prefix_cache_bytes = -1;
-  // Requests reuse prefixes of their own client's requests only, so that nobody
-  // learns what another asked. False: of everybody's.
+  // Requests reuse prefixes of their own client's requests only, so that no
+  // client learns what another asked. False: of every client's.
   bool prefixes_by_client = false;
   // How long a conversation is kept after a turn. Zero: there are none.
   absl::Duration session_ttl = absl::Minutes(10);

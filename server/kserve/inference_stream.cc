@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/engine/core/end_status.h"
+#include "server/engine/core/error.h"
 #include "server/rpc/message.h"
 #include "server/rpc/status.h"
 
@@ -13,6 +14,12 @@ namespace {
 
 // Every response of a stream says whether it is its request's last one.
 constexpr char kFinalParameter[] = "triton_final_response";
+
+absl::Status IdleStatus() {
+  engine::ErrorDetails details;
+  details.reason = engine::ErrorReason::kDeadline;
+  return engine::MakeError(details, "no request came on the stream for long");
+}
 
 }  // namespace
 
@@ -68,6 +75,7 @@ InferenceStream::InferenceStream(Options options, rpc::CallContext* context)
 
 void InferenceStream::Start() {
   base::MutexLock lock(&mutex_);
+  idle_since_ = options_.environment.clock->Now();
   AdvanceLocked();
 }
 
@@ -140,6 +148,7 @@ void InferenceStream::Remove(const std::shared_ptr<StreamedInference>& call) {
   call->CallDone();
   base::MutexLock lock(&mutex_);
   calls_.erase(call);
+  idle_since_ = options_.environment.clock->Now();
   AdvanceLocked();
 }
 
@@ -168,12 +177,15 @@ void InferenceStream::OnTick(absl::Time now) {
     options_.environment.metrics->StreamStalled();
     context_->TryCancel();
   }
+  expired_ =
+      calls_.empty() && now - idle_since_ > options_.environment.max_deadline;
   AdvanceLocked();
 }
 
 void InferenceStream::AdvanceLocked() {
   if (finished_ || beginning_ != nullptr) return;
-  const bool ends = cancelled_ || reads_done_ || options_.closing->load();
+  const bool ends =
+      cancelled_ || reads_done_ || expired_ || options_.closing->load();
   if (!ends) {
     if (reading_ || calls_.size() >= kMaxOutstanding) return;
     reading_ = true;
@@ -182,6 +194,7 @@ void InferenceStream::AdvanceLocked() {
     finished_ = true;
     Finish(cancelled_    ? grpc::Status::CANCELLED
            : reads_done_ ? grpc::Status::OK
+           : expired_    ? rpc::ToGrpcStatus(IdleStatus())
                          : rpc::ToGrpcStatus(engine::DrainingStatus()));
   }
 }

@@ -60,6 +60,9 @@ class StreamedInference final
 // request's in order. Lives from the handler to OnDone, where it deletes
 // itself.
 //
+// A stream without a request for the longest deadline of a call ends with
+// DEADLINE_EXCEEDED.
+//
 // Invariants:
 //   - At most one read and one write are in flight, and at most
 //     kMaxOutstanding requests are not ended; while so many are, none is read.
@@ -122,6 +125,9 @@ class InferenceStream final : public rpc::Reactor,
   // The front one is being written.
   std::deque<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
   absl::Time write_started_ ABSL_GUARDED_BY(mutex_);
+  // Since when no request is under way; only while that is so.
+  absl::Time idle_since_ ABSL_GUARDED_BY(mutex_);
+  bool expired_ ABSL_GUARDED_BY(mutex_) = false;  // idle for too long
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;  // a read is in flight
   // The call that a handler is about to begin, of calls_.
   StreamedInference* beginning_ ABSL_GUARDED_BY(mutex_) = nullptr;

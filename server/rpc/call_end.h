@@ -32,9 +32,6 @@ absl::Status CheckMemory(const StreamEnvironment& environment);
 // The end of a call whose request message was not complete after `timeout`.
 absl::Status RequestIncomplete(absl::Duration timeout);
 
-// How much later than a failed read a call may learn that it was cancelled.
-inline constexpr absl::Duration kCancelDelay = absl::Milliseconds(100);
-
 // The end of a call whose request message could not be read: it was cancelled,
 // or the caller sent none. `gone`: why the call is known to be cancelled.
 absl::Status NoRequest(const grpc::CallbackServerContext& context,

@@ -13,63 +13,54 @@ void RequestCall::Start(const absl::Status& checked, Begin begin) {
   begin_ = std::move(begin);
   {
     base::MutexLock lock(&mutex_);
-    receiving_ = true;
+    receiving_.Begin(started());
   }
   StartRead(&request_);
 }
 
 void RequestCall::OnReadDone(bool ok) {
-  {
-    base::MutexLock lock(&mutex_);
-    // The call has ended since.
-    if (!receiving_) return;
-    if (ok) receiving_ = false;
-    if (!ok) failed_ = environment().clock->Now();
-  }
-  if (!ok) {
-    // A cancelled call comes here too, and may say so a moment later.
-    if (context()->IsCancelled()) EndWithoutRequest();
-    return;
-  }
-  const absl::Status begun = CatchAll([&] { return begin_(request_); });
-  request_.Clear();
-  if (!begun.ok()) Reject(begun);
+  const absl::Time now = environment().clock->Now();
+  Go([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return receiving_.OnRead(ok, context()->IsCancelled(), now);
+  });
 }
 
 void RequestCall::OnCancel() {
   CallCancelled();
-  {
-    base::MutexLock lock(&mutex_);
-    if (!failed_.has_value()) return;
-  }
-  EndWithoutRequest();
-}
-
-void RequestCall::EndWithoutRequest() {
-  auto gone = engine::CancelCause::kNone;
-  {
-    base::MutexLock lock(&mutex_);
-    if (!std::exchange(receiving_, false)) return;
-    gone = gone_cause_locked();
-  }
-  Reject(NoRequest(*context(), gone));
+  Go([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return receiving_.OnCancel();
+  });
 }
 
 void RequestCall::OnTick(absl::Time now) {
   EventStream::OnTick(now);
-  bool failed = false;
+  Go([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return receiving_.OnTick(now, environment().receive_timeout);
+  });
+}
+
+void RequestCall::Go(absl::FunctionRef<ReceiveState::Next()> next_locked) {
+  auto next = ReceiveState::Next::kNothing;
+  auto gone = engine::CancelCause::kNone;
   {
     base::MutexLock lock(&mutex_);
-    if (!receiving_) return;
-    failed = failed_.has_value();
-    if (failed && now - *failed_ < kCancelDelay) return;
-    if (!failed) {
-      if (now - started() <= environment().receive_timeout) return;
-      receiving_ = false;
-    }
+    next = next_locked();
+    gone = gone_cause_locked();
   }
-  if (failed) return EndWithoutRequest();
-  Reject(RequestIncomplete(environment().receive_timeout));
+  switch (next) {
+    case ReceiveState::Next::kNothing:
+      return;
+    case ReceiveState::Next::kRequest: {
+      const absl::Status begun = CatchAll([&] { return begin_(request_); });
+      request_.Clear();
+      if (!begun.ok()) Reject(begun);
+      return;
+    }
+    case ReceiveState::Next::kNoRequest:
+      return Reject(NoRequest(*context(), gone));
+    case ReceiveState::Next::kLate:
+      return Reject(RequestIncomplete(environment().receive_timeout));
+  }
 }
 
 bool StreamReactor::StartNextWrite(EventWriter* writer) {

@@ -2,11 +2,12 @@
 #define COOPER_SERVER_RPC_REQUEST_CALL_H_
 
 #include <functional>
-#include <optional>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "server/rpc/event_stream.h"
 #include "server/rpc/method_table.h"
+#include "server/rpc/receive_state.h"
 
 namespace cooper::rpc {
 
@@ -38,12 +39,11 @@ class RequestCall : public Reactor, public EventStream {
 
   Begin begin_;               // constant after Start
   grpc::ByteBuffer request_;  // gRPC's until it is read
-  // Ends a call without a request, if it has not ended.
-  void EndWithoutRequest() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Does what the state says, which it is asked under the lock.
+  void Go(absl::FunctionRef<ReceiveState::Next()> next_locked)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
-  bool receiving_ ABSL_GUARDED_BY(mutex_) = false;
-  // When the request could not be read.
-  std::optional<absl::Time> failed_ ABSL_GUARDED_BY(mutex_);
+  ReceiveState receiving_ ABSL_GUARDED_BY(mutex_);
 };
 
 // A server-streaming call of cooper.v1.

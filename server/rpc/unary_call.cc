@@ -21,54 +21,46 @@ void UnaryCall::Start(const absl::Status& checked, Answer answer) {
   answer_ = std::move(answer);
   {
     base::MutexLock lock(&mutex_);
-    receiving_ = true;
+    receiving_.Begin(started_);
   }
   StartRead(&request_);
 }
 
 void UnaryCall::OnReadDone(bool ok) {
-  {
-    base::MutexLock lock(&mutex_);
-    // The call has ended since.
-    if (!receiving_) return;
-    if (ok) receiving_ = false;
-    if (!ok) failed_ = environment_.clock->Now();
-  }
-  if (ok) return End(CatchAll([&] { return answer_(request_, &response_); }));
-  // A cancelled call comes here too, and may say so a moment later.
-  if (context_->IsCancelled()) EndWithoutRequest();
+  const absl::Time now = environment_.clock->Now();
+  Go([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return receiving_.OnRead(ok, context_->IsCancelled(), now);
+  });
 }
 
 void UnaryCall::OnCancel() {
-  {
-    base::MutexLock lock(&mutex_);
-    if (!failed_.has_value()) return;
-  }
-  EndWithoutRequest();
-}
-
-void UnaryCall::EndWithoutRequest() {
-  {
-    base::MutexLock lock(&mutex_);
-    if (!std::exchange(receiving_, false)) return;
-  }
-  End(NoRequest(*context_, engine::CancelCause::kNone));
+  Go([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return receiving_.OnCancel();
+  });
 }
 
 void UnaryCall::OnTick(absl::Time now) {
-  bool failed = false;
+  Go([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return receiving_.OnTick(now, environment_.receive_timeout);
+  });
+}
+
+void UnaryCall::Go(absl::FunctionRef<ReceiveState::Next()> next_locked) {
+  auto next = ReceiveState::Next::kNothing;
   {
     base::MutexLock lock(&mutex_);
-    if (!receiving_) return;
-    failed = failed_.has_value();
-    if (failed && now - *failed_ < kCancelDelay) return;
-    if (!failed) {
-      if (now - started_ <= environment_.receive_timeout) return;
-      receiving_ = false;
-    }
+    next = next_locked();
   }
-  if (failed) return EndWithoutRequest();
-  End(RequestIncomplete(environment_.receive_timeout));
+  switch (next) {
+    case ReceiveState::Next::kNothing:
+      return;
+    case ReceiveState::Next::kRequest:
+      return End(CatchAll([&] { return answer_(request_, &response_); }));
+    case ReceiveState::Next::kNoRequest:
+      return End(NoRequest(*context_, engine::CancelCause::kNone));
+    case ReceiveState::Next::kLate:
+      return End(RequestIncomplete(environment_.receive_timeout));
+  }
 }
 
 void UnaryCall::End(const absl::Status& end) {

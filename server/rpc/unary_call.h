@@ -2,7 +2,6 @@
 #define COOPER_SERVER_RPC_UNARY_CALL_H_
 
 #include <functional>
-#include <optional>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
@@ -11,6 +10,7 @@
 #include "base/mutex.h"
 #include "server/rpc/message.h"
 #include "server/rpc/method_table.h"
+#include "server/rpc/receive_state.h"
 #include "server/rpc/stall_watch.h"
 #include "server/rpc/stream_environment.h"
 
@@ -39,8 +39,9 @@ class UnaryCall final : public Reactor, public StallWatch::Stream {
   void OnReadDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnCancel() override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnDone() override;
-  // Ends a call without a request, if it has not ended.
-  void EndWithoutRequest() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Does what the state says, which it is asked under the lock.
+  void Go(absl::FunctionRef<ReceiveState::Next()> next_locked)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   void End(const absl::Status& end);
 
   const StreamEnvironment environment_;
@@ -51,9 +52,7 @@ class UnaryCall final : public Reactor, public StallWatch::Stream {
   grpc::ByteBuffer request_;   // gRPC's until it is read
   grpc::ByteBuffer response_;  // gRPC's once it is written
   base::Mutex mutex_;
-  bool receiving_ ABSL_GUARDED_BY(mutex_) = false;
-  // When the request could not be read.
-  std::optional<absl::Time> failed_ ABSL_GUARDED_BY(mutex_);
+  ReceiveState receiving_ ABSL_GUARDED_BY(mutex_);
 };
 
 // The answer of a method with these messages.

@@ -41,7 +41,7 @@ std::string HostName() {
 }  // namespace
 
 std::string ReadEnvironment(const char* name) {
-  // Nobody in this process sets variables.
+  // No thread of this process sets variables.
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
   return value == nullptr ? "" : value;
 }

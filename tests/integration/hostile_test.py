@@ -1,5 +1,5 @@
-"""Callers who mean harm, against the real process: what they cost, and what
-their neighbours notice.
+"""Hostile callers against the real process: what they cost, and what their
+neighbours notice.
 """
 
 import contextlib

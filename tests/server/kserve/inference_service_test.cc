@@ -416,6 +416,25 @@ TEST(InferenceServiceTest, StreamGivesPiecesMapsAndAFinalResponse) {
   ExpectIdentity(server);
 }
 
+TEST(InferenceServiceTest, AStreamWithoutRequestsEndsAfterTheLongestDeadline) {
+  TestServer::Options options;
+  options.rpc.max_deadline = absl::Milliseconds(300);
+  TestServer server(options);
+  grpc::ClientContext context;
+  const auto stub = StubOf(server);
+  const auto stream = stub->ModelStreamInfer(&context);
+  const absl::Time start = absl::Now();
+  stream->Write(Question());
+  ModelStreamInferResponse response;
+  while (stream->Read(&response)) {
+  }
+  const grpc::Status end = stream->Finish();
+  EXPECT_EQ(end.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(ErrorInfoOf(end).reason(), "DEADLINE");
+  EXPECT_GT(absl::Now() - start, absl::Milliseconds(300));
+  ExpectIdentity(server);
+}
+
 TEST(InferenceServiceTest, RequestErrorsLeaveTheStreamAlive) {
   TestServer server;
   grpc::ClientContext context;
