@@ -100,6 +100,40 @@ TEST_F(ServiceEndTest, ReaderThatStallsIsEndedAndItsNeighbourIsNot) {
   EXPECT_EQ(idle->Finish().error_code(), grpc::StatusCode::CANCELLED);
 }
 
+// With patience for stalled readers, but no memory for them.
+TEST_F(ServiceEndTest, StalledReadersAreEndedEarlyWhereAnswersFillTheMemory) {
+  TestServer::Options options = WithMaps();
+  options.script.vae_rule = {512, 512, 16, 1 << 20};
+  options.rpc.stall_timeout = absl::Hours(1);
+  // The map and the message that carries it have 1 MiB each.
+  options.rpc.answer_bytes = 1900000;
+  TestServer& server = Start(options);
+  v1::ReasonRequest request = Question("How far?");
+  request.mutable_output()->add_roles(v1::MAP_ROLE_VALUES);
+  request.mutable_output()->set_depth_encoding(v1::MAP_ENCODING_RAW_FLOAT32);
+  const auto stub = v1::SpatialReasoningService::NewStub(
+      server.NewChannel(/*fixed_window=*/true));
+  grpc::ClientContext context;
+  const auto idle = stub->Reason(&context, request);
+  const absl::Time give_up = absl::Now() + absl::Seconds(20);
+  const auto until = [&](auto done) {
+    while (!done() && absl::Now() < give_up) {
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+  };
+  until([&] {
+    return server.Collect().Sum("cooper_stream_buffer_bytes") > 1900000;
+  });
+  const Answer refused = Ask(server.NewStub().get(), Question("Now?"));
+  EXPECT_EQ(ErrorInfoOf(refused.status).reason(), "MEMORY_PRESSURE");
+  until([&] { return server.Collect().Sum("cooper_stream_stalls_total") > 0; });
+  v1::Event event;
+  while (idle->Read(&event)) EXPECT_FALSE(event.has_finished());
+  EXPECT_EQ(idle->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_EQ(server.CollectAtRest().Sum("cooper_stream_stalls_total"), 1);
+  EXPECT_TRUE(Ask(server.NewStub().get(), Question("Now?")).status.ok());
+}
+
 TEST_F(ServiceEndTest, DrainingRefusesNewCallsAndLetsOthersEnd) {
   TestServer& server = Start(WithMaps());
   server.gate().CloseFor(Call::kDecode);
