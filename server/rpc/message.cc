@@ -3,14 +3,13 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/wire_format_lite.h>
 #include <grpcpp/support/proto_buffer_reader.h>
-#include <grpcpp/support/proto_buffer_writer.h>
+#include <grpcpp/support/slice.h>
 
 #include <string>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
-#include "base/check.h"
 #include "base/status_macros.h"
 #include "base/utf8.h"
 #include "server/engine/core/error.h"
@@ -187,13 +186,10 @@ absl::Status ParseMessage(const grpc::ByteBuffer& bytes,
 }
 
 grpc::ByteBuffer SerializeMessage(const google::protobuf::Message& message) {
-  grpc::ByteBuffer bytes;
-  bool own_buffer = false;
-  const grpc::Status status = grpc::GenericSerialize<grpc::ProtoBufferWriter,
-                                                     google::protobuf::Message>(
-      message, &bytes, &own_buffer);
-  COOPER_CHECK(status.ok());
-  return bytes;
+  const size_t size = message.ByteSizeLong();
+  const grpc::Slice slice(size);
+  message.SerializeWithCachedSizesToArray(const_cast<uint8_t*>(slice.begin()));
+  return grpc::ByteBuffer(&slice, 1);
 }
 
 }  // namespace cooper::rpc

@@ -59,7 +59,10 @@ std::shared_ptr<grpc::ServerCredentials> Credentials::ForListener() {
       files_.client_ca.empty()
           ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
           : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY,
-      &Credentials::Fetch, this);
+      [](void* self, grpc_ssl_server_certificate_config** config) {
+        return static_cast<Credentials*>(self)->Fetch(config);
+      },
+      this);
 }
 
 void Credentials::Refresh() {
@@ -106,21 +109,18 @@ void Credentials::Serve(PemTexts texts, absl::Time expiry) {
 }
 
 grpc_ssl_certificate_config_reload_status Credentials::Fetch(
-    void* self, grpc_ssl_server_certificate_config** config) {
-  auto* const credentials = static_cast<Credentials*>(self);
-  base::MutexLock lock(&credentials->mutex_);
-  if (credentials->fetched_)
-    return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
-  const PemTexts& texts = credentials->served_;
-  const grpc_ssl_pem_key_cert_pair pair = {texts.key.c_str(),
-                                           texts.cert.c_str()};
+    grpc_ssl_server_certificate_config** config) {
+  base::MutexLock lock(&mutex_);
+  if (fetched_) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
+  const grpc_ssl_pem_key_cert_pair pair = {served_.key.c_str(),
+                                           served_.cert.c_str()};
   // gRPC wants an authority here even where callers are asked for nothing, so
   // that it is never looked at.
   const std::string& authority =
-      texts.client_ca.empty() ? texts.cert : texts.client_ca;
+      served_.client_ca.empty() ? served_.cert : served_.client_ca;
   *config =
       grpc_ssl_server_certificate_config_create(authority.c_str(), &pair, 1);
-  credentials->fetched_ = true;
+  fetched_ = true;
   return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
 }
 

@@ -48,8 +48,8 @@ class Credentials {
   explicit Credentials(TlsFiles files) : files_(std::move(files)) {}
   void Serve(PemTexts texts, absl::Time expiry) ABSL_LOCKS_EXCLUDED(mutex_);
   // Asked by gRPC for each new connection.
-  static grpc_ssl_certificate_config_reload_status Fetch(
-      void* self, grpc_ssl_server_certificate_config** config);
+  grpc_ssl_certificate_config_reload_status Fetch(
+      grpc_ssl_server_certificate_config** config) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const TlsFiles files_;
   base::Mutex refresh_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);

@@ -60,9 +60,11 @@ void SpanExporter::Run() {
 
 std::vector<Span> SpanExporter::NextBatch() {
   base::MutexLock lock(&mutex_);
-  const auto some = [this] { return stopping_ || !waiting_.empty(); };
+  const auto some = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return stopping_ || !waiting_.empty();
+  };
   mutex_.Await(absl::Condition(&some));
-  const auto full = [this] {
+  const auto full = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return stopping_ || waiting_.size() >= options_.max_batch;
   };
   mutex_.AwaitWithTimeout(absl::Condition(&full), options_.interval);

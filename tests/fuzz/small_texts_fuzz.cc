@@ -4,7 +4,9 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/listen_address.h"
@@ -57,15 +59,21 @@ void CheckPrintable(absl::string_view text) {
   }
 }
 
-// The tokens of a file are its lines without the space around them, and they
-// are all that is allowed.
+// The tokens of a file are its lines without the space around them, a scheme
+// before them and a byte order mark at the file's start, and they are all that
+// is allowed.
 void CheckTokenFile(absl::string_view text) {
   const std::string path = ScratchDirectory() + "/tokens";
   WriteFile(path, text);
   const auto file = security::TokenFile::Open(path);
   bool any = false;
-  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
-    const absl::string_view token = absl::StripAsciiWhitespace(line);
+  absl::string_view lines = text;
+  absl::ConsumePrefix(&lines, "\xEF\xBB\xBF");
+  for (const absl::string_view line : absl::StrSplit(lines, '\n')) {
+    absl::string_view token = absl::StripAsciiWhitespace(line);
+    if (absl::StartsWithIgnoreCase(token, "bearer ")) {
+      token = absl::StripAsciiWhitespace(token.substr(7));
+    }
     if (token.empty()) continue;
     any = true;
     COOPER_CHECK(file.ok());
