@@ -12,7 +12,7 @@
 
 namespace cooper::cuda::emulator {
 
-thread_local Index thread_index, block_index, block_size, grid_size;
+constinit thread_local Index thread_index, block_index, block_size, grid_size;
 
 namespace {
 
@@ -35,7 +35,9 @@ struct Barrier {
 
 struct Warp {
   Barrier barrier;
-  unsigned char given[kWarp][kGivenBytes] = {};
+  // Of this and the last wait by turns: a thread that runs ahead reaches its
+  // next wait at most, so it writes the half that no thread reads.
+  unsigned char given[2][kWarp][kGivenBytes] = {};
 };
 
 // Runs thread after thread until one of them waits.
@@ -187,9 +189,10 @@ void SyncWarp() { block.Wait(&block.warp()->barrier); }
 
 const unsigned char (*Give(const void* from, size_t bytes))[kGivenBytes] {
   Warp* const warp = block.warp();
-  std::memcpy(warp->given[thread_index.x % kWarp], from, bytes);
+  auto& given = warp->given[warp->barrier.passed % 2];
+  std::memcpy(given[thread_index.x % kWarp], from, bytes);
   SyncWarp();
-  return warp->given;
+  return given;
 }
 
 void MultiplyAdd(float (&d)[4], const uint32_t (&a)[4],
@@ -214,7 +217,6 @@ void MultiplyAdd(float (&d)[4], const uint32_t (&a)[4],
               FromBits((right >> shift) & 0xffff);
     }
   }
-  SyncWarp();
 }
 
 uint32_t Transposed(uint32_t x) {
@@ -228,9 +230,7 @@ uint32_t Transposed(uint32_t x) {
   const auto at = [&](unsigned row, unsigned column) {
     return (all[row * 4 + column / 2] >> (column % 2 * 16)) & 0xffff;
   };
-  const uint32_t result = at(2 * t, g) | (at(2 * t + 1, g) << 16);
-  SyncWarp();
-  return result;
+  return at(2 * t, g) | (at(2 * t + 1, g) << 16);
 }
 
 }  // namespace cooper::cuda::emulator

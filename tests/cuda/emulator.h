@@ -22,7 +22,8 @@ struct Index {
 };
 
 // Of the CUDA thread that runs.
-extern thread_local Index thread_index, block_index, block_size, grid_size;
+extern constinit thread_local Index thread_index, block_index, block_size,
+    grid_size;
 
 // Runs `body`, a call of a kernel, once for each thread of the grid. Blocks
 // have one dimension.
@@ -36,7 +37,7 @@ void SyncBlock();
 void SyncWarp();
 
 // Every thread of a warp gives `bytes` (at most kGivenBytes) from `from`, and
-// gets at what all of them gave, which is valid until it gives again.
+// reads what all of them gave, which is valid until the warp next waits.
 inline constexpr size_t kGivenBytes = 24;
 const unsigned char (*Give(const void* from, size_t bytes))[kGivenBytes];
 
@@ -46,7 +47,6 @@ T ShuffleXor(T value, int mask) {
   const auto* const given = Give(&value, sizeof(T));
   T result;
   std::memcpy(&result, given[(thread_index.x % 32) ^ mask], sizeof(T));
-  SyncWarp();
   return result;
 }
 
