@@ -3,21 +3,21 @@ fill it."""
 
 import contextlib
 import fcntl
+import json
 import os
 import re
 import select
 import shlex
 import socket
 import subprocess
-import threading
 import time
 import urllib.request
 
 import grpc
 import pytest
 
-from harness import (ROOT, SERVER_ARGS, Scrape, Server, depth, health_on, pb,
-                     pb_grpc, program, question, read)
+from harness import (BIN, ROOT, SCENE, SERVER_ARGS, Scrape, Server, depth,
+                     health_on, pb, pb_grpc, program, question, read)
 
 CODE = grpc.StatusCode
 FAKE = f"--script={ROOT}/tests/data/fake/integration.json"
@@ -111,25 +111,19 @@ def test_a_reader_that_takes_nothing_holds_up_nothing(tokens):
                                  [("authorization", "Bearer secret")])
 
 
-def invalid_requests(channel, calls):
-    """Calls that are refused each with a line of its own, at many reasons."""
-    stub = pb_grpc.SpatialReasoningServiceStub(channel)
-    for i in range(calls):
-        request = depth(2, request_id=f"id-{i}-" + "x" * 100)
-        call = stub.EstimateDepth(request, timeout=30)
-        assert read(call)[1] == CODE.OK
-
-
-def test_lines_of_requests_that_nobody_reads_are_dropped_and_counted():
+def test_lines_of_requests_that_nobody_reads_are_dropped_and_counted(tmp_path):
     """More than the queue holds, then its reader comes back."""
-    with piped("--drain_timeout=1s") as (server, channel):
+    script = json.loads((ROOT / "tests/data/fake/integration.json").read_text())
+    del script["delays_us"]
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps(script))
+    with piped(f"--script={path}", "--drain_timeout=1s") as (server, channel):
         os.set_blocking(server.err, False)
-        threads = [threading.Thread(target=invalid_requests,
-                                    args=(channel, 2500)) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        subprocess.run(
+            [BIN / "cooper", "bench", f"--server={server.address}",
+             "--requests=10050", "--concurrency=16", "--mix=text_only",
+             f"--image={SCENE}", f"--request_id={'x' * 100}"],
+            check=True, capture_output=True, timeout=100)
         dropped = server.scrape().sum("cooper_log_lines_dropped_total")
         logged = server.scrape().sum("cooper_log_messages_total")
         assert logged > 10_000

@@ -39,37 +39,53 @@ std::map<model::TokenId, int> Draw(const std::vector<float>& logits,
 }
 
 // The definition, with a full sort: what SampleToken must equal to the bit.
-model::TokenId SampleBySorting(const std::vector<float>& logits,
-                               double temperature, double top_p,
-                               double uniform) {
-  const double best = *std::max_element(logits.begin(), logits.end());
-  std::vector<double> weights;
-  weights.reserve(logits.size());
-  for (const float logit : logits) {
-    weights.push_back(std::exp((logit - best) / temperature));
+class SortedTokens {
+ public:
+  SortedTokens(const std::vector<float>& logits, double temperature,
+               double top_p)
+      : temperature_(temperature), top_p_(top_p), order_(logits.size()) {
+    const double best = *std::max_element(logits.begin(), logits.end());
+    weights_.reserve(logits.size());
+    for (const float logit : logits) {
+      weights_.push_back(std::exp((logit - best) / temperature));
+    }
+    std::iota(order_.begin(), order_.end(), 0);
+    total_ = std::accumulate(weights_.begin(), weights_.end(), 0.0);
+    if (top_p < 1.0) KeepTop();
   }
-  std::vector<model::TokenId> order(logits.size());
-  std::iota(order.begin(), order.end(), 0);
-  double total = std::accumulate(weights.begin(), weights.end(), 0.0);
-  if (top_p < 1.0) {
-    std::sort(order.begin(), order.end(), [&](int a, int b) {
-      return weights[a] != weights[b] ? weights[a] > weights[b] : a < b;
+
+  double temperature() const { return temperature_; }
+  double top_p() const { return top_p_; }
+
+  model::TokenId Draw(double uniform) const {
+    double left = uniform * total_;
+    for (const model::TokenId token : order_) {
+      left -= weights_[token];
+      if (left < 0.0) return token;
+    }
+    return order_.back();
+  }
+
+ private:
+  void KeepTop() {
+    std::sort(order_.begin(), order_.end(), [&](int a, int b) {
+      return weights_[a] != weights_[b] ? weights_[a] > weights_[b] : a < b;
     });
     double mass = 0.0;
     size_t kept = 0;
-    while (kept < order.size() && mass <= top_p * total) {
-      mass += weights[order[kept++]];
+    while (kept < order_.size() && mass <= top_p_ * total_) {
+      mass += weights_[order_[kept++]];
     }
-    order.resize(kept);
-    total = mass;
+    order_.resize(kept);
+    total_ = mass;
   }
-  double left = uniform * total;
-  for (const model::TokenId token : order) {
-    left -= weights[token];
-    if (left < 0.0) return token;
-  }
-  return order.back();
-}
+
+  const double temperature_;
+  const double top_p_;
+  std::vector<double> weights_;
+  std::vector<model::TokenId> order_;
+  double total_ = 0.0;
+};
 
 // One uniform draw that is given.
 class GivenDraw final : public model::NoiseSource {
@@ -82,14 +98,15 @@ class GivenDraw final : public model::NoiseSource {
   const double uniform_;
 };
 
-void ExpectAsBySorting(const std::vector<float>& logits, double temperature,
-                       double top_p, double uniform) {
+void ExpectAsBySorting(const std::vector<float>& logits,
+                       const SortedTokens& sorted, double uniform) {
   GivenDraw draw(uniform);
-  const auto token = SampleToken(logits, Sampling(temperature, top_p), &draw);
+  const auto token = SampleToken(
+      logits, Sampling(sorted.temperature(), sorted.top_p()), &draw);
   ASSERT_OK(token);
-  ASSERT_EQ(*token, SampleBySorting(logits, temperature, top_p, uniform))
-      << logits.size() << " logits, temperature " << temperature << ", top_p "
-      << top_p << ", draw " << uniform;
+  ASSERT_EQ(*token, sorted.Draw(uniform))
+      << logits.size() << " logits, temperature " << sorted.temperature()
+      << ", top_p " << sorted.top_p() << ", draw " << uniform;
 }
 
 // Draws at which rounding decides, and a few others.
@@ -123,7 +140,9 @@ TEST(SamplerTest, EveryDrawIsThatOfAFullSort) {
     }
     if (i % 5 == 0) logits[random() % size] += 50.0f;  // one dominates
     for (const double draw : Draws(random)) {
-      ExpectAsBySorting(logits, pick(temperatures), pick(top_ps), draw);
+      const double temperature = pick(temperatures);
+      ExpectAsBySorting(logits, SortedTokens(logits, temperature, pick(top_ps)),
+                        draw);
     }
   }
 }
@@ -141,8 +160,9 @@ TEST(SamplerTest, EveryDrawIsThatOfAFullSortOverTheWholeVocabulary) {
   rows[4][777] = std::log(static_cast<float>(kVocabulary));
   for (const std::vector<float>& logits : rows) {
     for (const double top_p : {0.05, 0.9, std::nextafter(1.0, 0.0)}) {
+      const SortedTokens sorted(logits, 1.0, top_p);
       for (const double draw : Draws(random)) {
-        ExpectAsBySorting(logits, 1.0, top_p, draw);
+        ExpectAsBySorting(logits, sorted, draw);
       }
     }
   }
