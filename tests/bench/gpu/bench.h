@@ -40,6 +40,7 @@ struct Sizes {
 
 // Logits that the public checkpoint chooses among.
 inline constexpr int64_t kVocabulary = 151665;
+inline constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
 
 // What the parts of one run share. Not thread-safe.
 class Bench {

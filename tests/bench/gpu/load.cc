@@ -23,7 +23,6 @@ namespace {
 
 constexpr int kLayers = 4;  // of the 7B shape: 6 GB
 constexpr size_t kBlock = size_t{64} << 20;
-constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
 
 // Bytes of all weight files.
 double FileBytes(const std::string& directory) {

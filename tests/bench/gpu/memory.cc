@@ -14,7 +14,6 @@
 namespace cooper::bench {
 namespace {
 
-constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
 constexpr double kMiB = 1024.0 * 1024.0;
 
 // The largest shapes one after the other, as one request has them.
