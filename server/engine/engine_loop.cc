@@ -415,11 +415,10 @@ void EngineLoop::FailAll(const absl::Status& cause) {
 
 // ---- Batches
 
-std::vector<ReadyItem> EngineLoop::Ready(std::vector<Job*>* jobs) {
+std::vector<ReadyItem> EngineLoop::Ready(int64_t max_part,
+                                         std::vector<Job*>* jobs) {
   std::vector<ReadyItem> ready;
   std::map<absl::string_view, int> clients;
-  const int64_t max_part =
-      starter_.MaxPrefillPart(options_.prefill_tokens, clock_->Now());
   for (const auto& job : jobs_) {
     if (job->state() != Job::State::kRunning || runner_.Holds(job.get()) ||
         job->execution()->state() == Execution::State::kRender) {
@@ -434,16 +433,31 @@ std::vector<ReadyItem> EngineLoop::Ready(std::vector<Job*>* jobs) {
                               .first->second;
     jobs->push_back(job.get());
   }
+  // Long prefills share the time of one part, so that they hold up others no
+  // longer together than one alone.
+  const auto long_ones = absl::c_count_if(ready, [&](const ReadyItem& item) {
+    return item.kind == BatchKind::kPrefill && item.rows >= max_part;
+  });
+  if (long_ones < 2) return ready;
+  for (size_t i = 0; i < ready.size(); ++i) {
+    Execution* const execution = (*jobs)[i]->execution();
+    execution->SetMaxPrefillPart(
+        std::max(max_part / long_ones, Starter::kMinPrefillPart));
+    ready[i].rows = (*jobs)[i]->ready().rows;
+  }
   return ready;
 }
 
 absl::StatusOr<bool> EngineLoop::RunBatch() {
   const std::vector<BatchKind> under_way = runner_.under_way();
   if (!absl::c_linear_search(under_way, BatchKind::kPrefill)) kv_.EndBatch();
+  const int64_t max_part =
+      starter_.MaxPrefillPart(options_.prefill_tokens, clock_->Now());
   std::vector<Job*> running;
-  std::vector<ReadyItem> ready = Ready(&running);
+  std::vector<ReadyItem> ready = Ready(max_part, &running);
+  // Twice: what is short has room beside long texts.
   const std::optional<Batch> batch =
-      scheduler_.Plan(std::move(ready), under_way);
+      scheduler_.Plan(std::move(ready), under_way, 2 * max_part);
   if (!batch.has_value()) return false;
   std::vector<Job*> jobs;
   for (const int request : batch->requests) jobs.push_back(running[request]);

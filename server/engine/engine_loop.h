@@ -96,7 +96,7 @@ class EngineLoop {
   // ---- Batches
   absl::StatusOr<bool> RunBatch();
   // The jobs that wait for a batch, with what each waits for.
-  std::vector<ReadyItem> Ready(std::vector<Job*>* jobs);
+  std::vector<ReadyItem> Ready(int64_t max_part, std::vector<Job*>* jobs);
 
   absl::Duration UntilNextDeadline(absl::Time now) const;
 

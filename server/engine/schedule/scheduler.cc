@@ -47,7 +47,8 @@ void TakeTurns(std::vector<ReadyItem>* ready) {
 }  // namespace
 
 std::optional<Batch> Scheduler::Plan(std::vector<ReadyItem> ready,
-                                     const std::vector<BatchKind>& under_way) {
+                                     const std::vector<BatchKind>& under_way,
+                                     int64_t max_prefill_rows) {
   const auto is_ready = [&](BatchKind kind) {
     if (absl::c_linear_search(under_way, kind)) return true;
     return std::any_of(ready.begin(), ready.end(), [&](const ReadyItem& item) {
@@ -91,7 +92,7 @@ std::optional<Batch> Scheduler::Plan(std::vector<ReadyItem> ready,
   TakeTurns(&ready);
   int64_t budget = budgets_.denoise_rows;
   if (batch.kind == BatchKind::kPrefill) {
-    budget = budgets_.prefill_rows;
+    budget = std::min(budgets_.prefill_rows, max_prefill_rows);
     batch.max_rows = budget;
   }
   int64_t rows = 0;

@@ -2,6 +2,7 @@
 #define COOPER_SERVER_ENGINE_SCHEDULE_SCHEDULER_H_
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -56,8 +57,11 @@ class Scheduler {
 
   // nullopt: nothing is ready. `under_way`: the kinds of which something is
   // part done; what is ready of them has to wait for its end.
-  std::optional<Batch> Plan(std::vector<ReadyItem> ready,
-                            const std::vector<BatchKind>& under_way);
+  // `max_prefill_rows`: a budget for this prefill batch that is smaller than
+  // that of Budgets.
+  std::optional<Batch> Plan(
+      std::vector<ReadyItem> ready, const std::vector<BatchKind>& under_way,
+      int64_t max_prefill_rows = std::numeric_limits<int64_t>::max());
 
  private:
   Budgets budgets_;

@@ -17,7 +17,6 @@ constexpr absl::Duration kPrefillPart = absl::Milliseconds(300);
 // Rows of a part before anything is known, and the least that is worth reading
 // the weights for.
 constexpr int64_t kUnknownPart = 2048;
-constexpr int64_t kMinPart = 128;
 // Steps of a map from which its pace is told.
 constexpr int kFirstPace = 3;
 
@@ -41,7 +40,7 @@ void Starter::Started(Priority priority) {
 int64_t Starter::MaxPrefillPart(int64_t most, absl::Time now) const {
   const int64_t rows = costs_.SizeWithin(BatchKind::kPrefill, kPrefillPart, now)
                            .value_or(kUnknownPart);
-  return std::min(std::max(rows, kMinPart), most);
+  return std::min(std::max(rows, kMinPrefillPart), most);
 }
 
 absl::Status Starter::CheckLate(const WaitingRequest& request,

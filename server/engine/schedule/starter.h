@@ -57,8 +57,9 @@ class Starter {
   // Is told what batches took.
   CostEstimator& costs() { return costs_; }
 
-  // Rows of a text that go in one prefill batch, so that it takes about a third
-  // of a second and others do not wait for long. At most `most`.
+  static constexpr int64_t kMinPrefillPart = 128;
+  // Rows of texts that go in one prefill batch, so that it takes about a third
+  // of a second and others do not wait for long. kMinPrefillPart..`most`.
   int64_t MaxPrefillPart(int64_t most, absl::Time now) const;
 
   // Index of the request that goes next; nullopt: there is none. No other may

@@ -185,6 +185,31 @@ TEST(EnginePolicyTest, AShortPromptPassesALongOne) {
   EXPECT_GT(slow->All<FinishedEvent>().at(0).usage.total, absl::Seconds(30));
 }
 
+// Together they hold up the short one no longer than one of them would.
+TEST(EnginePolicyTest, AShortPromptPassesManyLongOnes) {
+  fake::FakeScript script = SmallScript();
+  script.delays.prefill_token = absl::Milliseconds(1);
+  EngineOptions options;
+  options.slice = absl::Milliseconds(5);
+  EngineHarness harness(script, options);
+  ASSERT_OK(harness.Submit(From("a", "first"))->WaitDone());
+  harness.ExpectNothingLeft();
+  harness.HoldModel();
+  std::vector<std::shared_ptr<Recorded>> slow;
+  for (const char client : {'1', '2', '3', '4', '5', '6'}) {
+    slow.push_back(harness.Submit(
+        From(std::string(1, client), std::string(6000, client))));
+    if (client == '1') harness.AwaitHeld();
+  }
+  const auto fast = harness.Submit(From("b", "second"));
+  harness.AwaitLoad(0, 7, 8);
+  harness.ReleaseModel();
+  ASSERT_OK(fast->WaitDone());
+  for (const auto& recorded : slow) ASSERT_OK(recorded->WaitDone());
+  EXPECT_LT(fast->All<FinishedEvent>().at(0).usage.total, absl::Seconds(2));
+  EXPECT_GT(slow[5]->All<FinishedEvent>().at(0).usage.total, absl::Seconds(30));
+}
+
 class DeadlineTest : public ::testing::Test {
  protected:
   // A map of ten steps: a second.

@@ -50,6 +50,20 @@ TEST(SchedulerTest, DecodesAllTextsTogether) {
   EXPECT_THAT(batch->requests, ElementsAre(0, 1, 2));
 }
 
+TEST(SchedulerTest, APrefillBatchKeepsTheSmallerBudget) {
+  Scheduler scheduler(Small());
+  const std::vector<ReadyItem> ready = {
+      Item(0, kPrefill, 40), Item(1, kPrefill, 40), Item(2, kPrefill, 20)};
+  auto batch = scheduler.Plan(ready, {});
+  EXPECT_THAT(batch->requests, ElementsAre(0, 1, 2));
+  EXPECT_EQ(batch->max_rows, 100);
+  batch = scheduler.Plan(ready, {}, /*max_prefill_rows=*/80);
+  EXPECT_THAT(batch->requests, ElementsAre(0, 1));
+  EXPECT_EQ(batch->max_rows, 80);
+  batch = scheduler.Plan(ready, {}, /*max_prefill_rows=*/30);
+  EXPECT_THAT(batch->requests, ElementsAre(0));
+}
+
 TEST(SchedulerTest, TextGoesFirstAndBetweenAnyTwoOtherBatches) {
   EXPECT_THAT(Kinds({Item(0, kDecode)}, 3),
               ElementsAre(kDecode, kDecode, kDecode));
