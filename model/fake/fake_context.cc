@@ -62,7 +62,7 @@ std::unique_ptr<model::Context> FakeContext::Fork() const {
 }
 
 bool FakeContext::Append(const std::vector<model::TokenId>& ids,
-                         int64_t advance, uint64_t content_hash) {
+                         int64_t advance, std::optional<uint64_t> image_hash) {
   const auto count = static_cast<int64_t>(ids.size());
   if (pool_->used_tokens + count > pool_->capacity_tokens) return false;
   pool_->used_tokens += count;
@@ -70,7 +70,11 @@ bool FakeContext::Append(const std::vector<model::TokenId>& ids,
   length_ += count;
   position_ += advance;
   lineage_ = ++pool_->last_lineage;
-  hash_ = MixHash(hash_, content_hash);
+  if (image_hash.has_value()) {
+    hash_ = MixHash(hash_, *image_hash);
+  } else {
+    for (const model::TokenId id : ids) hash_ = MixHash(hash_, MixHash(1, id));
+  }
   script = nullptr;
   return true;
 }

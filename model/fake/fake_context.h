@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,8 +39,10 @@ class FakeContext final : public model::Context {
   uint64_t lineage() const override { return lineage_; }
 
   // False, and nothing is changed, where the pool has not enough tokens left.
+  // `image_hash`: of what the ids stand for; unset: they are a text, whose hash
+  // is the same in whatever parts it comes.
   bool Append(const std::vector<model::TokenId>& ids, int64_t advance,
-              uint64_t content_hash);
+              std::optional<uint64_t> image_hash = std::nullopt);
   // All ids from the start.
   std::vector<model::TokenId> Ids() const;
   // Of everything appended: equal contents, equal hash, in any process.

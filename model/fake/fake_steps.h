@@ -2,6 +2,7 @@
 #define COOPER_MODEL_FAKE_FAKE_STEPS_H_
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -27,8 +28,8 @@ class FakePrefillStep final : public model::PrefillStep {
   struct Entry {
     model::PrefillItem* item;
     std::vector<model::TokenId> ids;
-    int64_t advance;  // of the position
-    uint64_t hash;    // of the content
+    int64_t advance;                     // of the position
+    std::optional<uint64_t> image_hash;  // unset: a text
   };
   Entry EntryOf(model::PrefillItem* item) const;
   absl::Status Append(const Entry& entry);

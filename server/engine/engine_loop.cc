@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <exception>
-#include <map>
 #include <optional>
 #include <utility>
 
@@ -13,6 +12,7 @@
 #include "base/status_macros.h"
 #include "server/engine/core/end_status.h"
 #include "server/engine/memory/prefix_key.h"
+#include "server/engine/ready_jobs.h"
 
 namespace cooper::engine {
 namespace {
@@ -39,6 +39,9 @@ EngineLoop::EngineLoop(model::UnifiedModel* model,
       starter_({options.queue_timeout, kv_.prefixes() != nullptr}),
       scheduler_({options.prefill_tokens, options.denoise_tokens}),
       runner_(model, metrics, clock, &starter_.costs()),
+      waiting_(
+          &jobs_, &starter_, admission, metrics, clock,
+          [this](Job* job, const absl::Status& status) { End(job, status); }),
       reporter_(model, metrics),
       last_step_ns_(absl::ToUnixNanos(clock->Now())),
       prepare_pool_(std::make_unique<PreparePool>(
@@ -153,7 +156,7 @@ absl::StatusOr<bool> EngineLoop::GuardedRunOnce() {
 absl::StatusOr<bool> EngineLoop::RunOnce() {
   const absl::Time now = clock_->Now();
   // First, so that a request ends in the phase in which it was told to.
-  EndCancelled(now);
+  waiting_.EndCancelled(now);
   while (!tasks_.empty()) {
     const Inbox::Task task = std::move(tasks_.front());
     tasks_.pop_front();  // first: it may throw, the others must be done
@@ -161,69 +164,15 @@ absl::StatusOr<bool> EngineLoop::RunOnce() {
   }
   if (!failure_.ok()) return false;
   COOPER_RETURN_IF_ERROR(std::exchange(task_status_, absl::OkStatus()));
-  EndEvicted(now);
+  waiting_.EndEvicted(now);
   kv_.sessions().Expire(now);
   StartPreparing(now);
-  RefuseLate(now);
+  waiting_.RefuseLate(now);
   COOPER_RETURN_IF_ERROR(StartRunning(now));
   return RunBatch();
 }
 
 // ---- Which jobs start
-
-void EngineLoop::EndCancelled(absl::Time now) {
-  for (const auto& job : jobs_) {
-    if (job->state() == Job::State::kEnded) continue;
-    const CancelCause cause = job->request().cancel->cause();
-    if (cause != CancelCause::kNone) {
-      End(job.get(), StatusOf(cause));
-      metrics_->CancelLatency(clock_->Now() - now);
-    } else if (job->request().deadline <= now) {
-      End(job.get(), LateStatus());
-    }
-  }
-}
-
-void EngineLoop::RefuseLate(absl::Time now) {
-  for (const auto& job : jobs_) {
-    if (!job->queued()) continue;
-    const absl::Status late = starter_.CheckLate(job->waiting(), now);
-    if (!late.ok()) End(job.get(), late);
-  }
-}
-
-// Queue slots that admission gave to other clients.
-void EngineLoop::EndEvicted(absl::Time now) {
-  for (const std::string& client : admission_->TakeEvictions()) {
-    for (auto job = jobs_.rbegin(); job != jobs_.rend(); ++job) {
-      if (!(*job)->queued() || (*job)->request().client != client) continue;
-      End(job->get(), admission_->LostPlace((*job)->line_entry(), now));
-      break;
-    }
-  }
-}
-
-Job* EngineLoop::NextToStart(Job::State state, absl::Time now) {
-  while (Job* job = Next(state, now)) {
-    const absl::Status in_time =
-        admission_->CheckStart(job->line_entry(), job->request().deadline, now);
-    if (in_time.ok()) return job;
-    End(job, in_time);
-  }
-  return nullptr;
-}
-
-Job* EngineLoop::Next(Job::State state, absl::Time now) {
-  std::vector<Job*> jobs;
-  std::vector<WaitingRequest> waiting;
-  for (const auto& job : jobs_) {
-    if (job->state() != state) continue;
-    jobs.push_back(job.get());
-    waiting.push_back(job->waiting());
-  }
-  const std::optional<int> next = starter_.Next(waiting, now);
-  return next.has_value() ? jobs[*next] : nullptr;
-}
 
 // Images are decoded for as many requests as can start soon, so that the
 // pixels of a long queue are not all in memory.
@@ -232,7 +181,7 @@ void EngineLoop::StartPreparing(absl::Time now) {
   while (prepare_pool_->preparing() + counts_.of(Job::State::kReady) +
              counts_.of(Job::State::kRunning) <
          most) {
-    Job* job = NextToStart(Job::State::kWaiting, now);
+    Job* job = waiting_.Next(Job::State::kWaiting, now);
     if (job == nullptr) return;
     prepare_pool_->Prepare(job, [this, job](auto prepared) {
       OnPrepared(job, std::move(prepared));
@@ -242,7 +191,7 @@ void EngineLoop::StartPreparing(absl::Time now) {
 
 absl::Status EngineLoop::StartRunning(absl::Time now) {
   while (counts_.of(Job::State::kRunning) < options_.max_running) {
-    Job* job = NextToStart(Job::State::kReady, now);
+    Job* job = waiting_.Next(Job::State::kReady, now);
     if (job == nullptr) return absl::OkStatus();
     const SessionUse* claimed = job->claimed_session();
     SessionContexts contexts;
@@ -415,52 +364,18 @@ void EngineLoop::FailAll(const absl::Status& cause) {
 
 // ---- Batches
 
-std::vector<ReadyItem> EngineLoop::Ready(int64_t max_part,
-                                         std::vector<Job*>* jobs) {
-  std::vector<ReadyItem> ready;
-  std::map<absl::string_view, int> clients;
-  for (const auto& job : jobs_) {
-    if (job->state() != Job::State::kRunning || runner_.Holds(job.get()) ||
-        job->execution()->state() == Execution::State::kRender) {
-      continue;
-    }
-    job->execution()->SetMaxPrefillPart(max_part);
-    ready.push_back(job->ready());
-    ready.back().request = static_cast<int>(jobs->size());
-    ready.back().client = clients
-                              .try_emplace(job->request().client,
-                                           static_cast<int>(clients.size()))
-                              .first->second;
-    jobs->push_back(job.get());
-  }
-  // Long prefills share the time of one part, so that they hold up others no
-  // longer together than one alone.
-  const auto long_ones = absl::c_count_if(ready, [&](const ReadyItem& item) {
-    return item.kind == BatchKind::kPrefill && item.rows >= max_part;
-  });
-  if (long_ones < 2) return ready;
-  for (size_t i = 0; i < ready.size(); ++i) {
-    Execution* const execution = (*jobs)[i]->execution();
-    execution->SetMaxPrefillPart(
-        std::max(max_part / long_ones, Starter::kMinPrefillPart));
-    ready[i].rows = (*jobs)[i]->ready().rows;
-  }
-  return ready;
-}
-
 absl::StatusOr<bool> EngineLoop::RunBatch() {
   const std::vector<BatchKind> under_way = runner_.under_way();
   if (!absl::c_linear_search(under_way, BatchKind::kPrefill)) kv_.EndBatch();
   const int64_t max_part =
       starter_.MaxPrefillPart(options_.prefill_tokens, clock_->Now());
-  std::vector<Job*> running;
-  std::vector<ReadyItem> ready = Ready(max_part, &running);
+  const ReadyJobs ready = ReadyJobsOf(jobs_, runner_, max_part);
   // Twice: what is short has room beside long texts.
   const std::optional<Batch> batch =
-      scheduler_.Plan(std::move(ready), under_way, 2 * max_part);
+      scheduler_.Plan(ready.items, under_way, 2 * max_part);
   if (!batch.has_value()) return false;
   std::vector<Job*> jobs;
-  for (const int request : batch->requests) jobs.push_back(running[request]);
+  for (const int request : batch->requests) jobs.push_back(ready.jobs[request]);
   if (batch->kind == BatchKind::kDecode) {
     COOPER_RETURN_IF_ERROR(runner_.Decode(jobs));
   } else {
@@ -481,7 +396,11 @@ absl::StatusOr<bool> EngineLoop::RunBatch() {
     job->WaitsSince(now);
     COOPER_RETURN_IF_ERROR(Advance(job));
     if (job->state() != Job::State::kRunning) continue;
-    const absl::Status in_time = job->CheckPace(now);
+    absl::Status in_time = job->CheckPace(now);
+    const int64_t rows = job->execution()->prefill_part_rows_left();
+    if (in_time.ok() && rows > 0) {
+      in_time = starter_.CheckPrefill(rows, job->request().deadline - now, now);
+    }
     if (!in_time.ok()) End(job, in_time);
   }
   return true;

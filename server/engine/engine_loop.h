@@ -3,10 +3,8 @@
 
 #include <atomic>
 #include <deque>
-#include <list>
 #include <map>
 #include <memory>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -28,6 +26,7 @@
 #include "server/engine/schedule/admission.h"
 #include "server/engine/schedule/scheduler.h"
 #include "server/engine/schedule/starter.h"
+#include "server/engine/waiting_jobs.h"
 #include "server/metrics/server_metrics.h"
 
 namespace cooper::engine {
@@ -67,15 +66,8 @@ class EngineLoop {
   absl::StatusOr<bool> GuardedRunOnce();
 
   // ---- Which jobs start
-  void EndCancelled(absl::Time now);
-  void RefuseLate(absl::Time now);
   void StartPreparing(absl::Time now);
   absl::Status StartRunning(absl::Time now);
-  void EndEvicted(absl::Time now);
-  // Of the jobs in `state`; null: there is none. Ends those whose turn it is
-  // and that cannot be done in time.
-  Job* NextToStart(Job::State state, absl::Time now);
-  Job* Next(Job::State state, absl::Time now);
   RequestSize SizeOf(const Job& job) const;
 
   // ---- A job's way
@@ -95,9 +87,6 @@ class EngineLoop {
 
   // ---- Batches
   absl::StatusOr<bool> RunBatch();
-  // The jobs that wait for a batch, with what each waits for.
-  std::vector<ReadyItem> Ready(int64_t max_part, std::vector<Job*>* jobs);
-
   absl::Duration UntilNextDeadline(absl::Time now) const;
 
   model::UnifiedModel* const model_;
@@ -109,11 +98,12 @@ class EngineLoop {
   RequestStatistics statistics_;
 
   // Of the engine thread.
-  std::list<std::shared_ptr<Job>> jobs_;  // open ones, oldest first
+  JobList jobs_;  // open ones, oldest first
   KvBudget kv_;
   Starter starter_;
   Scheduler scheduler_;
   BatchRunner runner_;
+  WaitingJobs waiting_;
   EngineReporter reporter_;
   absl::Status failure_;
   std::deque<Inbox::Task> tasks_;  // taken from the inbox

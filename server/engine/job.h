@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -159,6 +160,9 @@ class Job final : public ExecutionObserver,
   absl::Duration prepared_for_;  // of that, until it was prepared
   std::atomic<int> previews_under_way_{0};
 };
+
+// Oldest first. A list, since a job's address stays.
+using JobList = std::list<std::shared_ptr<Job>>;
 
 }  // namespace cooper::engine
 

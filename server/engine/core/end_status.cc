@@ -47,10 +47,11 @@ absl::Status UnlikelyStatus(absl::Duration expected, absl::Duration left,
       retry_after);
 }
 
-absl::Status TooSlowStatus(absl::Duration needed, absl::Duration left) {
+absl::Status TooSlowStatus(absl::string_view what, absl::Duration needed,
+                           absl::Duration left) {
   return ErrorStatus(
       ErrorReason::kDeadline,
-      absl::StrCat("the deadline would pass: the map needs ",
+      absl::StrCat("the deadline would pass: the ", what, " needs ",
                    Milliseconds(needed), " more, but the deadline is ",
                    Milliseconds(left), " away"));
 }

@@ -24,7 +24,8 @@ absl::Status TooShortStatus(absl::Duration least, absl::Duration left);
 absl::Status UnlikelyStatus(absl::Duration expected, absl::Duration left,
                             absl::Duration retry_after);
 // Its map needs `needed` more.
-absl::Status TooSlowStatus(absl::Duration needed, absl::Duration left);
+absl::Status TooSlowStatus(absl::string_view what, absl::Duration needed,
+                           absl::Duration left);
 absl::Status QueueTimeoutStatus(absl::Duration timeout);
 // The GPU's memory ran out for its work, also with nothing beside it.
 absl::Status GpuMemoryStatus();

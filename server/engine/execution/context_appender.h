@@ -71,6 +71,10 @@ class ContextAppender {
   // As Execution's prefill_rows, TakePrefills and OnPrefilled. OnPrefilled
   // returns the status of the first item that failed.
   int64_t rows() const;
+  // Rows to come of a text that went in part; 0: there is none.
+  int64_t part_rows_left() const {
+    return taken_ > 0 ? pieces_[next_].rows - taken_ : 0;
+  }
   int64_t Take(int64_t max_rows, std::vector<model::PrefillItem>* items);
   absl::Status OnPrefilled(absl::Span<const model::PrefillItem> items);
   // Whether a call is under way.

@@ -46,7 +46,6 @@ class Execution {
             ExecutionObserver* observer);
   ~Execution();
   Execution(const Execution&) = delete;
-  Execution& operator=(const Execution&) = delete;
   State state() const { return state_; }
   // As state(); of a failed one, the state in which it failed.
   State last_phase() const {
@@ -55,6 +54,8 @@ class Execution {
 
   // Texts of more rows go in parts, a call each. At first they go whole.
   void SetMaxPrefillPart(int64_t rows) { appender_.SetMaxPart(rows); }
+  // Rows to come of such a text; 0: none went in part.
+  int64_t prefill_part_rows_left() const { return appender_.part_rows_left(); }
 
   // kPrefill. Rows (tokens) of the segments that can go in one call.
   int64_t prefill_rows() const { return appender_.rows(); }

@@ -57,6 +57,13 @@ absl::Status Starter::CheckLate(const WaitingRequest& request,
                                  : absl::OkStatus();
 }
 
+absl::Status Starter::CheckPrefill(int64_t rows, absl::Duration left,
+                                   absl::Time now) const {
+  const absl::Duration least = costs_.Estimate(BatchKind::kPrefill, rows, now);
+  return least * kCaution > left ? TooSlowStatus("prompt", least, left)
+                                 : absl::OkStatus();
+}
+
 absl::Time Starter::QueueDeadline(absl::Time admitted) const {
   return options_.queue_timeout > absl::ZeroDuration()
              ? admitted + options_.queue_timeout
@@ -67,7 +74,7 @@ absl::Status CheckPace(int done, int total, absl::Duration took,
                        absl::Duration left) {
   if (done < kFirstPace) return absl::OkStatus();
   const absl::Duration needed = took / done * (total - done);
-  return needed * kCaution > left ? TooSlowStatus(needed, left)
+  return needed * kCaution > left ? TooSlowStatus("map", needed, left)
                                   : absl::OkStatus();
 }
 

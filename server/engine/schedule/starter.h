@@ -72,6 +72,10 @@ class Starter {
   // OK: the request may wait on. RESOURCE_EXHAUSTED QUEUE_TIMEOUT: it waited
   // too long. DEADLINE_EXCEEDED DEADLINE_TOO_SHORT: it cannot be done in time.
   absl::Status CheckLate(const WaitingRequest& request, absl::Time now) const;
+  // A text of which `rows` are to be prefilled can be done in time. Not OK:
+  // DEADLINE_EXCEEDED DEADLINE.
+  absl::Status CheckPrefill(int64_t rows, absl::Duration left,
+                            absl::Time now) const;
   // When a request that was admitted then has waited too long.
   absl::Time QueueDeadline(absl::Time admitted) const;
 

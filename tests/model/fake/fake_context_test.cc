@@ -59,6 +59,17 @@ TEST(FakeContextTest, LineageIsEqualForUnchangedForksOnly) {
   EXPECT_NE(fork->lineage(), empty.lineage());
 }
 
+TEST(FakeContextTest, ATextHasTheSameHashInWhateverParts) {
+  const auto pool = Pool();
+  FakeContext whole(pool);
+  FakeContext parts(pool);
+  ASSERT_TRUE(whole.Append({1, 2, 3}, 3));
+  ASSERT_TRUE(parts.Append({1}, 1));
+  EXPECT_NE(whole.content_hash(), parts.content_hash());
+  ASSERT_TRUE(parts.Append({2, 3}, 2));
+  EXPECT_EQ(whole.content_hash(), parts.content_hash());
+}
+
 TEST(FakeContextTest, EqualContentHasAnEqualHashWhateverItsLineage) {
   const auto pool = Pool();
   FakeContext a(pool);

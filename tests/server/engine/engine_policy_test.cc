@@ -248,6 +248,22 @@ TEST_F(DeadlineTest, NothingIsRefusedForWhatIsNotKnown) {
   EXPECT_FALSE(recorded->All<MapStartedEvent>().empty());
 }
 
+// A millisecond a row, and a deadline at a third of them.
+TEST(EnginePolicyTest, APromptThatCannotBePrefilledInTimeIsLeft) {
+  fake::FakeScript script = SmallScript();
+  script.delays.prefill_token = absl::Milliseconds(1);
+  EngineHarness harness(script);
+  Request request = From("a", std::string(30000, 'x'));
+  request.deadline = absl::FromUnixSeconds(1000) + absl::Seconds(10);
+  const absl::Status status = harness.Submit(std::move(request))->WaitDone();
+  EXPECT_EQ(DetailsOf(status).reason, ErrorReason::kDeadline);
+  EXPECT_EQ(DetailsOf(status).phase, Phase::kPrefill);
+  EXPECT_THAT(std::string(status.message()),
+              ::testing::HasSubstr("the prompt needs"));
+  EXPECT_LT(harness.clock().Now(), absl::FromUnixSeconds(1000 + 5));
+  harness.ExpectNothingLeft();
+}
+
 TEST_F(DeadlineTest, AMapThatCannotBeDoneInTimeIsLeft) {
   const auto recorded = harness_.Submit(Map(absl::Milliseconds(700)));
   const absl::Status status = recorded->WaitDone();
