@@ -4,15 +4,22 @@
 #include <cstddef>
 #include <numeric>
 #include <optional>
+#include <utility>
 
 #include "absl/flags/reflection.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "base/status_macros.h"
 #include "client/text.h"
 
 namespace cooper::client {
 namespace {
+
+constexpr std::pair<absl::string_view, absl::string_view> kShort[] = {
+    {"-h", "help"}, {"-q", "quiet"}, {"-s", "server"}, {"-o", "out"}};
 
 absl::CommandLineFlag* Find(absl::string_view name, const FlagNames& known) {
   const bool found = std::any_of(known.begin(), known.end(),
@@ -52,6 +59,39 @@ absl::Status Unknown(absl::string_view name, const FlagNames& known) {
       absl::StrCat("there is no flag --", Printable(name), hint));
 }
 
+// "-" is standard input, and "-5" a number.
+bool LooksLikeAFlag(absl::string_view argument) {
+  return argument.size() > 1 && argument[0] == '-' &&
+         (argument[1] == '-' || absl::ascii_isalpha(argument[1]));
+}
+
+// A flag as it is written: its name with underscores, and its value.
+struct GivenFlag {
+  std::string name;
+  std::optional<std::string> value;
+};
+
+absl::StatusOr<GivenFlag> Given(absl::string_view argument) {
+  GivenFlag given;
+  const size_t equals = argument.find('=');
+  if (equals != absl::string_view::npos) {
+    given.value = std::string(argument.substr(equals + 1));
+  }
+  absl::string_view name = argument.substr(0, equals);
+  if (absl::ConsumePrefix(&name, "--")) {
+    given.name = absl::StrReplaceAll(name, {{"-", "_"}});
+    return given;
+  }
+  for (const auto& [letter, meant] : kShort) {
+    if (name == letter) {
+      given.name = std::string(meant);
+      return given;
+    }
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "there is no flag ", Printable(name), " (\"--\" ends the flags)"));
+}
+
 }  // namespace
 
 absl::StatusOr<Args> ParseArgs(const std::vector<std::string>& arguments,
@@ -59,53 +99,51 @@ absl::StatusOr<Args> ParseArgs(const std::vector<std::string>& arguments,
   Args args;
   bool flags_ended = false;
   for (size_t i = 0; i < arguments.size(); ++i) {
-    absl::string_view argument = arguments[i];
-    if (flags_ended || !absl::ConsumePrefix(&argument, "--")) {
-      if (!flags_ended && argument == "-h") {
-        args.help = true;
-      } else {
-        args.positional.emplace_back(argument);
-      }
+    const std::string& argument = arguments[i];
+    if (flags_ended || !LooksLikeAFlag(argument)) {
+      args.positional.push_back(argument);
       continue;
     }
-    if (argument.empty()) {
+    if (argument == "--") {
       flags_ended = true;
       continue;
     }
-    if (argument == "help") {
-      args.help = true;
+    COOPER_ASSIGN_OR_RETURN(GivenFlag given, Given(argument));
+    bool* const own = given.name == "help"      ? &args.help
+                      : given.name == "version" ? &args.version
+                      : given.name == "quiet"   ? &args.quiet
+                                                : nullptr;
+    if (own != nullptr && !given.value.has_value()) {
+      *own = true;
       continue;
     }
-    const size_t equals = argument.find('=');
-    absl::string_view name = argument.substr(0, equals);
-    std::optional<std::string> value;
-    if (equals != absl::string_view::npos) {
-      value = std::string(argument.substr(equals + 1));
-    }
-    absl::CommandLineFlag* flag = Find(name, known);
-    if (flag == nullptr && !value.has_value() && absl::StartsWith(name, "no")) {
-      flag = Find(name.substr(2), known);
+    absl::CommandLineFlag* flag = Find(given.name, known);
+    absl::string_view off = given.name;  // --noNAME or --no-NAME
+    if (flag == nullptr && !given.value.has_value() &&
+        absl::ConsumePrefix(&off, "no")) {
+      absl::ConsumePrefix(&off, "_");
+      flag = Find(off, known);
       if (flag != nullptr && IsSwitch(*flag)) {
-        value = "false";
+        given.value = "false";
       } else {
         flag = nullptr;
       }
     }
-    if (flag == nullptr) return Unknown(name, known);
-    if (!value.has_value() && IsSwitch(*flag)) value = "true";
-    if (!value.has_value()) {
+    if (flag == nullptr) return Unknown(given.name, known);
+    if (!given.value.has_value() && IsSwitch(*flag)) given.value = "true";
+    if (!given.value.has_value()) {
       if (i + 1 == arguments.size()) {
         return absl::InvalidArgumentError(
             absl::StrCat("--", flag->Name(), " needs a value"));
       }
-      value = arguments[++i];
+      given.value = arguments[++i];
     }
     std::string error;
-    // An empty value would unset an optional flag; nobody means that.
-    const bool empty = value->empty() && !flag->IsOfType<std::string>();
-    if (empty || !flag->ParseFrom(*value, &error)) {
+    // An empty value would unset an optional flag, which is never meant.
+    const bool empty = given.value->empty() && !flag->IsOfType<std::string>();
+    if (empty || !flag->ParseFrom(*given.value, &error)) {
       return absl::InvalidArgumentError(absl::StrCat("--", flag->Name(), ": \"",
-                                                     Printable(*value),
+                                                     Printable(*given.value),
                                                      "\" is no value for it"));
     }
     args.given_flags.emplace_back(flag->Name());

@@ -1,14 +1,19 @@
 #include "client/cli/connect.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
+#include "absl/flags/flag.h"
 #include "absl/strings/match.h"
+#include "absl/time/clock.h"
 #include "client/cli/error_printer.h"
 #include "client/cli/exit_code.h"
 
 namespace cooper::client {
 namespace {
+
+constexpr absl::Duration kWaitStep = absl::Milliseconds(200);
 
 // The token would be readable on the way.
 bool TokenInTheClear(const ClientOptions& options) {
@@ -37,11 +42,29 @@ absl::StatusOr<ClientOptions> OptionsByFlags(const CommandContext& context,
   return options;
 }
 
+// Tries until the server takes requests or --wait is over.
+absl::StatusOr<std::unique_ptr<Client>> AwaitServer(
+    const ClientOptions& options) {
+  const absl::Time give_up = absl::Now() + absl::GetFlag(FLAGS_wait);
+  while (true) {
+    auto client = Client::Connect(options);
+    if (absl::IsInvalidArgument(client.status())) return client;
+    if (client.ok() && absl::Now() < give_up) {
+      CallOptions call;
+      call.timeout = give_up - absl::Now();
+      const auto state = (*client)->Health("", call);
+      if (state.ok() && *state == ServingState::kServing) return client;
+    }
+    if (absl::Now() >= give_up) return client;
+    absl::SleepFor(std::min(kWaitStep, give_up - absl::Now()));
+  }
+}
+
 absl::StatusOr<std::unique_ptr<Client>> ConnectBy(const ClientOptions& options,
                                                   const CommandContext& context,
                                                   const std::string& command,
                                                   int* exit_code) {
-  auto client = Client::Connect(options);
+  auto client = AwaitServer(options);
   if (client.ok()) return client;
   if (absl::IsInvalidArgument(client.status())) {
     *exit_code =

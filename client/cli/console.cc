@@ -80,7 +80,9 @@ void Console::Line(absl::string_view line) {
   out_.flush();
 }
 
-void Console::Notice(absl::string_view line) { WriteErr(line, kDim); }
+void Console::Notice(absl::string_view line) {
+  if (!traits_.quiet) WriteErr(line, kDim);
+}
 
 void Console::Problem(absl::string_view line) { WriteErr(line, kRed); }
 
@@ -97,7 +99,7 @@ void Console::WriteErr(absl::string_view line, absl::string_view style) {
 }
 
 void Console::Bar(absl::string_view line) {
-  if (!traits_.err_is_terminal) return;
+  if (!traits_.err_is_terminal || traits_.quiet) return;
   if (traits_.out_is_terminal) EndLine();
   err_ << kClearLine << line;
   err_.flush();

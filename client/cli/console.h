@@ -19,7 +19,8 @@ class Console {
     bool err_is_terminal = false;
     bool colour = false;  // on those that are terminals
     bool unicode = false;
-    int columns = 80;  // of the terminal
+    int columns = 80;    // of the terminal
+    bool quiet = false;  // no notices and no bar
   };
 
   // Light styling for text on `out`.

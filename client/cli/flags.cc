@@ -14,14 +14,18 @@
 #include "absl/strings/str_split.h"
 #include "base/check.h"
 #include "base/utf8.h"
+#include "client/cli/server_address.h"
 #include "client/proto_names.h"
 #include "client/text.h"
 
 template <typename T>
 using Optional = std::optional<T>;
 
-ABSL_FLAG(std::string, server, cooper::client::ClientOptions{}.target,
-          "HOST:PORT of the server");
+ABSL_FLAG(std::string, server, cooper::client::DefaultServer(),
+          "HOST:PORT, http(s)://HOST:PORT or unix:PATH of the server; "
+          "$COOPER_SERVER, if it is set");
+ABSL_FLAG(absl::Duration, wait, absl::ZeroDuration(),
+          "wait so long for a server that starts, as 60s");
 ABSL_FLAG(bool, tls, false, "encrypt, trusting the system's authorities");
 ABSL_FLAG(std::string, tls_ca, "", "encrypt; FILE: authorities to trust, PEM");
 ABSL_FLAG(std::string, tls_cert, "", "FILE: this client's certificate, PEM");
@@ -211,7 +215,7 @@ const FlagNames& ConnectionFlags() {
   static const auto& names =
       *new FlagNames{"server",          "tls",     "tls_ca",
                      "tls_cert",        "tls_key", "auth_token_file",
-                     "connect_timeout", "deadline"};
+                     "connect_timeout", "wait",    "deadline"};
   return names;
 }
 
@@ -231,8 +235,9 @@ FlagNames OptionFlags(const Descriptor& request) {
 }
 
 absl::Status ReadConnection(ClientOptions* client, CallOptions* call) {
-  client->target = absl::GetFlag(FLAGS_server);
   client->tls = absl::GetFlag(FLAGS_tls);
+  absl::Status status = ReadServer(absl::GetFlag(FLAGS_server), client);
+  if (!status.ok()) return status;
   client->tls_ca_file = absl::GetFlag(FLAGS_tls_ca);
   client->tls_cert_file = absl::GetFlag(FLAGS_tls_cert);
   client->tls_key_file = absl::GetFlag(FLAGS_tls_key);

@@ -16,6 +16,7 @@
 ABSL_DECLARE_FLAG(std::optional<std::string>, out);
 ABSL_DECLARE_FLAG(bool, json);
 ABSL_DECLARE_FLAG(std::string, service);
+ABSL_DECLARE_FLAG(absl::Duration, wait);
 
 namespace cooper::client {
 

@@ -15,7 +15,13 @@ std::string HelpText(const std::vector<Command>& commands) {
                           command.summary);
   }
   return text +
-         "\n\"cooper COMMAND --help\" lists a command's flags.\n"
+         "  cooper completion bash|zsh|fish       print a script that "
+         "completes "
+         "commands and flags\n"
+         "\n\"cooper COMMAND --help\" (-h, cooper help COMMAND) lists a "
+         "command's flags.\n--version; -q, --quiet: answers and problems "
+         "only; -s: --server; -o: --out.\nAn image named - is read from "
+         "standard input.\n"
          "Exit codes: 0 answered, 2 usage, 3 server unreachable, 4 request "
          "refused,\n5 failed midway or no answer, 130 interrupted.\n";
 }

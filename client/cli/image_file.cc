@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
+#include <iterator>
 #include <sstream>
 #include <system_error>
 #include <utility>
@@ -12,8 +14,24 @@
 
 namespace cooper::client {
 
+namespace {
+
+absl::StatusOr<ReportRequest::Image> ReadStandardInput(size_t index) {
+  ReportRequest::Image image;
+  image.name = "standard input";
+  image.bytes.assign(std::istreambuf_iterator<char>(std::cin), {});
+  if (std::cin.bad() || image.bytes.empty()) {
+    return absl::InvalidArgumentError("standard input holds no image");
+  }
+  image.file = absl::StrCat("input", index, ImageExtension(image.bytes));
+  return image;
+}
+
+}  // namespace
+
 absl::StatusOr<ReportRequest::Image> ReadImage(const std::string& path,
                                                size_t index) {
+  if (path == "-") return ReadStandardInput(index);
   errno = 0;
   std::error_code error;
   const bool folder = std::filesystem::is_directory(path, error);

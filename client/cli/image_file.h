@@ -9,9 +9,10 @@
 
 namespace cooper::client {
 
-// Reads the `index`th image of a request: its bytes as they are, the file's
-// name, and the name of its copy in an output folder. INVALID_ARGUMENT with the
-// path if it cannot be read. The server judges the content.
+// Reads the `index`th image of a request from a file, or from standard input
+// ("-"): its bytes as they are, the file's name, and the name of its copy in an
+// output folder. INVALID_ARGUMENT with the path if it cannot be read. The
+// server judges the content.
 absl::StatusOr<ReportRequest::Image> ReadImage(const std::string& path,
                                                size_t index);
 

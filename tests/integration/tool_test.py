@@ -1,8 +1,11 @@
 """The real server asked by the real command line tool."""
 
 import json
+import os
 import signal
+import socket
 import subprocess
+import time
 
 import pytest
 
@@ -47,6 +50,64 @@ def test_a_map_is_written_to_a_file(server, command, tmp_path):
                           f"--out={tmp_path}")
     assert code == 0, err
     assert list(tmp_path.glob("*.png"))
+
+
+def test_an_image_comes_from_standard_input_and_quiet_is_quiet(server,
+                                                               tmp_path):
+    with SCENE.open("rb") as image:
+        done = subprocess.run(
+            [BIN / "cooper", "depth", "-", "-q", "-s",
+             f"http://{server.address}/", "--num-timesteps=4", "-o", tmp_path],
+            stdin=image, capture_output=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert list(tmp_path.glob("map0-depth-*.png"))
+
+
+def test_standard_input_without_an_image_is_named(server):
+    code, _, err = cooper(server, "depth", "-")
+    assert code == 2
+    assert "standard input holds no image" in err
+
+
+def test_wait_lasts_until_the_server_is_there():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+    waits = subprocess.Popen(
+        [BIN / "cooper", "health", "--wait=60s", "--connect_timeout=100ms"],
+        env={**os.environ, "COOPER_SERVER": address}, stdout=subprocess.PIPE)
+    time.sleep(0.5)
+    assert waits.poll() is None
+    with serving(f"--listen={address}"):
+        assert waits.communicate(timeout=60)[0] == b"SERVING\n"
+    assert waits.returncode == 0
+
+
+def test_wait_is_over_in_time():
+    done = subprocess.run(
+        [BIN / "cooper", "health", "--wait=500ms", "--connect_timeout=100ms",
+         "-s", "127.0.0.1:1"], capture_output=True, timeout=30, check=False)
+    assert done.returncode == 3
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_and_flags(shell, tmp_path):
+    script = tmp_path / "completion"
+    script.write_bytes(subprocess.check_output(
+        [BIN / "cooper", "completion", shell]))
+    if shell == "bash":
+        said = subprocess.check_output(
+            ["bash", "-c", f"source {script}; COMP_WORDS=(cooper depth --num);"
+             "COMP_CWORD=2; _cooper; echo ${COMPREPLY[@]}"], text=True)
+        assert said.strip() == "--num_timesteps"
+    else:
+        assert "num_timesteps" in script.read_text()
+
+
+def test_version_and_help_need_no_server():
+    for arguments in (["--version"], ["help"], ["help", "depth"], ["-h"]):
+        done = subprocess.run([BIN / "cooper", *arguments], text=True,
+                              capture_output=True, timeout=60, check=False)
+        assert done.returncode == 0 and done.stdout.startswith("cooper")
 
 
 def test_info_names_the_model(server):

@@ -46,6 +46,35 @@ TEST_F(ArgsTest, SwitchesTakeNoValueAndNoTurnsThemOff) {
   EXPECT_FALSE(absl::GetFlag(FLAGS_json));
 }
 
+TEST_F(ArgsTest, DashesInANameAreUnderscores) {
+  ASSERT_OK(Parse({"--top-p=0.5", "--no-do-sample"}).status());
+  EXPECT_EQ(absl::GetFlag(FLAGS_top_p), 0.5);
+}
+
+TEST_F(ArgsTest, FlagsOfTheToolNeedNotBeKnown) {
+  ASSERT_OK_AND_ASSIGN(const Args args,
+                       Parse({"--version", "-q", "-", "-5", "why -q?"}));
+  EXPECT_TRUE(args.version);
+  EXPECT_TRUE(args.quiet);
+  EXPECT_FALSE(args.help);
+  EXPECT_THAT(args.positional, ElementsAre("-", "-5", "why -q?"));
+}
+
+TEST_F(ArgsTest, ShortFlagsAreTheLongOnes) {
+  const absl::FlagSaver saver;
+  const FlagNames known = {"server", "out"};
+  ASSERT_OK_AND_ASSIGN(const Args args,
+                       ParseArgs({"-s", "a:1", "ask", "-o=maps"}, known));
+  EXPECT_THAT(args.given_flags, ElementsAre("server", "out"));
+  EXPECT_THAT(args.positional, ElementsAre("ask"));
+  EXPECT_THAT(ParseArgs({"-x"}, known),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("there is no flag -x")));
+  EXPECT_THAT(ParseArgs({"-s"}, known),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("--server needs a value")));
+}
+
 TEST_F(ArgsTest, TwoDashesEndTheFlags) {
   ASSERT_OK_AND_ASSIGN(const Args args, Parse({"ask", "--", "--seed=1", "-h"}));
   EXPECT_THAT(args.positional, ElementsAre("ask", "--seed=1", "-h"));
