@@ -15,6 +15,7 @@
 #include "base/mutex.h"
 #include "server/acceptor.h"
 #include "server/metrics/server_metrics.h"
+#include "server/peer_times.h"
 #include "server/rpc/health.h"
 #include "server/rpc/limits.h"
 #include "server/rpc/memory_watch.h"
@@ -42,6 +43,7 @@ struct ServerOptions {
   absl::Duration token_refresh = absl::Seconds(1);
   bool reflection = false;
   ConnectionLimits connections;
+  PeerTimes peer_times;
   // How often the server connects to itself, and after how long without an
   // answer the listener counts as deaf.
   absl::Duration probe_interval = absl::Seconds(5);
