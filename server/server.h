@@ -56,7 +56,8 @@ struct ServerOptions {
   int64_t answer_bytes = int64_t{85} << 20;
   // Where the process's memory is read; tests give their own.
   MemoryWatch::Options memory;
-  // A reader that takes nothing for longer is ended. At least 1 ms.
+  // A reader that takes longer for one message (at most kMaxMapPartBytes of a
+  // map) is ended. At least 1 ms.
   absl::Duration stall_timeout = absl::Seconds(30);
   // A request message that is not complete so long after the call's headers
   // ends the call. At least 1 ms.
