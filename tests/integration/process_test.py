@@ -84,14 +84,14 @@ def test_little_is_needed_to_live():
         assert server.health("readiness") == "SERVING"
 
 
-@pytest.mark.skipif("COOPER_CLOCK_JUMP" not in os.environ,
+@pytest.mark.skipif("COOPER_PROCESS_FAULTS" not in os.environ,
                     reason="no library that makes a clock jump")
 @pytest.mark.parametrize("jump", [3600, -3600])
 def test_a_clock_that_jumps_ends_no_call(tmp_path, jump):
     offset = tmp_path / "offset"
     offset.write_text("0\n")
     with serving(FAKE, environment={
-            "LD_PRELOAD": os.environ["COOPER_CLOCK_JUMP"],
+            "LD_PRELOAD": os.environ["COOPER_PROCESS_FAULTS"],
             "COOPER_CLOCK_OFFSET": str(offset)}) as server:
         with server.stub() as stub:
             # A short one and one without a deadline, which the server caps.

@@ -9,6 +9,7 @@ import time
 import grpc
 import pytest
 
+import http2
 from harness import details, health_on, pb, pb_grpc, question, read, serving
 
 CODE = grpc.StatusCode
@@ -32,6 +33,28 @@ def is_cached(stub, **client):
     events, code = read(stub.Reason(question("Which one?"), **client))
     assert code == CODE.OK
     return events[-1].finished.usage.cached_tokens > 0
+
+
+@pytest.mark.parametrize("headers, status", [
+    ([("authorization", "Bearer one")], CODE.OK),
+    ([("Authorization", "Bearer one")], CODE.UNAUTHENTICATED),
+    ([("x-authorization", "Bearer one")], CODE.UNAUTHENTICATED),
+    ([("authorization", "Bearer one"), ("authorization", "Bearer one")],
+     CODE.UNAUTHENTICATED),
+])
+def test_a_token_counts_in_its_own_header_only(tokens, headers, status):
+    """HTTP/2 knows lower-case names only, so this writes the header itself."""
+    with serving(tokens) as server:
+        one = http2.Connection(server.address)
+        stream = one.open("/cooper.v1.SpatialReasoningService/GetModel",
+                          headers=headers)
+        one.send(stream, http2.message(b""), end=True)
+        give_up = time.monotonic() + 10
+        while not one.ended[stream] and not one.closed:
+            one.read(0.05)
+            assert time.monotonic() < give_up
+        one.close()
+        assert one.statuses.get(stream) == status.value[0]
 
 
 @pytest.mark.parametrize("flags, shared", SCOPES)
