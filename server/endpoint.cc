@@ -10,8 +10,9 @@
 namespace cooper {
 namespace {
 
-// For TLS, and for the first frames of HTTP/2.
-constexpr absl::Duration kHandshakeTimeout = absl::Seconds(20);
+int Milliseconds(absl::Duration duration) {
+  return static_cast<int>(absl::ToInt64Milliseconds(duration));
+}
 
 void Configure(const EndpointOptions& options, grpc::ServerBuilder* builder) {
   // A message that is too large is refused with our own error. gRPC would look
@@ -23,23 +24,22 @@ void Configure(const EndpointOptions& options, grpc::ServerBuilder* builder) {
   // A compressed message could unfold to any size, and images do not compress.
   builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
-  builder->AddChannelArgument(
-      GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
-      static_cast<int>(absl::ToInt64Milliseconds(kHandshakeTimeout)));
+  builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                              Milliseconds(options.times.handshake));
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
                               options.max_concurrent_streams);
-  // A peer that vanished is noticed within 30 s.
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 20000);
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
+                              Milliseconds(options.times.keepalive));
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                              Milliseconds(options.times.keepalive_timeout));
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  // Callers may ping every 10 s, also through a long silence.
   builder->AddChannelArgument(
-      GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 9000);
+      GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+      Milliseconds(options.times.min_ping_interval));
   if (options.max_connection_age != absl::InfiniteDuration()) {
     builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
-                                static_cast<int>(absl::ToInt64Milliseconds(
-                                    options.max_connection_age)));
+                                Milliseconds(options.max_connection_age));
   }
 }
 

@@ -13,6 +13,7 @@
 #include "base/listen_address.h"
 #include "server/acceptor.h"
 #include "server/metrics/server_metrics.h"
+#include "server/peer_times.h"
 #include "server/rpc/method_table.h"
 
 namespace cooper {
@@ -24,6 +25,7 @@ struct EndpointOptions {
   // Bytes of request messages that are being received, of all calls together.
   int64_t receive_bytes = 0;
   int max_concurrent_streams = 0;  // of one connection
+  PeerTimes times;
   // Connections are closed after their age. Infinite: never.
   absl::Duration max_connection_age = absl::InfiniteDuration();
 };

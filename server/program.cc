@@ -113,12 +113,15 @@ int RunProgram(
   LifecycleOptions options;
   absl::Status flags = ReadFlags(&options);
   if (flags.ok()) flags = choose_model(&options);
-  if (flags.ok() && rest.size() > 1) {
-    flags = absl::InvalidArgumentError(
-        absl::StrCat("unexpected argument \"", base::Printable(rest[1]), "\""));
-  }
+  std::string fault;
   if (!flags.ok()) {
-    base::LogFailure("cooper_server", absl::StrCat("--", flags.message()));
+    fault = absl::StrCat("--", flags.message());
+  } else if (rest.size() > 1) {
+    fault =
+        absl::StrCat("unexpected argument \"", base::Printable(rest[1]), "\"");
+  }
+  if (!fault.empty()) {
+    base::LogFailure("cooper_server", fault);
     return static_cast<int>(ExitCode::kUsage);
   }
   RaiseDescriptorLimit();

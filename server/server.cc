@@ -217,6 +217,7 @@ absl::Status Server::Impl::Listen() {
   main.receive_bytes = options.receive_bytes;
   main.max_concurrent_streams = options.max_concurrent_streams;
   main.max_connection_age = options.max_connection_age;
+  main.times = options.peer_times;
   COOPER_ASSIGN_OR_RETURN(
       endpoint,
       Endpoint::Start(main,

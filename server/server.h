@@ -15,6 +15,7 @@
 #include "base/mutex.h"
 #include "server/acceptor.h"
 #include "server/metrics/server_metrics.h"
+#include "server/peer_times.h"
 #include "server/rpc/health.h"
 #include "server/rpc/limits.h"
 #include "server/rpc/memory_watch.h"
@@ -42,6 +43,7 @@ struct ServerOptions {
   absl::Duration token_refresh = absl::Seconds(1);
   bool reflection = false;
   ConnectionLimits connections;
+  PeerTimes peer_times;
   // How often the server connects to itself, and after how long without an
   // answer the listener counts as deaf.
   absl::Duration probe_interval = absl::Seconds(5);
@@ -54,7 +56,8 @@ struct ServerOptions {
   int64_t answer_bytes = int64_t{85} << 20;
   // Where the process's memory is read; tests give their own.
   MemoryWatch::Options memory;
-  // A reader that takes nothing for longer is ended. At least 1 ms.
+  // A reader that takes longer for one message (at most kMaxMapPartBytes of a
+  // map) is ended. At least 1 ms.
   absl::Duration stall_timeout = absl::Seconds(30);
   // A request message that is not complete so long after the call's headers
   // ends the call. At least 1 ms.

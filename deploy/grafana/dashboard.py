@@ -289,6 +289,10 @@ def errors(board):
                 "second.", "ops",
                 [(rate("cooper_log_messages_total", "level",
                        'level=~"warning|error"'), "{{level}}")], stack=True)
+    board.graph("Log lines dropped", "Log lines per second that were lost: the "
+                "reader of the log takes too little, or writing fails.", "ops",
+                [(rate("cooper_log_lines_dropped_total", "instance"),
+                  "{{instance}}")], stack=True)
 
 
 def time_per_phase(board):

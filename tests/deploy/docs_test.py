@@ -1,5 +1,6 @@
 """Links of the documentation lead somewhere, and what it shows works."""
 
+import functools
 import os
 import pathlib
 import re
@@ -98,3 +99,58 @@ def test_functions_of_the_life_of_a_request_are_in_their_files():
         missing += [(path, name) for name in re.findall(r"`(\w+)`", names)
                     if name not in source]
     assert missing == []
+
+
+TESTS = ROOT / "tests"
+
+
+@functools.cache
+def gtests():
+    """Names of the C++ tests, as Suite.Name."""
+    return {f"{suite}.{name}" for path in TESTS.rglob("*.cc")
+            for suite, name in re.findall(
+                r"^(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\)",
+                path.read_text(), re.M)}
+
+
+def missing_tests(text):
+    """Tests that a text names in backquotes and that do not exist."""
+    missing = [name for name in re.findall(r"`([A-Z]\w+\.[A-Z]\w+)`", text)
+               if name not in gtests()]
+    suites = {name.partition(".")[0] for name in gtests()}
+    missing += [suite for suite in re.findall(r"`([A-Z]\w+Test)`", text)
+                if suite not in suites]
+    for file, name in re.findall(r"`(\w+_test\.py)(?:::(\w+))?`", text):
+        sources = [path.read_text() for path in TESTS.rglob(file)]
+        wanted = f"\ndef {name}(" if name else ""
+        if not any(wanted in source for source in sources):
+            missing.append(f"{file}::{name}")
+    missing += [name for name in re.findall(r"`(\w+_fuzz)`", text)
+                if not (TESTS / f"fuzz/{name}.cc").is_file()]
+    return missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tests_that_a_page_names_exist(page):
+    assert missing_tests(page.read_text()) == []
+
+
+def test_a_test_that_does_not_exist_is_seen():
+    names = ["ServerTest.NoSuchTest", "NoSuchTest", "docs_test.py::test_none",
+             "none_test.py", "none_fuzz"]
+    text = " ".join(f"`{name}`" for name in names)
+    assert missing_tests(text) == [
+        "ServerTest.NoSuchTest", "NoSuchTest", "docs_test.py::test_none",
+        "none_test.py::", "none_fuzz"]
+
+
+def test_every_fault_has_a_test_or_says_why_not():
+    """Rows of the tables of docs/faults.md."""
+    text = (ROOT / "docs/faults.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("|\n").split(" | ")]
+            for line in text.splitlines() if line.startswith("| ")]
+    rows = [row for row in rows if row[0] not in ("Case", "Bytes")]
+    assert len(rows) > 80
+    for row in rows:
+        assert re.search(r"`\w+(\.\w+|_test\.py::\w+|_fuzz)`", row[-1]) or (
+            "not tested: " in row[1]), row

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 
@@ -41,13 +42,14 @@ def serving_of(*folders, flags=()):
                    "--log_format=json", *flags)
 
 
-def refusal(*folders, flags=()):
+def refusal(*folders, flags=(), environment=None):
     """What the server says that cannot start with these: one line."""
     done = subprocess.run(
         [BIN / "cooper_server", "--device=cpu", "--listen=127.0.0.1:0",
          "--metrics_listen=127.0.0.1:0",
          "--checkpoint=" + ",".join(map(str, folders)), *flags],
-        text=True, capture_output=True, timeout=60, check=False)
+        text=True, capture_output=True, timeout=60, check=False,
+        env={**os.environ, **(environment or {})})
     said = [line for line in done.stderr.splitlines()
             if " listening " not in line]
     assert done.returncode == 1, done.stderr
@@ -356,6 +358,32 @@ def test_layers_and_merges_that_disagree(tmp_path):
     path.write_text(json.dumps(config))
     (folder / "merges.txt").write_text("#version: 0.2\n")
     assert "merges.txt: merges: there are none" in refusal(folder)
+
+
+def test_sizes_of_a_configuration_are_checked_before_they_are_allocated(tmp_path):
+    folder = layouts.copy_nano(tmp_path / "x")
+    path = folder / "llm_config.json"
+    config = json.loads(path.read_text())
+    for key, value, words in [
+            ("hidden_size", 1 << 20, "should be [1048576]"),
+            ("num_hidden_layers", 1024, "num_hidden_layers of llm_config.json is"
+             " 1024")]:
+        path.write_text(json.dumps(config | {key: value}))
+        assert words in refusal(folder)
+    # KiB of the largest child so far.
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2 << 20
+
+
+@pytest.mark.skipif("COOPER_PROCESS_FAULTS" not in os.environ,
+                    reason="no library that makes reads fail")
+@pytest.mark.parametrize("name", ["ema.safetensors", "ae.safetensors"])
+def test_a_read_error_names_the_file(tmp_path, name):
+    folder = layouts.copy_nano(tmp_path / "x")
+    said = refusal(folder, environment={
+        "LD_PRELOAD": os.environ["COOPER_PROCESS_FAULTS"],
+        "COOPER_READ_ERROR": str(folder / name)})
+    assert str(folder / name) in said
+    assert "Input/output error" in said
 
 
 def test_check_weights_names_the_file_that_differs(tmp_path):

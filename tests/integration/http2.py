@@ -30,10 +30,11 @@ def _field(name, value):
     return b"\0" + text(name) + text(value)
 
 
-def message(payload, declared=None):
-    """A gRPC message that declares to be `declared` bytes large."""
+def message(payload, declared=None, compressed=False):
+    """A gRPC message that declares to be `declared` bytes large, and maybe
+    compressed."""
     size = len(payload) if declared is None else declared
-    return struct.pack(">BI", 0, size) + payload
+    return struct.pack(">BI", int(compressed), size) + payload
 
 
 class Connection:
@@ -46,6 +47,8 @@ class Connection:
             self.socket = wrap(self.socket)
         self.ended = collections.Counter()  # streams that the server reset
         self.closed = False
+        self.data = collections.Counter()  # bytes of each stream
+        self.statuses = {}  # grpc-status of each stream that has ended with one
         self._received = b""
         self._next_stream = 1
         self._window = 65535
@@ -53,7 +56,9 @@ class Connection:
         self._initial_window = 65535
         self._max_frame = 16384
         self.socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + self._frame(
-            SETTINGS, 0, 0, struct.pack(">HI", 4, window)))
+            SETTINGS, 0, 0,
+            # Headers are literal, so that a status can be found in them.
+            struct.pack(">HIHI", 1, 0, 4, window)))
 
     @staticmethod
     def _frame(kind, flags, stream, payload=b""):
@@ -99,6 +104,12 @@ class Connection:
             sent += room
             self.read(0)
         return sent
+
+    def allow(self, stream, size):
+        """Lets the server send so many bytes more."""
+        for number in (0, stream):
+            self._send(self._frame(WINDOW_UPDATE, 0, number,
+                                   struct.pack(">I", size)))
 
     def reset(self, stream):
         self._send(self._frame(RST_STREAM, 0, stream, struct.pack(">I", 8)))
@@ -159,7 +170,12 @@ class Connection:
                 self._stream_windows[stream] += more
         elif kind == PING and not flags & ACK:
             self._send(self._frame(PING, ACK, 0, payload))
+        elif kind == DATA:
+            self.data[stream] += len(payload)
         elif kind == RST_STREAM or (kind == HEADERS and flags & END_STREAM):
             self.ended[stream] += 1
+            _, found, status = payload.partition(b"\x0bgrpc-status")
+            if found:
+                self.statuses[stream] = int(status[1:1 + status[0]])
         elif kind == GOAWAY:
             self.ended["goaway"] += 1

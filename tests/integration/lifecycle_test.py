@@ -48,7 +48,7 @@ def run(*arguments):
     ("--auth_token_file=x", "--auth_token_file: without tls_cert"),
     ("--stuck_after=0s", "--stuck_after"),
     ("--script=", "--script: required"),
-    ("stray", 'unexpected argument "stray"'),
+    ("stray", 'cooper_server: unexpected argument "stray"'),
 ])
 def test_a_bad_flag_is_one_line_and_exit_code_2(flag, words):
     code, out, err = run(FAKE, flag)
@@ -345,6 +345,14 @@ def test_reflection_lists_services_where_asked():
                  for service in answer.list_services_response.service}
         assert "cooper.v1.SpatialReasoningService" in names
         assert "grpc.health.v1.Health" in names
+        # And what tools need for calling each of them.
+        for name in names:
+            (answer,) = stub.ServerReflectionInfo(iter(
+                [reflection_pb2.ServerReflectionRequest(
+                    file_containing_symbol=name)]))
+            files = answer.file_descriptor_response.file_descriptor_proto
+            assert any(name.rpartition(".")[2].encode() in file
+                       for file in files), name
 
 
 @pytest.fixture(scope="module", name="pem")

@@ -1,12 +1,15 @@
 """What clients may do, and what one learns of another."""
 
+import collections
 import json
 import re
+import threading
 import time
 
 import grpc
 import pytest
 
+import http2
 from harness import details, health_on, pb, pb_grpc, question, read, serving
 
 CODE = grpc.StatusCode
@@ -32,6 +35,28 @@ def is_cached(stub, **client):
     return events[-1].finished.usage.cached_tokens > 0
 
 
+@pytest.mark.parametrize("headers, status", [
+    ([("authorization", "Bearer one")], CODE.OK),
+    ([("Authorization", "Bearer one")], CODE.UNAUTHENTICATED),
+    ([("x-authorization", "Bearer one")], CODE.UNAUTHENTICATED),
+    ([("authorization", "Bearer one"), ("authorization", "Bearer one")],
+     CODE.UNAUTHENTICATED),
+])
+def test_a_token_counts_in_its_own_header_only(tokens, headers, status):
+    """HTTP/2 knows lower-case names only, so this writes the header itself."""
+    with serving(tokens) as server:
+        one = http2.Connection(server.address)
+        stream = one.open("/cooper.v1.SpatialReasoningService/GetModel",
+                          headers=headers)
+        one.send(stream, http2.message(b""), end=True)
+        give_up = time.monotonic() + 10
+        while not one.ended[stream] and not one.closed:
+            one.read(0.05)
+            assert time.monotonic() < give_up
+        one.close()
+        assert one.statuses.get(stream) == status.value[0]
+
+
 @pytest.mark.parametrize("flags, shared", SCOPES)
 def test_a_client_learns_of_its_own_questions_only(tokens, flags, shared):
     with serving(tokens, *flags) as server, server.stub() as stub:
@@ -46,6 +71,42 @@ def test_without_identities_prefixes_are_shared_unless_told():
         with serving(*flags) as server, server.stub() as stub:
             assert not is_cached(stub)
             assert is_cached(stub)  # the same address
+
+
+def test_a_client_that_floods_leaves_the_others_their_share(tokens):
+    """Ten callers of one client take all places and ask again at once when
+    refused; another client asks one question after another."""
+    with serving(tokens, "--max_running=2", "--max_queue=4") as server:
+        done = threading.Event()
+        refused = collections.Counter()
+
+        def flood():
+            with server.stub() as stub:
+                while not done.is_set():
+                    call = stub.Reason(question(), **as_client("one"))
+                    if read(call)[1] != CODE.OK:
+                        refused[details(call).reason] += 1
+                        done.wait(0.02)
+        callers = [threading.Thread(target=flood) for _ in range(10)]
+        for caller in callers:
+            caller.start()
+        try:
+            while not refused:
+                time.sleep(0.01)
+            with server.stub() as stub:
+                for _ in range(5):
+                    call = stub.Reason(question(), **as_client("two"))
+                    assert read(call)[1] == CODE.OK, call.details()
+        finally:
+            done.set()
+            for caller in callers:
+                caller.join()
+        assert set(refused) <= {"QUEUE_FULL", "CLIENT_LIMIT"}
+        # To make room, the flood lost requests that waited.
+        assert refused["CLIENT_LIMIT"] > 0
+        scrape = server.scrape_at_rest()
+        assert scrape.sum("cooper_rejections_total",
+                          reason="client_limit") == refused["CLIENT_LIMIT"]
 
 
 def name_in_log(server, token):

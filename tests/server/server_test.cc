@@ -1,12 +1,15 @@
 // The listener itself: who may call, what else it serves, how it starts.
 #include <gmock/gmock.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/create_channel.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <fstream>
 #include <functional>
 #include <string>
+#include <thread>
 
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/time/clock.h"
@@ -156,6 +159,54 @@ TEST(ServerTest, CertificatesAndTheirMetricFollowTheFiles) {
   }
   EXPECT_EQ(server.Collect().Sum(metric), 4100000000);
   EXPECT_EQ(PeerName(port), "second");
+}
+
+// Good ones, a half-written one and none, while calls go on.
+TEST(ServerTest, NoCallFailsWhileCertificatesAreExchanged) {
+  const TestCertificate authority = MakeCertificate("authority");
+  const TestCertificate first = MakeCertificate("first", &authority);
+  const TestCertificate second = MakeCertificate("second", &authority);
+  MountedSecret secret({first.cert, first.key, ""});
+  TestServer::Options options;
+  options.rpc.tls = secret.files_of_server();
+  options.rpc.tls_refresh = absl::Milliseconds(2);
+  TestServer server(options);
+  const auto connect = [&] {
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    return v1::SpatialReasoningService::NewStub(grpc::CreateCustomChannel(
+        server.server().address().ToString(),
+        grpc::SslCredentials({authority.cert, "", ""}), arguments));
+  };
+  std::atomic<bool> done = false;
+  std::atomic<int> calls = 0;
+  const auto call = [&](bool anew) {
+    auto stub = connect();
+    while (!done) {
+      if (anew) stub = connect();
+      grpc::ClientContext context;
+      v1::GetModelResponse model;
+      const grpc::Status status = stub->GetModel(&context, {}, &model);
+      EXPECT_TRUE(status.ok()) << status.error_message();
+      ++calls;
+    }
+  };
+  std::thread on_one(call, false);
+  std::thread on_new(call, true);
+  for (int i = 0; i < 10; ++i) {
+    secret.Exchange({second.cert, second.key, ""});
+    absl::SleepFor(absl::Milliseconds(10));
+    secret.Exchange({first.cert, second.key, ""});  // half-written
+    absl::SleepFor(absl::Milliseconds(5));
+    secret.Exchange({"", "", ""});
+    absl::SleepFor(absl::Milliseconds(5));
+    secret.Exchange({first.cert, first.key, ""});
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  done = true;
+  on_one.join();
+  on_new.join();
+  EXPECT_GT(calls, 20);
 }
 
 TEST(ServerTest, WithoutTlsNoExpiryIsExported) {

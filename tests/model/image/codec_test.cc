@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <ctime>
 #include <string>
 #include <utility>
 #include <vector>
@@ -147,6 +148,16 @@ TEST(CodecTest, HugeSidesAreRefusedFromTheHeader) {
     }
   }
   EXPECT_LT(PeakMemory() - before, kMuchMemory);
+}
+
+TEST(CodecTest, ARefusalByTheHeaderTakesNoTime) {
+  const std::string file = PngWithTinyData(40000, 40000);
+  constexpr int kTimes = 100;
+  const std::clock_t start = std::clock();
+  for (int i = 0; i < kTimes; ++i) EXPECT_FALSE(ProbeImage(file, {}).ok());
+  const double seconds =
+      static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  EXPECT_LT(seconds / kTimes, 2e-3);
 }
 
 TEST(CodecTest, ZeroSidesAreRefused) {

@@ -316,6 +316,7 @@ TEST(EngineEndTest, AnItemThatIsNotFiniteEndsItsRequestOnly) {
     EXPECT_EQ(DetailsOf(poisoned->WaitDone()).reason, ErrorReason::kNumeric);
     EXPECT_OK(fine->WaitDone());
     EXPECT_TRUE(harness.engine().healthy());
+    EXPECT_EQ(harness.Metric("cooper_nonfinite_total"), 1);
     harness.ExpectNothingLeft();
   }
 }

@@ -85,6 +85,20 @@ TEST(MetricsListenerTest, OtherPathsAreNotFound) {
   }
 }
 
+TEST(MetricsListenerTest, OtherMethodsAreAnsweredAndChangeNothing) {
+  const auto listener = StartListener();
+  for (const char* method : {"HEAD", "POST", "PUT", "DELETE", "BREW"}) {
+    const std::string response = Exchange(
+        listener->address().port,
+        absl::StrCat(method,
+                     " /metrics HTTP/1.0\r\nContent-Length: 0\r\n\r\n"));
+    EXPECT_THAT(response, StartsWith("HTTP/1.")) << method;
+    EXPECT_EQ(response.find(" 200 "), std::string::npos) << method;
+    EXPECT_EQ(response.find(kApples), std::string::npos) << method;
+  }
+  EXPECT_THAT(Exchange(listener->address().port, kGet), StartsWith(kOk));
+}
+
 TEST(MetricsListenerTest, ThreadsHaveRoomBesideTheStorageOfLibraries) {
   ASSERT_EQ(libraries_storage[0], 1);
   const auto listener = StartListener();

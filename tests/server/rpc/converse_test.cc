@@ -312,6 +312,21 @@ TEST(ConverseTest, DrainingEndsIdleCallsAndLetsTurnsEnd) {
   ExpectIdentity(server);
 }
 
+TEST(ConverseTest, AnIdleCallEndsWithItsSession) {
+  TestServer::Options options;
+  options.engine.session_ttl = absl::Milliseconds(50);
+  options.rpc.stall_timeout = absl::Milliseconds(50);
+  TestServer server(options);
+  Talk talk(&server);
+  ASSERT_TRUE(talk.Send(Start("one")));
+  EXPECT_TRUE(talk.Turn().back().has_finished());
+  const grpc::Status status = talk.End();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(ErrorInfoOf(status).reason(), "SESSION_NOT_FOUND");
+  EXPECT_EQ(server.CollectAtRest().Sum("cooper_requests_in_flight"), 0);
+  ExpectIdentity(server);
+}
+
 TEST(ConverseTest, WithoutSessionsItIsRefused) {
   TestServer::Options options;
   options.engine.session_ttl = absl::ZeroDuration();

@@ -105,6 +105,28 @@ TEST(MessageTest, BytesThatAreNoMessageAreRefusedByName) {
   }
 }
 
+// Groups of unknown fields may nest without end, and each costs a stack frame
+// where it is parsed.
+TEST(MessageTest, DeepNestingIsRefused) {
+  // Field 100, a group; not closed, and closed again.
+  const std::string open = Repeat("\xa3\x06", 5000);
+  for (const std::string& bytes : {open, open + Repeat("\xa4\x06", 5000)}) {
+    const absl::Status status = Parse(bytes);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    EXPECT_EQ(DetailsOf(status).reason, ErrorReason::kInvalidArgument);
+  }
+}
+
+TEST(MessageTest, NumbersThatOverflowAreRefused) {
+  // A varint of eleven bytes: packed, of a length, and of a number.
+  const std::string endless(10, '\xff');
+  for (const char* head : {"\x2a", "\x12", "\x18"}) {
+    const absl::Status status =
+        Parse<inference::ModelInferRequest>(head + endless + "\x01");
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  }
+}
+
 TEST(MessageTest, AStringThatIsNotUtf8IsNamed) {
   v1::ReasonRequest request = Request();
   std::string bytes = request.SerializeAsString();

@@ -149,6 +149,15 @@ TEST_F(RequestParserTest, DenormalTemperatureAndSeedZeroAreLegal) {
   EXPECT_EQ(request.seed, 0u);
 }
 
+TEST_F(RequestParserTest, TokensAtBothEndsOfTheirRangeAreLegal) {
+  for (const int tokens : {2, 5000}) {
+    v1::ReasonRequest wire = Question();
+    wire.set_max_think_tokens(tokens);
+    ASSERT_OK_AND_ASSIGN(const engine::Request request, parser_.Parse(wire));
+    EXPECT_EQ(request.max_think_tokens, tokens);
+  }
+}
+
 TEST_F(RequestParserTest, TextOfExactlyTheLimitIsLegal) {
   v1::ReasonRequest wire;
   wire.add_inputs()->set_text(std::string(1000, 'a'));

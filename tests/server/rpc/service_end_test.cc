@@ -61,6 +61,61 @@ TEST_F(ServiceEndTest, DeadlineDuringTextCountsAsDeadline) {
       scrape.Sum("cooper_requests_total", {{"code", "DEADLINE_EXCEEDED"}}), 1);
 }
 
+// All work is done, and the answer waits for its reader.
+TEST_F(ServiceEndTest, ADeadlineThatPassesDuringAWriteCountsThere) {
+  TestServer::Options options = WithMaps();
+  options.script.vae_rule = {512, 512, 16, 1 << 20};
+  TestServer& server = Start(options);
+  v1::ReasonRequest request = Question("How far?");
+  request.mutable_output()->add_roles(v1::MAP_ROLE_VALUES);
+  request.mutable_output()->set_depth_encoding(v1::MAP_ENCODING_RAW_FLOAT32);
+  const auto stub = v1::SpatialReasoningService::NewStub(
+      server.NewChannel(/*fixed_window=*/true));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() +
+                       std::chrono::milliseconds(700));
+  const auto reader = stub->Reason(&context, request);
+  v1::Event event;
+  ASSERT_TRUE(reader->Read(&event));
+  const Scrape scrape = server.CollectAtRest();
+  EXPECT_EQ(scrape.Sum("cooper_cancellations_total",
+                       {{"cause", "deadline"}, {"phase", "write"}}),
+            1);
+  EXPECT_EQ(scrape.Sum("cooper_finish_reason_total"), 1);
+  while (reader->Read(&event)) EXPECT_FALSE(event.has_finished());
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+}
+
+TEST_F(ServiceEndTest, ACancelBeforeTheFirstEventIsCounted) {
+  TestServer& server = Start(WithMaps());
+  server.gate().CloseFor(Call::kPrefill);
+  const auto stub = server.NewStub();
+  grpc::ClientContext context;
+  const auto reader = stub->Reason(&context, Question("How far?"));
+  server.gate().AwaitArrival();
+  context.TryCancel();
+  server.gate().Open();
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_EQ(server.CollectAtRest().Sum("cooper_cancellations_total",
+                                       {{"cause", "client"}}),
+            1);
+}
+
+TEST_F(ServiceEndTest, ACancelAfterTheLastEventChangesNothing) {
+  TestServer& server = Start();
+  const auto stub = server.NewStub();
+  grpc::ClientContext context;
+  const auto reader = stub->Reason(&context, Question("How far?"));
+  v1::Event event;
+  while (reader->Read(&event)) continue;
+  server.CollectAtRest();
+  context.TryCancel();
+  reader->Finish();  // the client's library may call that CANCELLED
+  const Scrape scrape = server.CollectAtRest();
+  EXPECT_EQ(scrape.Sum("cooper_cancellations_total"), 0);
+  EXPECT_EQ(scrape.Sum("cooper_requests_total", {{"code", "OK"}}), 1);
+}
+
 TEST_F(ServiceEndTest, CallsWithoutADeadlineGetTheServersOwn) {
   TestServer::Options options;
   options.script.texts = {std::string(3000, 'a')};

@@ -4,10 +4,12 @@
 #include <grpcpp/client_context.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/time/clock.h"
 #include "model/load_progress.h"
 #include "tests/server/rpc/service_fixture.h"
@@ -264,6 +266,41 @@ TEST_F(ServiceTest, MessagesThatCannotBeTakenAreRefusedAndCounted) {
       1);
   EXPECT_EQ(scrape.Sum("cooper_cancellations_total"), 1);
   EXPECT_TRUE(Ask(stub.get(), Question("How?")).status.ok());
+}
+
+TEST_F(ServiceTest, OfABurstExactlyWhatHasNoPlaceIsRefused) {
+  constexpr int kPlaces = 1 + 2;
+  constexpr int kBurst = 30;
+  TestServer::Options options = WithMaps();
+  options.engine.max_running = 1;
+  options.engine.max_queue = 2;
+  TestServer& server = Start(options);
+  server.gate().CloseFor(Call::kDecode);
+  std::atomic<int> refused = 0;
+  std::vector<std::thread> callers;
+  for (int i = 0; i < kBurst; ++i) {
+    callers.emplace_back([&] {
+      grpc::ClientContext context;
+      const Answer answer =
+          Ask(server.NewStub().get(), Question("Where?"), &context);
+      if (answer.status.ok()) return;
+      EXPECT_EQ(answer.status.error_code(),
+                grpc::StatusCode::RESOURCE_EXHAUSTED);
+      EXPECT_EQ(ErrorInfoOf(answer.status).reason(), "QUEUE_FULL");
+      int pushback_ms = 0;
+      EXPECT_TRUE(absl::SimpleAtoi(Pushback(context), &pushback_ms));
+      EXPECT_GE(pushback_ms, 0);
+      ++refused;
+    });
+  }
+  while (refused < kBurst - kPlaces) std::this_thread::yield();
+  server.gate().Open();
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(refused, kBurst - kPlaces);
+  const Scrape scrape = server.CollectAtRest();
+  EXPECT_EQ(scrape.Sum("cooper_rejections_total", {{"reason", "queue_full"}}),
+            kBurst - kPlaces);
+  EXPECT_EQ(scrape.Sum("cooper_requests_total", {{"code", "OK"}}), kPlaces);
 }
 
 TEST_F(ServiceTest, FullQueueIsRefusedWithAPushback) {

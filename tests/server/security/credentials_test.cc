@@ -174,6 +174,14 @@ TEST_F(CredentialsTest, ABrokenAuthorityNeverLetsStrangersIn) {
   }
 }
 
+TEST_F(CredentialsTest, AnExpiredCallerIsRefused) {
+  Start(secret_.files());
+  EXPECT_TRUE(Served(Connect(old_, MakeCertificate("robot", &old_callers_))));
+  EXPECT_FALSE(Served(
+      Connect(old_, MakeCertificate("robot", &old_callers_,
+                                    absl::FromUnixSeconds(1500000000)))));
+}
+
 TEST_F(CredentialsTest, WhatIsNotFitForUseCannotBeOpened) {
   secret_.Exchange({new_.cert, old_.key, ""});
   EXPECT_THAT(Credentials::Open(secret_.files_of_server()),
