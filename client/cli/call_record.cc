@@ -3,6 +3,7 @@
 #include <google/protobuf/util/json_util.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "absl/flags/flag.h"
@@ -25,6 +26,19 @@ absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message) {
   }
   return json;
 }
+
+namespace {
+
+// What a map's file is named after: the first image's file, without extension.
+std::string StemOf(const ReportRequest& request) {
+  if (request.images.empty()) return "generated";
+  const std::string& name = request.images.front().name;
+  if (name == "standard input") return "stdin";
+  const std::string stem = std::filesystem::path(name).stem().string();
+  return stem.empty() ? "image" : stem;
+}
+
+}  // namespace
 
 CallRecord::CallRecord(const ReportRequest& request, bool print_regions,
                        Console* console, std::optional<OutputFolder> folder)
@@ -55,15 +69,11 @@ absl::Status CallRecord::Take(Event event) {
   if (!json_) Show(event);
   // Without a folder nothing asks for the maps again.
   if (folder_.has_value() || !event.has_map()) transcript_.Add(event);
-  return folder_.has_value() ? Keep(event) : absl::OkStatus();
+  return Keep(event);
 }
 
 absl::Status CallRecord::End(const absl::Status& outcome) {
   printer_.End();
-  if (!folder_.has_value() && !json_ && outcome.ok() &&
-      request_.command != "ask" && request_.command != "chat") {
-    console_.Notice("use --out DIR to save the map");
-  }
   if (!folder_.has_value() || !any_event_) return absl::OkStatus();
   absl::Status status;
   for (const auto& image : request_.images) {
@@ -99,18 +109,33 @@ void CallRecord::PrintRegions(const v1::MapResult& map) {
 }
 
 absl::Status CallRecord::Keep(const Event& event) {
-  if (event.has_map_progress() && event.map_progress().has_preview()) {
+  if (event.has_map()) return KeepMap(event.map());
+  if (folder_.has_value() && event.has_map_progress() &&
+      event.map_progress().has_preview()) {
     const auto& progress = event.map_progress();
     return folder_->Write(PreviewFileName(progress.map_id(), progress.step()),
                           progress.preview());
   }
-  if (!event.has_map()) return absl::OkStatus();
-  const std::string name = MapFileName(event.map());
-  const absl::Status status = folder_->Write(name, event.map().data());
-  if (status.ok()) {
-    console_.Notice(absl::StrCat("kept ", (folder_->path() / name).string()));
+  return absl::OkStatus();
+}
+
+absl::Status CallRecord::KeepMap(const v1::MapResult& map) {
+  std::string path;
+  if (folder_.has_value()) {
+    const std::string name = MapFileName(map);
+    const absl::Status status = folder_->Write(name, map.data());
+    if (!status.ok()) return status;
+    path = (folder_->path() / name).string();
+  } else {
+    if (json_ || request_.command == "ask" || request_.command == "chat") {
+      return absl::OkStatus();
+    }
+    const auto written = WriteMapFile(StemOf(request_), map);
+    if (!written.ok()) return written.status();
+    path = *written;
   }
-  return status;
+  console_.Notice(absl::StrCat("kept ", path));
+  return absl::OkStatus();
 }
 
 }  // namespace cooper::client

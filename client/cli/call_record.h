@@ -24,7 +24,8 @@ absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message);
 // thread-safe.
 class CallRecord {
  public:
-  // `request` and `console` must outlive it. Without a folder nothing is kept.
+  // `request` and `console` must outlive it. Without a folder, and without
+  // --json, a command that is about maps keeps them in the working directory.
   // `print_regions`: those of a segmentation, as a table on standard output.
   CallRecord(const ReportRequest& request, bool print_regions, Console* console,
              std::optional<OutputFolder> folder);
@@ -41,6 +42,7 @@ class CallRecord {
   void Show(const Event& event);
   void PrintRegions(const v1::MapResult& map);
   absl::Status Keep(const Event& event);
+  absl::Status KeepMap(const v1::MapResult& map);
 
   const ReportRequest& request_;
   const bool print_regions_;

@@ -14,6 +14,7 @@
 #include "cooper/client/options.h"
 
 ABSL_DECLARE_FLAG(std::optional<std::string>, out);
+ABSL_DECLARE_FLAG(std::string, server);
 ABSL_DECLARE_FLAG(bool, json);
 ABSL_DECLARE_FLAG(std::string, service);
 ABSL_DECLARE_FLAG(absl::Duration, wait);

@@ -1,6 +1,7 @@
 #include "client/cli/output_folder.h"
 
 #include <cerrno>
+#include <cstdio>
 #include <system_error>
 #include <utility>
 
@@ -15,6 +16,14 @@ absl::Status CannotWrite(const std::filesystem::path& path) {
   return absl::DataLossError(
       absl::StrCat("cannot write ", path.string(), ": ",
                    std::generic_category().message(errno)));
+}
+
+std::string KindAndRole(const v1::MapResult& map) {
+  return absl::StrCat(ShortName(map.kind()), "-", ShortName(map.role()));
+}
+
+const char* Extension(const v1::MapResult& map) {
+  return map.encoding() == v1::MAP_ENCODING_RAW_FLOAT32 ? ".f32" : ".png";
 }
 
 }  // namespace
@@ -52,9 +61,26 @@ absl::Status OutputFolder::AppendEvent(absl::string_view json_line) {
 }
 
 std::string MapFileName(const v1::MapResult& map) {
-  const bool raw = map.encoding() == v1::MAP_ENCODING_RAW_FLOAT32;
-  return absl::StrCat("map", map.map_id(), "-", ShortName(map.kind()), "-",
-                      ShortName(map.role()), raw ? ".f32" : ".png");
+  return absl::StrCat("map", map.map_id(), "-", KindAndRole(map),
+                      Extension(map));
+}
+
+absl::StatusOr<std::string> WriteMapFile(const std::string& stem,
+                                         const v1::MapResult& map) {
+  const std::string name = absl::StrCat(stem, "-", KindAndRole(map));
+  for (int number = 1;; ++number) {
+    const std::string path = absl::StrCat(
+        name, number > 1 ? absl::StrCat("-", number) : "", Extension(map));
+    errno = 0;
+    // "x": only where there is no such file.
+    std::FILE* const file = std::fopen(path.c_str(), "wbx");
+    if (file == nullptr && errno == EEXIST) continue;
+    if (file == nullptr) return CannotWrite(path);
+    const bool whole = std::fwrite(map.data().data(), 1, map.data().size(),
+                                   file) == map.data().size();
+    if (std::fclose(file) != 0 || !whole) return CannotWrite(path);
+    return path;
+  }
 }
 
 std::string PreviewFileName(int map_id, int step) {

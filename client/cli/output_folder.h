@@ -38,6 +38,11 @@ class OutputFolder {
 // "map0-depth-values.png", "map1-segmentation-display.png"; ".f32" for raw
 // floats.
 std::string MapFileName(const v1::MapResult& map);
+// Writes a map without a folder: to "scene-depth-values.png" in the working
+// directory, for `stem` "scene"; "scene-depth-values-2.png" where that exists.
+// Returns the name, or DATA_LOSS.
+absl::StatusOr<std::string> WriteMapFile(const std::string& stem,
+                                         const v1::MapResult& map);
 // "map0-preview-005.png".
 std::string PreviewFileName(int map_id, int step);
 

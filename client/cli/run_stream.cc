@@ -10,6 +10,7 @@
 #include "client/cli/error_printer.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/output_folder.h"
+#include "client/cli/server_address.h"
 
 namespace cooper::client {
 
@@ -33,7 +34,12 @@ int RunStream(const StreamJob& job, const CommandContext& context) {
 
   const std::shared_ptr<EventStream> stream = job.start(**client, call_options);
   context.interrupt->SetHandler([stream] { stream->Cancel(); });
-  CallRecord call(job.request, job.print_regions, context.console,
+  ReportRequest request = job.request;
+  if (const std::string server = absl::GetFlag(FLAGS_server);
+      server != DefaultServer()) {
+    request.server = server;
+  }
+  CallRecord call(request, job.print_regions, context.console,
                   std::move(folder));
   absl::Status written;
   Event event;

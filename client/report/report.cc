@@ -267,6 +267,9 @@ std::string CommandLine(const ReportRequest& request,
   if (transcript.started().has_value()) {
     word(absl::StrCat("--seed=", transcript.started()->seed()));
   }
+  if (!request.server.empty()) {
+    word(absl::StrCat("--server=", ShellQuoted(request.server)));
+  }
   return html;
 }
 

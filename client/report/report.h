@@ -24,6 +24,8 @@ struct ReportRequest {
   std::vector<Image> images;
   // Options that were given.
   std::vector<Fact> options;
+  // The server, where it is not the tool's default one.
+  std::string server = {};
 };
 
 // One HTML page that tells a whole call: the question, the images, the

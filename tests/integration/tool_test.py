@@ -63,6 +63,24 @@ def test_an_image_comes_from_standard_input_and_quiet_is_quiet(server,
     assert list(tmp_path.glob("map0-depth-*.png"))
 
 
+def test_a_map_without_out_is_kept_beside_what_is_there(server, tmp_path):
+    for _ in range(2):
+        done = subprocess.run(
+            [BIN / "cooper", "depth", SCENE, "-s", server.address,
+             "--num_timesteps=4", "--roles=values"],
+            cwd=tmp_path, capture_output=True, timeout=120, check=True)
+    name = f"{SCENE.stem}-depth-values"
+    assert f"kept {name}-2.png".encode() in done.stderr
+    files = {path.name for path in tmp_path.iterdir()}
+    assert files == {f"{name}.png", f"{name}-2.png"}
+
+
+def test_a_report_asks_the_same_server_again(server, tmp_path):
+    cooper(server, "depth", SCENE, "--num_timesteps=4", f"--out={tmp_path}")
+    assert (f"--server=&#39;{server.address}&#39;"
+            in (tmp_path / "report.html").read_text())
+
+
 def test_standard_input_without_an_image_is_named(server):
     code, _, err = cooper(server, "depth", "-")
     assert code == 2
