@@ -77,8 +77,8 @@ ABSL_FLAG(int64_t, session_mib, ToMib(EngineOptions{}.session_bytes),
 ABSL_FLAG(std::string, listen, ServerOptions{}.listen.ToString(),
           "HOST:PORT of gRPC; port 0 picks a free one.");
 ABSL_FLAG(std::string, metrics_listen,
-          LifecycleOptions{}.metrics_listen.ToString(),
-          "HOST:PORT of GET /metrics; port 0 picks a free one.");
+          LifecycleOptions{}.metrics_listen->ToString(),
+          "HOST:PORT of GET /metrics; port 0 picks a free one. Empty: none.");
 ABSL_FLAG(std::string, tls_cert, "",
           "PEM file: TLS certificate chain. "
           "This and the next three are read again when they change.");
@@ -319,9 +319,12 @@ absl::Status ReadFlags(LifecycleOptions* options) {
   }
   base::SetLogFormat(LogsAreJson() ? base::LogFormat::kJson
                                    : base::LogFormat::kText);
-  COOPER_RETURN_IF_ERROR(ReadListen("metrics_listen",
-                                    absl::GetFlag(FLAGS_metrics_listen),
-                                    &options->metrics_listen));
+  options->metrics_listen.reset();
+  if (const std::string metrics = absl::GetFlag(FLAGS_metrics_listen);
+      !metrics.empty()) {
+    COOPER_RETURN_IF_ERROR(ReadListen("metrics_listen", metrics,
+                                      &options->metrics_listen.emplace()));
+  }
   COOPER_RETURN_IF_ERROR(ReadEngineFlags(&options->engine));
   COOPER_RETURN_IF_ERROR(ReadServerFlags(&options->rpc));
   COOPER_RETURN_IF_ERROR(ReadMemoryBudget(options));

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <deque>
 #include <exception>
 #include <optional>
 #include <string>
@@ -12,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
@@ -20,11 +18,11 @@
 #include "base/clock.h"
 #include "base/log_thread.h"
 #include "base/logging.h"
-#include "base/mutex.h"
 #include "base/periodic.h"
 #include "base/status_macros.h"
 #include "base/worker_pool.h"
 #include "model/device_status.h"
+#include "server/lifecycle_events.h"
 #include "server/metrics/log_collector.h"
 #include "server/metrics/metrics_listener.h"
 #include "server/metrics/process_collector.h"
@@ -49,44 +47,6 @@ constexpr absl::Duration kLastWords = absl::Seconds(2);
 constexpr absl::Duration kHousekeepingInterval = absl::Seconds(1);
 // Between lines on the loading; at least one in ten seconds is promised.
 constexpr absl::Duration kProgressInterval = absl::Seconds(5);
-
-enum class LifecycleEvent {
-  kStopSignal,
-  kLoaded,
-  kEngineFailed,
-  kDeaf,
-  kDrained
-};
-
-// What the main thread waits for. Thread-safe.
-class LifecycleEventQueue {
- public:
-  void Post(LifecycleEvent event) ABSL_LOCKS_EXCLUDED(mutex_) {
-    base::MutexLock lock(&mutex_);
-    queue_.push_back(event);
-  }
-  LifecycleEvent Wait() { return *Wait(absl::InfiniteDuration()); }
-  // nullopt: nothing happened for so long.
-  std::optional<LifecycleEvent> Wait(absl::Duration timeout)
-      ABSL_LOCKS_EXCLUDED(mutex_) {
-    base::MutexLock lock(&mutex_);
-    if (!mutex_.AwaitWithTimeout(absl::Condition(
-                                     +[](std::deque<LifecycleEvent>* queue) {
-                                       return !queue->empty();
-                                     },
-                                     &queue_),
-                                 timeout)) {
-      return std::nullopt;
-    }
-    const LifecycleEvent event = queue_.front();
-    queue_.pop_front();
-    return event;
-  }
-
- private:
-  base::Mutex mutex_;
-  std::deque<LifecycleEvent> queue_ ABSL_GUARDED_BY(mutex_);
-};
 
 // Ends the process without waiting for its threads.
 [[noreturn]] void ExitNow(ExitCode code) {
@@ -181,13 +141,15 @@ class Process {
 
  private:
   absl::Status Listen() {
-    COOPER_ASSIGN_OR_RETURN(
-        metrics_listener_,
-        Annotated("metrics_listen",
-                  metrics::MetricsListener::Start(
-                      options_.metrics_listen,
-                      {registry_, std::make_shared<metrics::LogCollector>(),
-                       std::make_shared<metrics::ProcessCollector>()})));
+    if (options_.metrics_listen.has_value()) {
+      COOPER_ASSIGN_OR_RETURN(
+          metrics_listener_,
+          Annotated("metrics_listen",
+                    metrics::MetricsListener::Start(
+                        *options_.metrics_listen,
+                        {registry_, std::make_shared<metrics::LogCollector>(),
+                         std::make_shared<metrics::ProcessCollector>()})));
+    }
     metrics_.SetBuildInfo(options_.rpc.version);
     serving_state_.Follow(&progress_);
     rpc::ServerOptions rpc = options_.rpc;
@@ -210,8 +172,7 @@ class Process {
                                               : LifecycleEvent::kEngineFailed);
                            }));
     std::vector<base::LogField> fields = {
-        {"grpc", server_->address().ToString()},
-        {"metrics", metrics_listener_->address().ToString()}};
+        {"grpc", server_->address().ToString()}, {"metrics", MetricsAddress()}};
     if (const auto health = server_->health_address()) {
       fields.push_back({"health", health->ToString()});
     }
@@ -224,6 +185,12 @@ class Process {
                 {{"grpc", server_->address().ToString()}});
     }
     return absl::OkStatus();
+  }
+
+  std::string MetricsAddress() const {
+    return metrics_listener_ == nullptr
+               ? "off"
+               : metrics_listener_->address().ToString();
   }
 
   // Says now and then how far the loading is.
@@ -280,7 +247,7 @@ class Process {
       base::Log(base::LogLevel::kInfo, "loaded", {{"note", note}});
     }
     const std::string grpc = server_->address().ToString();
-    const std::string metrics = metrics_listener_->address().ToString();
+    const std::string metrics = MetricsAddress();
     std::vector<base::LogField> fields = {{"grpc", grpc}, {"metrics", metrics}};
     for (base::LogField& field : FactsOf(info)) {
       fields.push_back(std::move(field));

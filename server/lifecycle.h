@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -28,7 +29,9 @@ enum class ExitCode {
 struct LifecycleOptions {
   rpc::ServerOptions rpc;
   engine::EngineOptions engine;
-  base::ListenAddress metrics_listen{"0.0.0.0", 8002};
+  // Of GET /metrics. Unset: there is none.
+  std::optional<base::ListenAddress> metrics_listen =
+      base::ListenAddress{"0.0.0.0", 8002};
   tracing::ExportOptions tracing;
   // Time for requests under way after the signal to stop. At least 0.
   absl::Duration drain_timeout = absl::Seconds(30);

@@ -68,6 +68,8 @@ void SaySaid() {
 
 std::vector<char*> ParseFlags(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
+    static char help[] = "--help";
+    if (std::strcmp(argv[i], "-h") == 0) argv[i] = help;
     if (std::strncmp(argv[i], "--help", 6) == 0) g_exit_code_of_parsing = 0;
   }
   g_said = new std::ostringstream();

@@ -66,11 +66,20 @@ def test_a_flag_that_cannot_be_parsed_is_exit_code_2(flag):
     assert flag.split("=")[0].strip("-") in err
 
 
-def test_help_is_exit_code_0():
-    code, out, _ = run("--help")
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_is_exit_code_0(flag):
+    code, out, _ = run(flag)
     assert code == 0
     assert "cooper_server" in out
     assert "--listen" in out and "--checkpoint" in out
+
+
+def test_without_an_address_there_are_no_metrics():
+    server = Server("--metrics_listen=")
+    assert " metrics=off " in server.ready_line
+    assert server.health() == "SERVING"
+    server.signal()
+    assert server.wait(20) == 0
 
 
 @pytest.mark.parametrize("arguments, words", [

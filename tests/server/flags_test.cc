@@ -70,7 +70,8 @@ TEST(FlagsTest, WithoutFlagsTheOptionsAreTheirDefaults) {
   EXPECT_EQ(read.rpc.stuck_after, defaults.rpc.stuck_after);
   EXPECT_EQ(read.rpc.max_deadline, defaults.rpc.max_deadline);
   EXPECT_EQ(read.rpc.max_connection_age, defaults.rpc.max_connection_age);
-  EXPECT_EQ(read.metrics_listen.ToString(), defaults.metrics_listen.ToString());
+  EXPECT_EQ(read.metrics_listen->ToString(),
+            defaults.metrics_listen->ToString());
   EXPECT_EQ(read.drain_timeout, defaults.drain_timeout);
   EXPECT_EQ(read.tracing.endpoint, defaults.tracing.endpoint);
   EXPECT_EQ(read.tracing.sample_ratio, defaults.tracing.sample_ratio);
@@ -170,7 +171,7 @@ TEST(FlagsTest, HelpShowsTheDefaultOfEveryOption) {
       {"max_queue_delay", duration(engine.max_queue_delay)},
       {"max_running", absl::StrCat(engine.max_running)},
       {"memory_budget_mib", "0"},
-      {"metrics_listen", options.metrics_listen.ToString()},
+      {"metrics_listen", options.metrics_listen->ToString()},
       {"otlp_traces_endpoint", options.tracing.endpoint},
       {"policy_file", rpc.policy_file},
       {"prefix_cache_mib", mib(engine.prefix_cache_bytes)},
