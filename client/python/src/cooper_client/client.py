@@ -16,9 +16,11 @@ from cooper_client.calls import StreamState, wait_after
 from cooper_client.connection import Connection, Methods, Pem
 from cooper_client.conversation import Conversation
 from cooper_client.events import Event
+from cooper_client.frames import Frame
 from cooper_client.images import ImageLike, Images, encode_all
-from cooper_client.latest_frame import Frame, latest_frame
+from cooper_client.latest_frame import latest_frame
 from cooper_client.maps import DepthMap, GeneratedImage, LabelMap
+from cooper_client.results import MapType
 from cooper_client.retries import NEVER, RetryPolicy, Tries
 from cooper_client.streams import EventStream
 from cooper_client.turns import first_turn
@@ -190,7 +192,8 @@ class Client:
         self.close()
 
 
-def _only_map(stream: EventStream, kind: Any, on_event: OnEvent) -> Any:
+def _only_map(stream: EventStream, kind: type[MapType],
+              on_event: OnEvent) -> MapType:
     with stream:
         if on_event is not None:
             for event in stream:

@@ -97,11 +97,11 @@ class Connection:
                 ("grpc.ssl_target_name_override", tls_server_name))
 
     @staticmethod
-    def _checked(token: Any, name: str) -> str:
-        if not isinstance(token, str):
+    def _checked(given: Any, name: str) -> str:
+        if not isinstance(given, str):
             raise TypeError(f"{name}: must be a string, is "
-                            f"{type(token).__name__}")
-        token = token.strip()
+                            f"{type(given).__name__}")
+        token = given.strip()
         if not token or not all(33 <= ord(c) <= 126 for c in token):
             raise ValueError(f"{name}: must be one token of printable ASCII "
                              "characters")

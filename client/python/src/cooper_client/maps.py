@@ -156,8 +156,8 @@ class DepthMap(Map):
         """[H, W] float32 in 0..1, however it came. Read-only."""
         values = self._values()
         if values.dtype == np.uint16:
-            return values.astype(np.float32) / np.float32(65535)
-        return values
+            values = values / np.float32(65535)
+        return np.asarray(values, np.float32)
 
     @property
     def display(self) -> npt.NDArray[np.uint8]:

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, Optional
 
 from cooper_client import enums
+from cooper_client._proto import spatial_reasoning_pb2 as pb
 from cooper_client.enums import MapKind, Mode
 
 
@@ -73,7 +74,7 @@ def _known(kind: Any, numbers: Any) -> tuple[Any, ...]:
 
 
 def _enum_descriptor(kind: Any) -> Any:
-    return enums.pb.DESCRIPTOR.enum_types_by_name[kind.__name__]
+    return pb.DESCRIPTOR.enum_types_by_name[kind.__name__]
 
 
 def _defaults(message: Any) -> dict[str, Any]:

@@ -177,8 +177,9 @@ def point_cloud(depth: Union[DepthMap, npt.NDArray[Any]],
         scale, shift = alignment.scale, alignment.shift
     if (scale is None) != (shift is None):
         raise ValueError("scale: scale and shift come together, one is missing")
-    metric = scale is not None and shift is not None
-    z = relative * (scale if metric else 1.0) + (shift if metric else 1.0)
+    metric = scale is not None
+    z = (relative * (1.0 if scale is None else scale)
+         + (1.0 if shift is None else shift))
     height, width = z.shape
     across, down = width / intrinsics.width, height / intrinsics.height
     # Pixel centres.

@@ -64,7 +64,7 @@ def _checked(name: str, field: Any, value: Any) -> Any:
     if is_bool or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name}: must be an integer, is {value!r}")
     low, high = _INTEGERS[kind]
-    if not low <= value <= high:
+    if not low <= int(value) <= high:
         raise ValueError(f"{name}: must be in {low}..{high}, is {value}")
     return int(value)
 
@@ -166,7 +166,8 @@ def timeout(value: Any) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"timeout: must be a number of seconds, is {value!r}")
-    if not value > 0:
+    seconds = float(value)
+    if not seconds > 0:
         raise ValueError(f"timeout: must be positive, is {value!r}")
     # Longer ones, infinity included, are as good as none.
-    return float(value) if value < 365 * 86400 else None
+    return seconds if seconds < 365 * 86400 else None

@@ -22,6 +22,7 @@ from cooper_client.connection import Connection, Methods, Pem
 from cooper_client.frames import Frame
 from cooper_client.images import ImageLike, Images, encode_all
 from cooper_client.maps import DepthMap, GeneratedImage, LabelMap
+from cooper_client.results import MapType
 from cooper_client.retries import NEVER, RetryPolicy, Tries
 from cooper_client.turns import first_turn
 
@@ -77,8 +78,7 @@ class Client:
         """Generates the depth map of one image."""
         request = requests.depth(image, bgr, options)
         stream = self._stream("depth", request, timeout)
-        depth: DepthMap = await _only_map(stream, DepthMap, on_event)
-        return depth
+        return await _only_map(stream, DepthMap, on_event)
 
     async def segment(self, image: ImageLike, *, bgr: bool = False,
                       timeout: Optional[float] = None, on_event: OnEvent = None,
@@ -86,8 +86,7 @@ class Client:
         """Generates the segmentation of one image."""
         request = requests.segment(image, bgr, options)
         stream = self._stream("segment", request, timeout)
-        labels: LabelMap = await _only_map(stream, LabelMap, on_event)
-        return labels
+        return await _only_map(stream, LabelMap, on_event)
 
     async def generate(self, prompt: str, images: Optional[Images] = None, *,
                        bgr: bool = False, timeout: Optional[float] = None,
@@ -96,8 +95,7 @@ class Client:
         """Generates an image from text, or edits the last of `images`."""
         request = requests.generate(prompt, images, bgr, options)
         stream = self._stream("generate", request, timeout)
-        image: GeneratedImage = await _only_map(stream, GeneratedImage, on_event)
-        return image
+        return await _only_map(stream, GeneratedImage, on_event)
 
     def converse(self, images: Optional[Images] = None, *, session_id: str = "",
                  bgr: bool = False, timeout: Optional[float] = None,
@@ -163,7 +161,8 @@ class Client:
         await self.close()
 
 
-async def _only_map(stream: EventStream, kind: Any, on_event: OnEvent) -> Any:
+async def _only_map(stream: EventStream, kind: type[MapType],
+                    on_event: OnEvent) -> MapType:
     async with stream:
         if on_event is not None:
             async for event in stream:
