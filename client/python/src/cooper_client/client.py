@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 import grpc
 
-from cooper_client import models, requests
+from cooper_client import models, requests, retries
 from cooper_client._proto import spatial_reasoning_pb2 as pb
 from cooper_client.calls import StreamState, wait_after
 from cooper_client.connection import Connection, Methods, Pem
@@ -70,7 +70,7 @@ class Client:
             tls_server_name=tls_server_name, token=token,
             auth_token_file=auth_token_file, channel_options=channel_options)
         self._timeout = requests.timeout(timeout)
-        self._retry = retry
+        self._retry = retries.checked(retry)
         self._channel = self._connection.open(grpc)
         self._methods = Methods(self._channel)
 
@@ -152,6 +152,8 @@ class Client:
             # A new try is for the frame that is then the newest.
             return self._stream(getattr(self._methods, method), request, timeout,
                                 NEVER)
+        if task == "reason":
+            requests.text(question, "question")
         return latest_frame(frames, start, task, stale_after, self._retry)
 
     def model(self, *, timeout: Optional[float] = None) -> models.Model:

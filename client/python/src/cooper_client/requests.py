@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -85,6 +85,8 @@ def _set_options(request: Any, method: str, options: Mapping[str, Any]) -> None:
         if field.name == "roles":
             if isinstance(value, str):
                 value = (value,)
+            if not isinstance(value, Iterable):
+                raise TypeError(f"roles: must be a sequence, is {value!r}")
             getattr(owner, name).extend(
                 _enum(name, field.enum_type, role) for role in value)
         else:

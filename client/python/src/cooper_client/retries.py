@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import time
-from typing import Optional
+from typing import Any, Optional
 
 from cooper_client.errors import CooperError
 
@@ -35,6 +35,13 @@ class RetryPolicy:
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or not value >= 0:
                 raise ValueError(f"{name}: must be at least 0 s, is {value!r}")
+
+
+def checked(policy: Any) -> RetryPolicy:
+    """The argument `retry` of a client."""
+    if not isinstance(policy, RetryPolicy):
+        raise TypeError(f"retry: must be a RetryPolicy, is {policy!r}")
+    return policy
 
 
 #: One try.

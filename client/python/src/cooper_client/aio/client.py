@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 import grpc
 import grpc.aio
 
-from cooper_client import models, requests
+from cooper_client import models, requests, retries
 from cooper_client._proto import spatial_reasoning_pb2 as pb
 from cooper_client.aio.conversation import Conversation
 from cooper_client.aio.latest_frame import latest_frame
@@ -51,7 +51,7 @@ class Client:
             tls_server_name=tls_server_name, token=token,
             auth_token_file=auth_token_file, channel_options=channel_options)
         self._timeout = requests.timeout(timeout)
-        self._retry = retry
+        self._retry = retries.checked(retry)
         # By the first call, since a channel belongs to the loop it is made in.
         self._channel: Any = None
         self._opened: Any = None
@@ -119,6 +119,8 @@ class Client:
             method, request = requests.of_task(task, image, question, bgr,
                                                options)
             return self._stream(method, request, timeout, NEVER)
+        if task == "reason":
+            requests.text(question, "question")
         return latest_frame(frames, start, task, stale_after, self._retry)
 
     async def model(self, *, timeout: Optional[float] = None) -> models.Model:
