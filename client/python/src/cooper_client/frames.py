@@ -87,7 +87,7 @@ class Newest:
         self._durations: collections.deque[float] = collections.deque(
             maxlen=_REMEMBERED)
         self._protected = False
-        self._skipped = 0
+        self._last = -1
         self._cancelled = 0
 
     @property
@@ -97,8 +97,6 @@ class Newest:
     def put(self, item: Any) -> None:
         """A frame of the stream; replaces the one that waits."""
         timestamp, image = split(item)
-        if self._waiting is not None:
-            self._skipped += 1
         now = time.monotonic()
         self._waiting = Waiting(
             self._count, now if timestamp is None else timestamp, image, now)
@@ -128,7 +126,6 @@ class Newest:
         """The call under way ended without a value."""
         self._begun = None
         self._protected = True
-        self._skipped += 1
         self._cancelled += 1
 
     def finish(self, taken: Waiting, value: Any) -> Frame:
@@ -138,7 +135,7 @@ class Newest:
         self._durations.append(now - self._begun)
         self._begun = None
         self._protected = False
-        skipped, self._skipped = self._skipped, 0
+        skipped, self._last = taken.index - self._last - 1, taken.index
         cancelled, self._cancelled = self._cancelled, 0
         return Frame(taken.index, taken.timestamp, taken.image, value,
                      taken.received, now, skipped, cancelled)
