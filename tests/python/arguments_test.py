@@ -4,6 +4,7 @@ options are those of the protocol."""
 import dataclasses
 import re
 import typing
+import warnings
 
 import pytest
 
@@ -46,8 +47,11 @@ def test_every_field_of_an_event_is_in_the_typed_one():
         if field.name in events:
             assert [f.name for f in dataclasses.fields(events[field.name])] == [
                 f.name for f in field.message_type.fields]
-    for kind in (cooper_client.Usage, cooper_client.Limits):
-        descriptor = pb.DESCRIPTOR.message_types_by_name[kind.__name__]
+    for kind, name in ((cooper_client.Usage, "Usage"),
+                       (cooper_client.Limits, "Limits"),
+                       (cooper_client.WeightFile, "WeightFile"),
+                       (cooper_client.Model, "GetModelResponse")):
+        descriptor = pb.DESCRIPTOR.message_types_by_name[name]
         assert {f.name for f in dataclasses.fields(kind)} == {
             f.name for f in descriptor.fields}
 
@@ -139,3 +143,15 @@ def test_the_version_is_the_projects():
     text = (ROOT / "CMakeLists.txt").read_text()
     version = re.search(r"project\(cooper VERSION (\S+)", text).group(1)
     assert cooper_client.__version__ == version
+
+
+@pytest.mark.parametrize("target, arguments, warned", [
+    ("robot.example:1", {}, True), ("localhost:1", {}, False),
+    ("127.0.0.1:1", {}, False), ("[::1]:1", {}, False), ("unix:/x", {}, False),
+    ("robot.example:1", {"tls": True}, False)])
+def test_a_token_without_tls(target, arguments, warned):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        cooper_client.Client(target, token="secret", **arguments).close()
+    words = [str(w.message) for w in caught]
+    assert any("unencrypted" in w for w in words) == warned

@@ -57,26 +57,33 @@ def long_turn(chat):
     raise AssertionError("no text")
 
 
+def answered_now(chat):
+    """The result of a further turn, which would go on with the long story."""
+    turn = chat.ask("Which?")
+    chat.answer_now()
+    return turn.result()
+
+
 def test_cancel_ends_the_turn_only(client):
-    with client.converse(SCENE, max_think_tokens=1500) as chat:
+    with client.converse(SCENE, max_think_tokens=4096) as chat:
         turn = long_turn(chat)
         chat.cancel()
         assert turn.result().cancelled
-        assert not chat.ask("Which?").result().cancelled
+        assert not answered_now(chat).cancelled
 
 
 def test_answer_now_and_no_more_maps(client):
     with client.converse(SCENE, num_timesteps=3,
-                         max_think_tokens=1500) as chat:
+                         max_think_tokens=4096) as chat:
         turn = long_turn(chat)
         chat.answer_now()
         assert turn.result().reason != cooper_client.FinishReason.UNSPECIFIED
         chat.no_more_maps()
-        assert chat.ask("Which?").result().maps == ()
+        assert answered_now(chat).maps == ()
 
 
 def test_close_ends_what_is_under_way(client):
-    chat = client.converse(SCENE, max_think_tokens=1500)
+    chat = client.converse(SCENE, max_think_tokens=4096)
     turn = long_turn(chat)
     threading.Timer(0.1, chat.close).start()
     with pytest.raises(cooper_client.Cancelled):
@@ -94,7 +101,7 @@ def test_asyncio(server):
     async def run():
         async with cooper_client.aio.Client(server.address) as client:
             async with client.converse(SCENE, num_timesteps=3,
-                                       max_think_tokens=1500) as chat:
+                                       max_think_tokens=4096) as chat:
                 first = await chat.ask("Which one is nearer?").result()
                 assert first.boxed == "left"
                 turns = [chat.ask("Why?"), chat.ask("And?")]
@@ -107,7 +114,9 @@ def test_asyncio(server):
                         break
                 assert (await turn.result()).cancelled
                 chat.no_more_maps()
-                assert (await chat.ask("Which?").result()).maps == ()
+                turn = chat.ask("Which?")
+                chat.answer_now()
+                assert (await turn.result()).maps == ()
                 session = chat.session_id
             with pytest.raises(ValueError, match="closed"):
                 chat.ask("More?")
@@ -116,13 +125,13 @@ def test_asyncio(server):
             async with client.converse(session_id="0" * 32) as chat:
                 with pytest.raises(cooper_client.NotFound):
                     await chat.ask("Why?").result()
-            chat = client.converse(SCENE, max_think_tokens=1500)
+            chat = client.converse(SCENE, max_think_tokens=4096)
             turn = chat.ask("Tell me a long story.")
             await turn.__anext__()
             await chat.close()
             with pytest.raises(cooper_client.Cancelled):
                 await turn.result()
-            chat = client.converse(SCENE, max_think_tokens=1500)
+            chat = client.converse(SCENE, max_think_tokens=4096)
             task = asyncio.ensure_future(chat.ask("A long story.").result())
             await asyncio.sleep(0.2)
             task.cancel()

@@ -117,13 +117,13 @@ def test_the_limit_is_learned(service):
     with cooper_client.Client(service.address) as client:
         found = list(client.latest_frame(stream()))
     assert sum(f.cancelled for f in found) >= 1
-    assert found[0].index == 0 and found[1].index == 1
+    assert found[0].index == 0
 
 
 @pytest.mark.parametrize("kind", ["sync", "aio"])
 def test_a_refused_frame_makes_way_for_the_newest(service, kind):
     full = grpc.StatusCode.RESOURCE_EXHAUSTED
-    service.script = [[Refusal(full, "QUEUE_FULL", delay=0.3)],
+    service.script = [[Refusal(full, "QUEUE_FULL", delay=0.8)],
                       [STARTED, MAP, FINISHED]]
     if kind == "sync":
         with cooper_client.Client(service.address) as client:

@@ -27,7 +27,7 @@ from cooper_client.events import (Event, Finished, MapProgress, MapResult,
 from cooper_client.frames import Frame
 from cooper_client.latest_frame import latest_frame
 from cooper_client.maps import DepthMap, GeneratedImage, LabelMap, Map
-from cooper_client.models import Limits, Model
+from cooper_client.models import Limits, Model, WeightFile
 from cooper_client.options import (GenerateOptions, MapOptions, ReasonOptions,
                                    TextOptions)
 from cooper_client.point_cloud import (Alignment, Intrinsics, PointCloud,
@@ -49,6 +49,6 @@ __all__ = [
     "ReasonOptions", "Region", "RenormType", "ResourceExhausted", "Result",
     "RetryPolicy", "Session", "Started", "Text", "TextChannel", "TextDelta",
     "TextOptions", "Turn", "TurnCancelled", "Unauthenticated", "Unavailable",
-    "Unimplemented", "Usage", "aio", "fit_scale_shift", "latest_frame",
+    "Unimplemented", "Usage", "WeightFile", "aio", "fit_scale_shift", "latest_frame",
     "point_cloud",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any, Optional, Union
 
@@ -65,6 +66,10 @@ def _check_target(target: Any) -> str:
     return target
 
 
+def _stays_here(target: str) -> bool:
+    return target.startswith(("localhost:", "127.", "[::1]:", "unix"))
+
+
 class Connection:
     """What both clients make their channel and the metadata of calls from.
     ValueError, TypeError and OSError name the argument that is wrong."""
@@ -91,6 +96,10 @@ class Connection:
                 _pem(tls_cert, "tls_cert"))
         elif tls_server_name is not None:
             raise ValueError("tls_server_name: needs tls or tls_ca")
+        if (self.credentials is None and not _stays_here(self.target)
+                and (token is not None or auth_token_file is not None)):
+            warnings.warn("token: goes over an unencrypted connection; see tls",
+                          stacklevel=3)
         self.options = [*_OPTIONS, *channel_options]
         if tls_server_name is not None:
             self.options.append(

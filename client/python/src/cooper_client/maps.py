@@ -14,6 +14,7 @@ import PIL.Image
 from cooper_client import spectral
 from cooper_client.enums import MapEncoding, MapKind, MapRole
 from cooper_client.events import MapResult, Region, Usage
+from cooper_client.labels import label_pixels
 
 
 def _pixels(data: bytes, width: int, height: int) -> npt.NDArray[Any]:
@@ -210,7 +211,7 @@ class LabelMap(Map):
 
     def _values(self) -> npt.NDArray[Any]:
         if self._labels is None:
-            self._labels = _label(self.colours, self.regions)
+            self._labels = label_pixels(self.colours, self.regions)
             self._labels.setflags(write=False)
         return self._labels
 
@@ -221,22 +222,6 @@ class LabelMap(Map):
             raise ValueError(f"region: the labels are 0..{len(self.regions)}, "
                              f"not {label}")
         return np.asarray(self._values() == label)
-
-
-def _label(colours: npt.NDArray[np.uint8],
-           regions: tuple[Region, ...]) -> npt.NDArray[np.uint16]:
-    pixels = colours.astype(np.int32)
-    labels = np.zeros(colours.shape[:2], np.uint16)
-    nearest = np.full(labels.shape, np.iinfo(np.int32).max, np.int32)
-    for region in regions:
-        left, top, right, bottom = region.box
-        box = (slice(top, bottom), slice(left, right))
-        distance = ((pixels[box] - np.array(region.colour)) ** 2).sum(axis=2)
-        # Smaller regions come later.
-        closer = distance <= nearest[box]
-        labels[box][closer] = region.label
-        nearest[box][closer] = distance[closer]
-    return labels
 
 
 class GeneratedImage(Map):

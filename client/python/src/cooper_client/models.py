@@ -37,6 +37,16 @@ class Limits:
 
 
 @dataclasses.dataclass(frozen=True)
+class WeightFile:
+    """A file that weights were read from."""
+
+    #: Path on the server's machine.
+    path: str
+    #: Tensors that came from it.
+    tensors: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Model:
     """What is served: capabilities, limits, defaults, device."""
 
@@ -59,6 +69,8 @@ class Model:
     #: for images from text (`generate`); None: the server does not tell.
     can_converse: Optional[bool]
     can_generate_images: Optional[bool]
+    #: A fine-tune's before its base's.
+    files: tuple[WeightFile, ...]
     #: Threads of one operator on the CPU; 0: not known.
     threads: int
     #: Of the CPU's kernels; empty: not known.
@@ -102,5 +114,7 @@ def from_proto(response: Any) -> Model:
         response.parameters, _known(Mode, response.modes),
         _known(MapKind, response.map_kinds), limits,
         _defaults(response.defaults), optional("can_converse"),
-        optional("can_generate_images"), response.threads,
+        optional("can_generate_images"),
+        tuple(WeightFile(f.path, f.tensors) for f in response.files),
+        response.threads,
         response.instruction_set)

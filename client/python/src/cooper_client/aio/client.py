@@ -76,7 +76,7 @@ class Client:
                     timeout: Optional[float] = None, on_event: OnEvent = None,
                     **options: Unpack[MapOptions]) -> DepthMap:
         """Generates the depth map of one image."""
-        request = requests.depth(image, bgr, options)
+        request = await asyncio.to_thread(requests.depth, image, bgr, options)
         stream = self._stream("depth", request, timeout)
         return await _only_map(stream, DepthMap, on_event)
 
@@ -84,7 +84,8 @@ class Client:
                       timeout: Optional[float] = None, on_event: OnEvent = None,
                       **options: Unpack[MapOptions]) -> LabelMap:
         """Generates the segmentation of one image."""
-        request = requests.segment(image, bgr, options)
+        request = await asyncio.to_thread(requests.segment, image, bgr,
+                                          options)
         stream = self._stream("segment", request, timeout)
         return await _only_map(stream, LabelMap, on_event)
 
@@ -93,7 +94,8 @@ class Client:
                        on_event: OnEvent = None,
                        **options: Unpack[GenerateOptions]) -> GeneratedImage:
         """Generates an image from text, or edits the last of `images`."""
-        request = requests.generate(prompt, images, bgr, options)
+        request = await asyncio.to_thread(requests.generate, prompt, images, bgr,
+                                          options)
         stream = self._stream("generate", request, timeout)
         return await _only_map(stream, GeneratedImage, on_event)
 
