@@ -59,7 +59,7 @@ async def run(arguments):
             await process(client, image, arguments.out, arguments)
     async with cooper_client.aio.Client(arguments.server,
                                         retry=patient) as client:
-        await client.model(timeout=5)  # is anyone there?
+        await client.model(timeout=5)  # fails soon if nothing listens
         await asyncio.gather(*(limited(image) for image in images))
 
 

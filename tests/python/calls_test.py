@@ -197,7 +197,7 @@ def test_what_was_begun_is_not_tried_again(service, calls):
     with pytest.raises(cooper_client.Unavailable):
         calls.events(service)
     assert len(service.requests) == 1
-    # Admitted only, and nobody has seen it: tried again.
+    # Admitted only, and no event was given out: tried again.
     service.script = [[STARTED, Refusal(FULL, "QUEUE_TIMEOUT", delay=0.01)],
                       [STARTED, part(BYTES, 0, 8), FINISHED]]
     service.requests.clear()

@@ -1,6 +1,8 @@
 """The clients against a real server with the scripted model."""
 
 import asyncio
+import concurrent.futures
+import json
 import time
 
 import numpy as np
@@ -52,10 +54,31 @@ def test_the_form_of_an_image_changes_nothing(client, form):
     assert (np.asarray(found) == expected).all()
 
 
-def test_a_map_of_several_messages(client):
-    """float32 at 512 x 512 is below a part's limit; 1 MiB is still one."""
-    image = np.zeros((512, 512, 3), np.uint8)
-    assert client.depth(image, num_timesteps=2).shape == (512, 512)
+def test_a_map_of_several_messages(tmp_path):
+    """float32 at 1024 x 1024 is 4 MiB, more than one message holds."""
+    script = json.loads((ROOT / "tests/data/fake/integration.json").read_text())
+    script["vae_rule"]["max_size"] = 1024
+    (tmp_path / "script.json").write_text(json.dumps(script))
+    image = np.zeros((1024, 1024, 3), np.uint8)
+    with serving(f"--script={tmp_path}/script.json") as server:
+        with cooper_client.Client(server.address) as client:
+            events = []
+            depth = client.depth(image, num_timesteps=2, seed=1,
+                                 on_event=events.append)
+            grey = client.depth(image, num_timesteps=2, seed=1,
+                                depth_encoding="png_grey16")
+    assert depth.shape == (1024, 1024)
+    assert abs(depth.relative - grey.relative).max() <= 1 / 65535
+    sizes = [len(e.data) for e in events
+             if isinstance(e, cooper_client.MapResult) and e.role == "values"]
+    assert sizes == [4 << 20]
+
+
+def test_threads_share_a_client(client):
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        maps = list(pool.map(lambda seed: client.depth(
+            SCENE, num_timesteps=3, seed=seed), range(8)))
+    assert [m.seed for m in maps] == list(range(8))
 
 
 def test_segment(client):

@@ -46,8 +46,8 @@ class EventStream(Iterator[Event]):
         return self._state.result()
 
     def cancel(self) -> None:
-        """Ends the call soon: the server stops its work on it, and whoever waits
-        for it gets the error Cancelled. Does nothing after the end."""
+        """Ends the call soon: the server stops its work on it, and a thread that
+        waits for it gets the error Cancelled. Does nothing after the end."""
         self._state.cancelled = True
         self._wake.set()
         self._call.cancel()
