@@ -143,6 +143,8 @@ class Conversation:
             for message in self._turns.again():
                 self._messages.put(message)
             self._open()
+            if self._closed.is_set():  # while it started
+                self._call.cancel()
 
     def _end(self, error: Optional[CooperError]) -> None:
         self._turns.end(error)

@@ -64,6 +64,8 @@ class EventStream(Iterator[Event]):
                 if self._state.cancelled:
                     self._state.cancel_error()
                 self._call = self._start(self._state.tries.remaining())
+                if self._state.cancelled:  # while it started
+                    self._call.cancel()
                 continue
             try:
                 event = self._state.accept(message)

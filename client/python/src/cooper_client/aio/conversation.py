@@ -153,6 +153,9 @@ class Conversation:
             self._end(typed)
             return
         await asyncio.sleep(wait)
+        if self._closed:
+            self._end(Cancelled("the conversation was closed"))
+            return
         self._messages.put_nowait(None)
         self._messages = asyncio.Queue()
         for message in self._turns.again():
