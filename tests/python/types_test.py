@@ -1,5 +1,5 @@
-"""The package and the examples keep mypy's strict rules, and a program that uses
-the package wrongly does not."""
+"""The package keeps mypy's strict rules, its users see exact types, and a program
+that uses it wrongly is told so."""
 
 import os
 import pathlib
@@ -25,6 +25,12 @@ reveal_type(client.reason(None, "?", mode="text_only").result().answer)
 for event in client.reason(["x.png"], "?"):
     if isinstance(event, cooper_client.TextDelta):
         reveal_type(event.text)
+for frame in client.latest_frame(["x.png"], num_timesteps=5):
+    reveal_type(frame.value.relative)
+for labelled in client.latest_frame(["x.png"], "segment"):
+    reveal_type(labelled.value.regions)
+for asked in client.latest_frame(["x.png"], "reason", question="?", max_turns=2):
+    reveal_type(asked.value.boxed)
 
 async def main() -> None:
     async with cooper_client.aio.Client() as twin:
@@ -59,7 +65,8 @@ def test_what_a_user_sees(tmp_path):
     done = mypy(str(tmp_path / "use.py"))
     assert done.returncode == 0, done.stdout + done.stderr
     for kind in ("cooper_client.maps.DepthMap", "int, int, int, int", '"str"',
-                 "cooper_client.results.Result"):
+                 "cooper_client.results.Result", "cooper_client.events.Region, ...",
+                 "str | None"):
         assert kind in done.stdout, done.stdout
     (tmp_path / "wrong.py").write_text(WRONG)
     done = mypy(str(tmp_path / "wrong.py"))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import (TYPE_CHECKING, Any, Literal, Optional, Union,
+                    overload)
 
 import grpc
 
@@ -20,7 +21,7 @@ from cooper_client.frames import Frame
 from cooper_client.images import ImageLike, Images, encode_all
 from cooper_client.latest_frame import latest_frame
 from cooper_client.maps import DepthMap, GeneratedImage, LabelMap
-from cooper_client.results import MapType
+from cooper_client.results import MapType, Result
 from cooper_client.retries import NEVER, RetryPolicy, Tries
 from cooper_client.streams import EventStream
 from cooper_client.turns import first_turn
@@ -139,11 +140,33 @@ class Client:
                 metadata=self._connection.metadata()),
             first, self._retry, self._limit(timeout))
 
+    @overload
+    def latest_frame(self, frames: Iterable[Any],
+                     task: Literal["depth"] = ..., *, question: str = ...,
+                     bgr: bool = ..., stale_after: Optional[float] = ...,
+                     timeout: Optional[float] = ...,
+                     **options: Unpack[MapOptions]
+                     ) -> Iterator[Frame[DepthMap]]: ...
+    @overload
+    def latest_frame(self, frames: Iterable[Any],
+                     task: Literal["segment"], *, question: str = ...,
+                     bgr: bool = ..., stale_after: Optional[float] = ...,
+                     timeout: Optional[float] = ...,
+                     **options: Unpack[MapOptions]
+                     ) -> Iterator[Frame[LabelMap]]: ...
+    @overload
+    def latest_frame(self, frames: Iterable[Any],
+                     task: Literal["reason"], *, question: str = ...,
+                     bgr: bool = ..., stale_after: Optional[float] = ...,
+                     timeout: Optional[float] = ...,
+                     **options: Unpack[ReasonOptions]
+                     ) -> Iterator[Frame[Result]]: ...
+
     def latest_frame(self, frames: Iterable[Any], task: str = "depth", *,
                      question: str = "", bgr: bool = False,
                      stale_after: Optional[float] = None,
                      timeout: Optional[float] = None,
-                     **options: Unpack[ReasonOptions]) -> Iterable[Frame]:
+                     **options: Unpack[ReasonOptions]) -> Iterator[Frame[Any]]:
         """Depth, segmentation or an answer for the newest frame of a stream; see
         the function `latest_frame`."""
         def start(image: Any) -> EventStream:

@@ -7,10 +7,7 @@ import collections
 import dataclasses
 import statistics
 import time
-from typing import Any, Optional, Union
-
-from cooper_client.maps import DepthMap, LabelMap
-from cooper_client.results import Result
+from typing import Any, Generic, Optional, TypeVar
 
 TASKS = ("depth", "segment", "reason")
 # A learned limit is this many times what calls took lately.
@@ -18,9 +15,13 @@ _SLACK = 2.0
 _REMEMBERED = 16
 
 
+Value = TypeVar("Value")
+
+
 @dataclasses.dataclass(frozen=True)
-class Frame:
-    """The newest frame, and what came of it."""
+class Frame(Generic[Value]):
+    """The newest frame, and what came of it: a DepthMap, a LabelMap or a Result,
+    by the task."""
 
     #: Counts the frames of the stream, from 0.
     index: int
@@ -29,7 +30,7 @@ class Frame:
     #: The image as the stream gave it.
     image: Any = dataclasses.field(repr=False)
     #: The map, or the answer.
-    value: Union[DepthMap, LabelMap, Result]
+    value: Value
     #: time.monotonic() when the stream gave the frame, s.
     received: float
     #: time.monotonic() when `value` was there, s.
@@ -128,7 +129,7 @@ class Newest:
         self._protected = True
         self._cancelled += 1
 
-    def finish(self, taken: Waiting, value: Any) -> Frame:
+    def finish(self, taken: Waiting, value: Any) -> Frame[Any]:
         """The call under way ended with `value`."""
         now = time.monotonic()
         assert self._begun is not None

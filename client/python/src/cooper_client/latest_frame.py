@@ -88,7 +88,7 @@ class _Loop:
                 self._timer = None
                 self._cancel_if_stale()
 
-    def run(self, task: str) -> Iterator[Frame]:
+    def run(self, task: str) -> Iterator[Frame[Any]]:
         reader = threading.Thread(target=self.read, daemon=True,
                                   name="cooper-latest-frame")
         reader.start()
@@ -109,7 +109,7 @@ class _Loop:
             with self._changed:
                 self._ended = True
 
-    def _work_on(self, taken: frames.Waiting, task: str) -> Optional[Frame]:
+    def _work_on(self, taken: frames.Waiting, task: str) -> Optional[Frame[Any]]:
         with self._start(taken.image) as call:
             with self._changed:
                 self._call = call
@@ -138,7 +138,7 @@ class _Loop:
 
 def latest_frame(stream: Iterable[Any], start: Callable[[Any], EventStream],
                  task: str = "depth", stale_after: Optional[float] = None,
-                 policy: RetryPolicy = RetryPolicy()) -> Iterator[Frame]:
+                 policy: RetryPolicy = RetryPolicy()) -> Iterator[Frame[Any]]:
     """Works on the newest frame of a stream, as of a camera, and leaves out what
     a newer one has replaced; `client.latest_frame(stream)` calls this.
 

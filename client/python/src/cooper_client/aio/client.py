@@ -6,7 +6,8 @@ import asyncio
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import (TYPE_CHECKING, Any, Literal, Optional, Union,
+                    overload)
 
 import grpc
 import grpc.aio
@@ -22,7 +23,7 @@ from cooper_client.connection import Connection, Methods, Pem
 from cooper_client.frames import Frame
 from cooper_client.images import ImageLike, Images, encode_all
 from cooper_client.maps import DepthMap, GeneratedImage, LabelMap
-from cooper_client.results import MapType
+from cooper_client.results import MapType, Result
 from cooper_client.retries import NEVER, RetryPolicy, Tries
 from cooper_client.turns import first_turn
 
@@ -110,11 +111,34 @@ class Client:
                 metadata=self._connection.metadata()),
             first, self._retry, self._limit(timeout))
 
+    @overload
+    def latest_frame(self, frames: AsyncIterable[Any],
+                     task: Literal["depth"] = ..., *, question: str = ...,
+                     bgr: bool = ..., stale_after: Optional[float] = ...,
+                     timeout: Optional[float] = ...,
+                     **options: Unpack[MapOptions]
+                     ) -> AsyncIterator[Frame[DepthMap]]: ...
+    @overload
+    def latest_frame(self, frames: AsyncIterable[Any],
+                     task: Literal["segment"], *, question: str = ...,
+                     bgr: bool = ..., stale_after: Optional[float] = ...,
+                     timeout: Optional[float] = ...,
+                     **options: Unpack[MapOptions]
+                     ) -> AsyncIterator[Frame[LabelMap]]: ...
+    @overload
+    def latest_frame(self, frames: AsyncIterable[Any],
+                     task: Literal["reason"], *, question: str = ...,
+                     bgr: bool = ..., stale_after: Optional[float] = ...,
+                     timeout: Optional[float] = ...,
+                     **options: Unpack[ReasonOptions]
+                     ) -> AsyncIterator[Frame[Result]]: ...
+
     def latest_frame(self, frames: AsyncIterable[Any], task: str = "depth", *,
                      question: str = "", bgr: bool = False,
                      stale_after: Optional[float] = None,
                      timeout: Optional[float] = None,
-                     **options: Unpack[ReasonOptions]) -> AsyncIterator[Frame]:
+                     **options: Unpack[ReasonOptions]
+                     ) -> AsyncIterator[Frame[Any]]:
         """Depth, segmentation or an answer for the newest frame of an
         asynchronous stream."""
         def start(image: Any) -> EventStream:

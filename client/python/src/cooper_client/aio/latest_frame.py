@@ -58,7 +58,7 @@ class _Loop:
             self._timer.cancel()
             self._timer = None
 
-    async def run(self, task: str) -> AsyncIterator[Frame]:
+    async def run(self, task: str) -> AsyncIterator[Frame[Any]]:
         reader = asyncio.ensure_future(self.read())
         try:
             while True:
@@ -78,7 +78,7 @@ class _Loop:
                 await reader
 
     async def _work_on(self, taken: frames.Waiting,
-                       task: str) -> Optional[Frame]:
+                       task: str) -> Optional[Frame[Any]]:
         async with self._start(taken.image) as call:
             self._call = call
             self._cancel_if_stale()
@@ -99,7 +99,7 @@ class _Loop:
 def latest_frame(stream: AsyncIterable[Any],
                  start: Callable[[Any], EventStream], task: str = "depth",
                  stale_after: Optional[float] = None,
-                 policy: RetryPolicy = RetryPolicy()) -> AsyncIterator[Frame]:
+                 policy: RetryPolicy = RetryPolicy()) -> AsyncIterator[Frame[Any]]:
     """As `cooper_client.latest_frame`, of an asynchronous stream."""
     frames.check(task, stale_after)
     if not hasattr(stream, "__aiter__"):
