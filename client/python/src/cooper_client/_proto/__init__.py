@@ -1,0 +1,1 @@
+"""Messages of the wire. Generated, apart from `messages`."""
