@@ -134,6 +134,8 @@ class Caller(Actor):
             wrong.append(f"finished, then {end}")
         for what in wrong:
             self.ledger.fail("events", f"{where}: {what}")
+        if end == "local:UNAVAILABLE" and answer.kinds:
+            self.ledger.fail("lost request", f"{where}: after {answer.kinds}")
         if not well:
             error = what_is_wrong(call, allowed)
             if error:

@@ -117,7 +117,8 @@ class Member:
     def _start(self, listen):
         self.generation += 1
         return harness.Server(*FLAGS, *self._files.flags(), *self._flags,
-                              f"--listen={listen}")
+                              f"--listen={listen}",
+                              process_group=0)  # Ctrl-C is for the soak
 
     def was_down(self, since):
         """Whether it ended or was not there at some time since then."""

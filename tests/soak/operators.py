@@ -110,8 +110,9 @@ class Restarter(Actor):
     pause = 45
 
     def step(self, draw):
-        if not self.world.gate.sleep(draw.uniform(0.5, 1) * self.pause *
-                                     self.world.options.calm):
+        options = self.world.options
+        if not self.world.gate.sleep(draw.uniform(0.5, 1) * min(
+                self.pause * options.calm, options.round / 3)):
             return
         for member in self.world.members[1:]:
             began = time.monotonic()
@@ -145,7 +146,10 @@ class Watcher(Actor):
                     self.ledger.fail("health", f"{answer.status} while serving")
         call.cancel()
         stop.join()
-        self.ledger.ended("health watch", "OK" if states else "no state")
+        self.ledger.ended("health watch", "OK" if states else "no answer")
+        if (not states and self.world.gate.is_open() and
+                not member.was_down(began)):
+            self.ledger.fail("health", f"no answer: {call.details()}")
         self.world.gate.sleep(0.3)
 
     def _stop(self, call):

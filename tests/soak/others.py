@@ -55,7 +55,7 @@ def digest(responses):
         for output, raw in zip(response.outputs, response.raw_output_contents):
             if output.name == "TEXT":
                 raw = b"".join(_elements(raw))
-            if output.name != "CHANNEL":
+            if raw and output.name != "CHANNEL":
                 joined[output.name] = joined.get(output.name, b"") + raw
     return hashlib.sha256(repr(sorted(joined.items())).encode()).hexdigest()
 
@@ -82,7 +82,7 @@ class Inferrer(Actor):
             infer_request(f"{model}_segmentation", image, num_timesteps=5,
                           seed=3),
             infer_request(model, image, "Which one is nearer?", seed=4,
-                          num_timesteps=3, max_think_tokens=60)]
+                          num_timesteps=3, max_think_tokens=400)]
         with member.channel() as channel:
             stub = ks_grpc.GRPCInferenceServiceStub(channel)
             for request in self._requests:

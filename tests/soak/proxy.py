@@ -9,7 +9,7 @@ import grpc
 from harness import pb
 from world import STREAMS
 
-EVERY = 20
+EVERY = 8
 LOST = ("text_delta", "map", "finished", "started")
 
 

@@ -36,7 +36,7 @@ class Soak:
         self._proxy = None
         world = self.world
         self.inferrer = Inferrer(world, "inferrer")
-        self.actors = [
+        actors = [
             *(Caller(world, f"caller{i}") for i in range(options.callers)),
             Talker(world, "talker"), self.inferrer, Asker(world, "asker"),
             StoppingReader(world, "stopping"), KilledClient(world, "killed"),
@@ -44,25 +44,29 @@ class Soak:
             Garbage(world, "garbage"), Rotator(world, "rotator"),
             Restarter(world, "restarter"), Watcher(world, "watcher0", 0),
             Watcher(world, "watcher1", 1)]
+        left_out = options.without.split(",")
+        self.actors = [actor for actor in actors if actor.name not in left_out]
 
     def run(self):
         world = self.world
-        world.members = [Member(world.files, []) for _ in range(2)]
-        self.alone(world.members[0])
+        planted = [f"--script={self.folder}/planted.json"
+                   ] if self.options.model == "script" else []
+        for flags in (planted, []):
+            world.members.append(Member(world.files, flags))
+        self.alone(world.members[1])
         if self.options.plant == "lost_event":
             self._proxy = LosingProxy(world.members[0])
             self._proxy.start()
             world.members[0].proxy = self._proxy.address
-        end = time.monotonic() + 60 * self.options.minutes
         for actor in self.actors:
             actor.start()
         threading.Thread(target=self._watch, daemon=True).start()
-        while time.monotonic() < end and not self._interrupted.is_set():
-            left = end - time.monotonic()
-            if left < 2 * self.options.round:  # no short last round
-                rounds = 2 if left > 1.5 * self.options.round else 1
-                left /= rounds
-            self.round(min(left, self.options.round))
+        seconds = 60 * self.options.minutes
+        rounds = max(2, round(seconds / self.options.round))
+        for _ in range(rounds):
+            if self._interrupted.is_set():
+                break
+            self.round(seconds / rounds)
             if not all(member.server.process.poll() is None
                        for member in world.members):
                 self.ledger.fail("crash", world.members[0].last_words())

@@ -31,9 +31,9 @@ def parse(arguments):
     parser.add_argument("--plant", choices=["leak", "lost_event", "stall"],
                         help="a fault that the soak must find, and fails of")
     parser.add_argument("--out", type=pathlib.Path,
-                        help="folder for the table and the servers' logs")
+                        help="folder of the report and the servers' logs")
     parser.add_argument("--round", type=float, default=120,
-                        help="seconds of chaos between two rests")
+                        help="seconds of chaos before each rest")
     parser.add_argument("--settle", type=float, default=8,
                         help="seconds of a rest before memory is read")
     parser.add_argument("--stall_bound", type=float, default=20,
@@ -41,25 +41,33 @@ def parse(arguments):
     parser.add_argument("--callers", type=int, default=5)
     parser.add_argument("--catalogue", type=int, default=24,
                         help="different requests")
+    parser.add_argument("--without", default="", help="actors to leave out, "
+                        "comma-separated")
     parser.add_argument("--calm", type=float, default=1,
                         help="factor of all pauses between two acts")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.model == "demo" and options.plant in ("leak", "stall"):
+        parser.error(f"--plant={options.plant}: only the scripted model has it")
+    return options
 
 
-def script(options, folder):
-    """The scripted model's file, with what is planted."""
+def write_scripts(options, folder):
+    """The scripted model's file, script.json, and planted.json: that of the
+    first server, with what is planted."""
     made = json.loads((ROOT / "tests/data/fake/integration.json").read_text())
     made["kv_capacity_tokens"] = 200_000
     made["vae_rule"]["max_size"] = 256
     made["delays_us"] |= {"append": 2000, "decode": 1500, "flow_layer": 800}
+    (folder / "script.json").write_text(json.dumps(made))
     if options.plant == "leak":
-        made["faults"] = [{"call": "append", "effect": "leak", "leak_kib": 256}]
+        # The shorter, the more.
+        leak = int(max(16, min(1024, 128 / options.minutes)))
+        made["faults"] = [{"call": "append", "effect": "leak",
+                           "leak_kib": leak}]
     elif options.plant == "stall":
-        made["faults"] = [{"call": "decode", "effect": "stall", "nth": 2500,
+        made["faults"] = [{"call": "decode", "effect": "stall", "nth": 300,
                            "stall_us": int(1.6e6 * options.stall_bound)}]
-    path = folder / "script.json"
-    path.write_text(json.dumps(made))
-    return path
+    (folder / "planted.json").write_text(json.dumps(made))
 
 
 def main():
@@ -67,9 +75,10 @@ def main():
     folder = options.out or pathlib.Path(tempfile.mkdtemp(prefix="cooper-soak-"))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "files").mkdir(exist_ok=True)
+    write_scripts(options, folder)
     os.environ["COOPER_BIN"] = options.bin
     os.environ["COOPER_SERVER_ARGS"] = (
-        f"--script={script(options, folder)}" if options.model == "script"
+        f"--script={folder}/script.json" if options.model == "script"
         else "--device=cpu --dtype=float32 --threads=1")
     sys.path[:0] = [str(ROOT / "tests/integration")]
     # The harness reads the variables above as it is loaded.
