@@ -57,8 +57,8 @@ struct FakeFault {
   int nth = 1;
   std::string match;  // empty: any text
   absl::StatusCode item_code = absl::StatusCode::kInternal;
-  int above = 0;  // kOutOfMemory
-  int last = 0;   // kOutOfMemory: the last call that fails; 0: no end
+  int above = 0;         // kOutOfMemory
+  int last = 0;          // kOutOfMemory: the last call that fails; 0: no end
   absl::Duration stall;  // kStall
   int64_t leak_kib = 0;  // kLeak
 };

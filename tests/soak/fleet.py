@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -140,9 +141,20 @@ class Member:
         return f"exit code {code}: {self.last_words()}" if code else None
 
     def start(self):
-        self.server = self._start(self.address)
+        """Tries again where a file is wrong just now, as a supervisor does; how
+        many starts failed."""
+        give_up = time.monotonic() + 40
+        for failed in itertools.count():
+            try:
+                self.server = self._start(self.address)
+                break
+            except AssertionError:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(0.5)
         with self._lock:
             self._down[-1][1] = time.monotonic()
+        return failed
 
     def last_words(self):
         return " / ".join(self.server.errors().splitlines()[-3:])

@@ -121,7 +121,8 @@ class Restarter(Actor):
                 self.ledger.fail("restart", wrong)
             self.ledger.happened("restarts under load")
             self.world.gate.sleep(draw.random())
-            member.start()
+            self.ledger.happened("starts refused amid a rotation",
+                                 member.start())
             self.ledger.ended("restart", "OK", time.monotonic() - began)
 
 
