@@ -134,7 +134,8 @@ class Caller(Actor):
             wrong.append(f"finished, then {end}")
         for what in wrong:
             self.ledger.fail("events", f"{where}: {what}")
-        if end == "local:UNAVAILABLE" and answer.kinds:
+        if answer.kinds and (end == "local:UNAVAILABLE" or (
+                end == "local:CANCELLED" and not reading.cancelled)):
             self.ledger.fail("lost request", f"{where}: after {answer.kinds}")
         if not well:
             error = what_is_wrong(call, allowed)
@@ -220,13 +221,15 @@ class Talker(Actor):
         self.ledger.ended("Converse", end, now() - began if end == "OK" else None)
         if end == "OK" and (len(turns) != asks or turn):
             broken.append(f"{len(turns)} turns of {asks} ended")
-        for what in broken:
-            self.ledger.fail("events", f"Converse: {what}")
         if end != "OK":
             allowed = self.local_codes(member, began)
             if cancelled:
                 allowed.add(CODE.CANCELLED)
+            elif end.startswith("local:") and events:
+                broken.append(f"{end} after {events} events")
             error = what_is_wrong(call, allowed)
             if error:
                 self.ledger.fail("error", f"Converse: {error}")
+        for what in broken:
+            self.ledger.fail("events", f"Converse: {what}")
         return session

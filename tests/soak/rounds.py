@@ -16,9 +16,10 @@ from rude import Flood, Garbage, KilledClient, StoppingReader, Storm
 from world import World
 
 # How much the memory of the first server may grow from the rest after the
-# warm-up to the last rest, and by the slope over all rests between them.
-GROWTH = 32 * MIB
-SLOPE_GROWTH = 16 * MIB
+# warm-up to the last rest, and by the slope over all rests. The server gives
+# free memory back to the system only where that is more than 32 MiB
+# (server/process_memory.cc), so that what is at rest goes up and down by so much.
+GROWTH = 48 * MIB
 # Threads and descriptors that may come beyond those after the warm-up.
 MORE_THREADS = 4
 MORE_DESCRIPTORS = 4
@@ -154,7 +155,7 @@ class Soak:
             self.ledger.fail("memory", f"{grown / MIB:.1f} MiB more at rest")
         steady = slope([rest[:2] for rest in self.rests]) * (
             last[0] - self.rests[0][0])
-        if steady > SLOPE_GROWTH and len(self.rests) > 4:
+        if steady > GROWTH and len(self.rests) > 4:
             self.ledger.fail("memory", f"grew steadily by {steady / MIB:.1f} MiB")
         if last[2] > threads + MORE_THREADS:
             self.ledger.fail("threads", f"{last[2]} at rest, {threads} before")
@@ -196,9 +197,11 @@ class Soak:
             lines.append(f"| {name} | {resident / MIB:.0f} MiB | {threads} | "
                          f"{descriptors} |")
         if len(self.rests) > 2:
-            per_hour = slope([rest[:2] for rest in self.rests]) * 3600
-            lines.append(f"\nSlope of the memory over {len(self.rests)} rests: "
-                         f"{per_hour / MIB:.1f} MiB an hour.")
+            grown = slope([rest[:2] for rest in self.rests]) * (
+                self.rests[-1][0] - self.rests[0][0])
+            lines += ["", "Memory at the rests, MiB: " + ", ".join(
+                f"{rest[1] / MIB:.0f}" for rest in self.rests) +
+                f"; by its slope it grew by {grown / MIB:.1f} MiB."]
         failures = self.ledger.failures()
         lines.append("\nfailed: " + ", ".join(
             f"{check} ({count})" for check, count in sorted(failures.items()))

@@ -43,8 +43,10 @@ class StoppingReader(Actor):
         self.ledger.ended("EstimateDepth, reader stops", end_of(call))
         if end_of(call) != "OK":
             # What it has not taken is in the way of the status: the stream is
-            # reset, which is CANCELLED.
-            allowed = self.local_codes(member, began, CODE.CANCELLED)
+            # reset, which is CANCELLED, or, where the connection has reached
+            # its age, closed with it.
+            allowed = self.local_codes(member, began, CODE.CANCELLED,
+                                       CODE.UNAVAILABLE)
             error = what_is_wrong(call, allowed)
             if error:
                 self.ledger.fail("error", f"a reader that stops: {error}")

@@ -61,7 +61,7 @@ def write_scripts(options, folder):
     (folder / "script.json").write_text(json.dumps(made))
     if options.plant == "leak":
         # The shorter, the more.
-        leak = int(max(16, min(1024, 128 / options.minutes)))
+        leak = int(max(16, min(2048, 256 / options.minutes)))
         made["faults"] = [{"call": "append", "effect": "leak",
                            "leak_kib": leak}]
     elif options.plant == "stall":

@@ -180,10 +180,12 @@ class Actor(threading.Thread):
         return self.world.metadata(self.client)
 
     def local_codes(self, member, since, *others):
-        """Codes that may come from this side of the wire."""
+        """Codes that may come from gRPC itself, on either side. A call that
+        comes at the last moment of a server's end, after its own calls have
+        ended, is cancelled by the server's gRPC."""
         codes = set(others)
         if member.was_down(since):
-            codes.add(grpc.StatusCode.UNAVAILABLE)
+            codes |= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
         return codes
 
 
