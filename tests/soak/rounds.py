@@ -144,6 +144,8 @@ class Soak:
                 if stuck:
                     self.ledger.fail("stall", f"still at work: {stuck}")
         self.world.gate.end()
+        if self._proxy:
+            self.ledger.happened("events lost on purpose", self._proxy.lost)
         self.judge_memory()
 
     def judge_memory(self):

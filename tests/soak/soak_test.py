@@ -36,8 +36,8 @@ def fixture_runs(tmp_path_factory):
     """Exit code and output of each run."""
     started = {
         name: subprocess.Popen(
-            [sys.executable, HERE / "soak.py", f"--bin={BIN}", "--minutes=0.08",
-             "--round=2.4", "--settle=0.5", "--catalogue=5",
+            [sys.executable, HERE / "soak.py", f"--bin={BIN}", "--minutes=0.07",
+             "--round=2.1", "--settle=0.3", "--catalogue=5",
              f"--out={tmp_path_factory.mktemp(name)}", *flags],
             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         for name, flags in RUNS.items()}

@@ -145,10 +145,12 @@ class Actor(threading.Thread):
             try:
                 while self.world.gate.is_open():
                     # Each step draws from numbers of its own.
-                    draw = random.Random(self._steps.getrandbits(64))
+                    draw, began = random.Random(self._steps.getrandbits(64)), now()
                     self.step(draw)
-                    self.world.gate.sleep(
-                        draw.random() * self.pause * self.world.options.calm)
+                    pause = draw.random() * self.pause * self.world.options.calm
+                    if any(m.was_down(began) for m in self.world.members):
+                        pause = max(pause, 0.2)  # calls fail at once
+                    self.world.gate.sleep(pause)
             except Exception:  # pylint: disable=broad-except
                 self.ledger.fail("soak", traceback.format_exc())
             finally:
