@@ -93,6 +93,7 @@ def main():
         interrupted.set()
 
     signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers end too
     soak = Soak(options, folder, interrupted)
     began = time.monotonic()
     try:

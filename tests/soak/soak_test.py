@@ -41,8 +41,12 @@ def fixture_runs(tmp_path_factory):
              f"--out={tmp_path_factory.mktemp(name)}", *flags],
             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         for name, flags in RUNS.items()}
-    said = {name: process.communicate(timeout=200)[0]
-            for name, process in started.items()}
+    try:
+        said = {name: process.communicate(timeout=200)[0]
+                for name, process in started.items()}
+    finally:
+        for process in started.values():
+            process.terminate()
     return {name: (process.returncode, said[name])
             for name, process in started.items()}
 
