@@ -262,6 +262,7 @@ TEST(FakeModelTest, StallsOnceAndLeaksFromACallOn) {
   hooks.sleep = [&](absl::Duration time) { slept += time; };
   FakeModel model(script, hooks);
   const auto context = model.NewContext();
+  ASSERT_OK(Append(model, context.get(), Text("hello")));
   model::DecodeItem item;
   item.context = context.get();
   item.token = model.text_codec().special().bos;
