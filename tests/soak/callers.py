@@ -52,7 +52,8 @@ class Reading:
         self.call.cancel()
 
     def seconds(self):
-        return now() - self.began
+        """From the start to the end."""
+        return self._last - self.began
 
 
 class Caller(Actor):
@@ -65,25 +66,23 @@ class Caller(Actor):
         way = draw.choices(["whole", "cancel", "late", "slow"],
                            [12, 3, 2, 1])[0]
         first = draw.randrange(len(self.world.members))
+        members = self.world.members[first:] + self.world.members[:first]
         events, seconds = draw.randint(1, 12), draw.expovariate(4)
         if way == "whole":
-            self.whole(number, first)
+            self.whole(number, members)
         elif way == "cancel":
-            self.once(number, first, "cancelled at will", cancel_after=events,
+            self.once(number, members[0], "cancelled at will", cancel_after=events,
                       cancel_in=None if events % 2 else seconds)
         elif way == "late":
-            self.once(number, first, "with a short deadline",
+            self.once(number, members[0], "with a short deadline",
                       timeout=max(0.001, seconds))
         else:
-            self.once(number, first, "read slowly", pause=0.02)
+            self.once(number, members[0], "read slowly", pause=0.02)
 
-    def whole(self, number, first):
+    def whole(self, number, members):
         """Until it ends well."""
-        began = now()
         for attempt in range(TRIES):
-            member = self.world.members[
-                (first + attempt) % len(self.world.members)]
-            end = self.once(number, member, "whole", since=began)
+            end = self.once(number, members[attempt % len(members)], "whole")
             if end == "OK":
                 return
             self.ledger.happened("calls tried again")
@@ -91,11 +90,9 @@ class Caller(Actor):
         self.ledger.fail("lost request", f"no end after {TRIES} tries: {end}")
 
     def once(self, number, member, way, *, cancel_after=None, cancel_in=None,
-             timeout=None, pause=0, since=None):
+             timeout=None, pause=0):
         """One call, judged; its end."""
         method, request = self.world.catalogue[number]
-        if isinstance(member, int):
-            member = self.world.members[member]
         limit = timeout or 3 * self.world.bound
         began = now()
         call = getattr(self.stub(member), method)(
@@ -108,11 +105,10 @@ class Caller(Actor):
         reading.run(cancel_after, pause)
         if timer:
             timer.cancel()
-        seconds = now() - began
         allowed = self.local_codes(member, began)
         if reading.cancelled:
             allowed.add(CODE.CANCELLED)
-        if seconds >= 0.9 * limit:
+        if reading.seconds() >= 0.9 * limit:
             allowed.add(CODE.DEADLINE_EXCEEDED)
         self.judge(f"{method}, {way}", number, reading, allowed)
         return end_of(call)
@@ -121,8 +117,7 @@ class Caller(Actor):
         call, answer = reading.call, reading.answer
         end = end_of(call)
         well = end == "OK"
-        first = since_start(reading) if well else None
-        self.ledger.ended(kind, end, first)
+        self.ledger.ended(kind, end, reading.seconds() if well else None)
         where = f"{kind}, request {number}"
         if reading.gap > self.world.bound:
             self.ledger.fail("stall", f"{where}: {reading.gap:.1f} s before "
@@ -145,8 +140,13 @@ class Caller(Actor):
             self.ledger.fail("result", f"{where}: not that of a run alone")
 
 
-def since_start(reading):
-    return reading._last - reading.began  # pylint: disable=protected-access
+STEERING = {
+    "ask": pb.ConverseRequest(ask=pb.ConverseAsk(
+        inputs=[pb.Input(text="And then?")])),
+    "answer_now": pb.ConverseRequest(answer_now=pb.AnswerNow()),
+    "no_more_maps": pb.ConverseRequest(no_more_maps=pb.NoMoreMaps()),
+    "cancel": pb.ConverseRequest(cancel=pb.CancelTurn()),
+}
 
 
 class Talker(Actor):
@@ -156,16 +156,9 @@ class Talker(Actor):
     def step(self, draw):
         member, began = self.member(draw), now()
         requests = [self.opening(draw, "")]
-        kinds = draw.choices(["ask", "answer_now", "no_more_maps", "cancel"],
-                             [4, 1, 1, 1], k=draw.randint(0, 4))
-        for kind in kinds:
-            requests.append(pb.ConverseRequest(
-                ask=pb.ConverseAsk(inputs=[pb.Input(text="And then?")]))
-                if kind == "ask" else pb.ConverseRequest(
-                    answer_now=pb.AnswerNow()) if kind == "answer_now"
-                else pb.ConverseRequest(no_more_maps=pb.NoMoreMaps())
-                if kind == "no_more_maps"
-                else pb.ConverseRequest(cancel=pb.CancelTurn()))
+        kinds = draw.choices(list(STEERING), [4, 1, 1, 1],
+                             k=draw.randint(0, 4))
+        requests += [STEERING[kind] for kind in kinds]
         asks = 1 + kinds.count("ask")
         session = self.talk(member, requests, asks, began,
                             draw.randint(1, 30) if draw.random() < .2 else None)

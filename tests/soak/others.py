@@ -183,42 +183,32 @@ class Asker(Actor):
             b"", b"no image", image[:draw.randint(1, len(image) - 1)],
             bytes(draw.getrandbits(8) for _ in range(100)), png(9000, 9000),
             b"https://example.org/a.png"])
-        raw = self.channel(member).unary_stream(
-            "/cooper.v1.SpatialReasoningService/Reason", None, None)
-        unknown = self.channel(member).unary_stream("/no.such/Method", None, None)
-        invalid, wrong = [
-            ("a bad image", stub.EstimateDepth(
-                pb.EstimateDepthRequest(image=bad), metadata=mine, timeout=60),
+        raw, unknown = (
+            self.channel(member).unary_stream(method, None, None) for method in
+            ("/cooper.v1.SpatialReasoningService/Reason", "/no.such/Method"))
+        turns = draw.choice([-1, 0, 17, 1 << 30])
+        noise = bytes([0xff]) * draw.randint(1, 2000)
+        wrong_token = [("authorization", "Bearer wrong")]
+        name, method, request, metadata, reasons = draw.choice([
+            ("a bad image", stub.EstimateDepth,
+             pb.EstimateDepthRequest(image=bad), mine,
              {"INVALID_IMAGE", "INVALID_ARGUMENT"}),
-            ("no input", stub.Reason(
-                pb.ReasonRequest(), metadata=mine, timeout=60),
+            ("no input", stub.Reason, pb.ReasonRequest(), mine,
              {"INVALID_ARGUMENT"}),
-            ("a bad option", stub.Reason(
-                question(max_turns=draw.choice([-1, 0, 17, 1 << 30])),
-                metadata=mine, timeout=60), {"INVALID_ARGUMENT"}),
-            ("no protobuf", raw(
-                bytes([0xff]) * draw.randint(1, 2000), metadata=mine, timeout=60),
+            ("a bad option", stub.Reason, question(max_turns=turns), mine,
              {"INVALID_ARGUMENT"}),
-            ("a text without UTF-8", raw(
-                b"\x0a\x02\xc3\x28", metadata=mine, timeout=60),
+            ("no protobuf", raw, noise, mine, {"INVALID_ARGUMENT"}),
+            ("a text without UTF-8", raw, b"\x0a\x02\xc3\x28", mine,
              {"INVALID_ARGUMENT"}),
-            ("another model", stub.Reason(
-                question(model="none"), metadata=mine, timeout=60),
+            ("another model", stub.Reason, question(model="none"), mine,
              {"MODEL_NOT_FOUND"}),
-            ("too large a message", stub.Reason(
-                question(image=bytes(9 << 20)), metadata=mine, timeout=60),
-             {"MESSAGE_TOO_LARGE"}),
-            ("no token", stub.Reason(question(), timeout=60),
+            ("too large a message", stub.Reason,
+             question(image=bytes(9 << 20)), mine, {"MESSAGE_TOO_LARGE"}),
+            ("no token", stub.Reason, question(), None, {"UNAUTHENTICATED"}),
+            ("a wrong token", stub.Reason, question(), wrong_token,
              {"UNAUTHENTICATED"}),
-            ("a wrong token", stub.Reason(question(), timeout=60, metadata=[
-                ("authorization", "Bearer wrong")]), {"UNAUTHENTICATED"}),
-            ("an unknown method", unknown(b"", metadata=mine, timeout=60),
-             {"UNIMPLEMENTED"}),
-        ], draw.randrange(10)
-        for place, (_, call, _) in enumerate(invalid):
-            if place != wrong:
-                call.cancel()
-        name, call, reasons = invalid[wrong]
+            ("an unknown method", unknown, b"", mine, {"UNIMPLEMENTED"})])
+        call = method(request, metadata=metadata, timeout=60)
         code = read(call)[1]
         self.ledger.ended(f"invalid: {name}", end_of(call))
         allowed = self.local_codes(member, began)
