@@ -9,7 +9,7 @@ import traceback
 
 import grpc
 
-from harness import SCENE, depth, pb, pb_grpc, question
+from harness import SCENE, pb, pb_grpc, question
 
 # Requests whose results are known from a run alone.
 STREAMS = ("Reason", "EstimateDepth", "Segment", "GenerateImage")
@@ -119,10 +119,6 @@ class World:
 
     def metadata(self, name):
         return [("authorization", f"Bearer {self.files.token(name)}")]
-
-    def long_request(self, draw):
-        """A map of many steps."""
-        return "EstimateDepth", depth(draw.randint(150, 400), seed=1)
 
 
 class Actor(threading.Thread):
