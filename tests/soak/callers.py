@@ -108,7 +108,7 @@ class Caller(Actor):
         allowed = self.local_codes(member, began)
         if reading.cancelled:
             allowed.add(CODE.CANCELLED)
-        if reading.seconds() >= 0.9 * limit:
+        if timeout or now() - began >= limit:
             allowed.add(CODE.DEADLINE_EXCEEDED)
         self.judge(f"{method}, {way}", number, reading, allowed)
         return end_of(call)
