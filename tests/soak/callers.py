@@ -110,15 +110,10 @@ class Caller(Actor):
             allowed.add(CODE.CANCELLED)
         if timeout or now() - began >= limit:
             allowed.add(CODE.DEADLINE_EXCEEDED)
-        # Where the connection has reached its age, it may be closed with the
-        # last call on it, before the client sees that this one is late.
-        late = now() - began >= 0.9 * limit
-        if late:
-            allowed.add(CODE.UNAVAILABLE)
-        self.judge(f"{method}, {way}", number, reading, allowed, late)
+        self.judge(f"{method}, {way}", number, reading, allowed)
         return end_of(call)
 
-    def judge(self, kind, number, reading, allowed, late):
+    def judge(self, kind, number, reading, allowed):
         call, answer = reading.call, reading.answer
         end = end_of(call)
         well = end == "OK"
@@ -134,7 +129,7 @@ class Caller(Actor):
             wrong.append(f"finished, then {end}")
         for what in wrong:
             self.ledger.fail("events", f"{where}: {what}")
-        if answer.kinds and not late and (end == "local:UNAVAILABLE" or (
+        if answer.kinds and (end == "local:UNAVAILABLE" or (
                 end == "local:CANCELLED" and not reading.cancelled)):
             self.ledger.fail("lost request", f"{where}: after {answer.kinds}")
         if not well:
