@@ -28,6 +28,9 @@ void Configure(const EndpointOptions& options, grpc::ServerBuilder* builder) {
                               Milliseconds(options.times.handshake));
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
                               options.max_concurrent_streams);
+  // The engine ends late calls, with a reason. gRPC would cancel them at the
+  // same time, without one, and on a connection past its age without a status.
+  builder->AddChannelArgument(GRPC_ARG_ENABLE_DEADLINE_CHECKS, 0);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
                               Milliseconds(options.times.keepalive));
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,

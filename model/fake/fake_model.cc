@@ -104,7 +104,12 @@ absl::Status FakeModel::Enter(Record record, absl::Duration delay) {
   if (hooks_.on_call) hooks_.on_call(record);
   Sleep(delay);
   for (const FakeFault& fault : script_.faults) {
-    if (fault.call != record.call || fault.nth != count) continue;
+    if (fault.call != record.call || fault.nth > count) continue;
+    if (fault.effect == FakeFault::Effect::kLeak) {
+      leaked_.emplace_back(static_cast<size_t>(fault.leak_kib) << 10, 'x');
+    }
+    if (fault.nth != count) continue;
+    if (fault.effect == FakeFault::Effect::kStall) Sleep(fault.stall);
     if (fault.effect == FakeFault::Effect::kThrow) {
       throw std::runtime_error("scripted exception");
     }

@@ -73,6 +73,8 @@ class FakeModel final : public model::UnifiedModel {
   int64_t used_tokens() const { return pool_->used_tokens; }
   // Rows that Append encoded so far.
   int64_t prefilled_tokens() const { return prefilled_tokens_; }
+  // Of faults with the effect kLeak. On the thread that makes calls.
+  size_t leaks() const { return leaked_.size(); }
 
  private:
   friend class FakePrefillStep;
@@ -105,6 +107,7 @@ class FakeModel final : public model::UnifiedModel {
   std::shared_ptr<FakePool> pool_;
   std::vector<EncodedTexts> texts_;  // the default last, matching all
   std::array<int, 6> calls_ = {};    // by Call
+  std::vector<std::string> leaked_;  // FakeFault::Effect::kLeak
   std::atomic<int64_t> prefilled_tokens_{0};
   mutable base::Mutex mutex_;
   std::vector<Record> records_ ABSL_GUARDED_BY(mutex_);

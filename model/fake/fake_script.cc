@@ -144,12 +144,16 @@ FakeFault ReadFault(Fields& fields) {
               {{"status", FakeFault::Effect::kStatus},
                {"throw", FakeFault::Effect::kThrow},
                {"item", FakeFault::Effect::kItem},
-               {"out_of_memory", FakeFault::Effect::kOutOfMemory}},
+               {"out_of_memory", FakeFault::Effect::kOutOfMemory},
+               {"stall", FakeFault::Effect::kStall},
+               {"leak", FakeFault::Effect::kLeak}},
               &fault.effect);
   fields.ReadNumber("nth", &fault.nth);
   fields.Read("match", &fault.match);
   fields.ReadNumber("above", &fault.above);
   fields.ReadNumber("last", &fault.last);
+  fields.Read("stall_us", &fault.stall);
+  fields.ReadNumber("leak_kib", &fault.leak_kib);
   return fault;
 }
 

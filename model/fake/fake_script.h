@@ -47,15 +47,20 @@ struct FakeFault {
     // more than `above` items, and one of them has a context whose text holds
     // `match`.
     kOutOfMemory,
+    kStall,  // the call takes `stall` longer
+    kLeak,   // the call, and each one after it, takes `leak_kib` for ever
   };
   Call call = Call::kDecode;
   Effect effect = Effect::kStatus;
-  // Counts calls of that kind from 1; kItem, kOutOfMemory: from there on.
+  // Counts calls of that kind from 1; kItem, kOutOfMemory, kLeak: from there
+  // on.
   int nth = 1;
   std::string match;  // empty: any text
   absl::StatusCode item_code = absl::StatusCode::kInternal;
-  int above = 0;  // kOutOfMemory
-  int last = 0;   // kOutOfMemory: the last call that fails; 0: no end
+  int above = 0;         // kOutOfMemory
+  int last = 0;          // kOutOfMemory: the last call that fails; 0: no end
+  absl::Duration stall;  // kStall
+  int64_t leak_kib = 0;  // kLeak
 };
 
 // What the fake model is and does. As JSON, every key optional:
@@ -73,8 +78,9 @@ struct FakeFault {
 //    "default": ["turn 0", ...],
 //    "faults": [{"call":
 //    "append|decode|start_denoise|denoise_slice|latents|warm_up",
-//                "effect": "status|throw|item|out_of_memory", "nth": 1,
-//                "match": "", "above": 0, "last": 0}],
+//                "effect": "status|throw|item|out_of_memory|stall|leak",
+//                "nth": 1, "match": "", "above": 0, "last": 0,
+//                "stall_us": 0, "leak_kib": 0}],
 //    "gpu_memory": {"allocated": 0, "reserved": 0, "free": 0}}
 // The first script whose `match` is found is taken, else "default".
 struct FakeScript {

@@ -17,9 +17,9 @@ std::chrono::system_clock::time_point WireDeadline(gpr_timespec raw_deadline);
 
 // A call's deadline on our monotonic clock.
 //
-// gRPC reports a passed deadline as a cancel, and a client whose own deadline
-// passes cancels too, a little before the server's: the wire rounds timeouts
-// up, by at most 1 %. `Passed` allows for that.
+// The engine enforces it; gRPC is told not to (endpoint.cc). A client whose
+// own deadline passes cancels a little before the server's passes: the wire
+// rounds timeouts up, by at most 1 %. `Passed` allows for that.
 class CallDeadline {
  public:
   // `wire` is WireDeadline of the call: the system clock's maximum where the

@@ -44,7 +44,7 @@ def test_setup_finds_the_version_of_torch_that_cmake_names():
 
 
 @pytest.mark.parametrize("name", [
-    "setup", "build", "test", "lint", "demo", "observe", "check-deploy"])
+    "setup", "build", "test", "lint", "demo", "observe", "soak", "check-deploy"])
 def test_a_script_begins_by_saying_what_it_does(name):
     first, second, *_ = (ROOT / "scripts" / name).read_text().splitlines()
     assert first == "#!/usr/bin/env bash"

@@ -12,8 +12,9 @@ import time
 import grpc
 import pytest
 
-from harness import (ROOT, Server, await_event, depth, details, health_on, pb,
-                     pb_grpc, program, question, read, serving)
+import http2
+from harness import (ROOT, Server, await_event, depth, details, health_on,
+                     long_text, pb, pb_grpc, program, question, read, serving)
 
 CODE = grpc.StatusCode
 FAKE = f"--script={ROOT}/tests/data/fake/integration.json"
@@ -218,6 +219,27 @@ def test_the_deadline_of_a_call_is_capped(timeout, code):
     """grpcio caps what it sends, so the header is written by hand."""
     with serving(FAKE) as server:
         assert unary_with_timeout(server.address, timeout) == code
+
+
+# gRPC 1.51 would close the connection without the call's status.
+@pytest.mark.parametrize("age", ["1s", "inf"])
+def test_a_late_call_has_its_status_whatever_the_connections_age(tmp_path, age):
+    script = json.loads((ROOT / "tests/data/fake/integration.json").read_text())
+    script["delays_us"]["decode"] = 1_000
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps(script))
+    with serving(f"--script={path}", f"--max_connection_age={age}") as server:
+        one = http2.Connection(server.address)
+        stream = one.open(headers=[("grpc-timeout", "2500m")])
+        one.send(stream, http2.message(long_text().SerializeToString()),
+                 end=True)
+        give_up = time.monotonic() + 20
+        while not one.ended[stream] and not one.closed:
+            one.read(0.1)
+            assert time.monotonic() < give_up
+        one.close()
+        assert one.ended[stream]
+        assert (one.ended["goaway"] > 0) == (age == "1s")
 
 
 def literal(name, value):

@@ -83,14 +83,15 @@ def program(*arguments):
 class Server:
     """A server process that is ready."""
 
-    def __init__(self, *arguments, preexec=None, environment=None):
+    def __init__(self, *arguments, preexec=None, environment=None,
+                 process_group=None):
         # A file, not a pipe: nobody has to read it for the server to go on.
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [program(*SERVER_ARGS, *arguments), *SERVER_ARGS, "--listen=127.0.0.1:0",
              "--metrics_listen=127.0.0.1:0", *arguments],
             stdout=subprocess.PIPE, stderr=self.log, preexec_fn=preexec,
-            env={**os.environ, **(environment or {})})
+            process_group=process_group, env={**os.environ, **(environment or {})})
         try:
             self.ready_line = self._await_ready()
         except BaseException:

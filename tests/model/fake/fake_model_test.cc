@@ -246,6 +246,34 @@ TEST(FakeModelTest, FaultsHitTheCallOrTheItemTheyName) {
   EXPECT_THROW((void)model.VaeDecode({}), std::runtime_error);
 }
 
+TEST(FakeModelTest, StallsOnceAndLeaksFromACallOn) {
+  FakeScript script = TwoTurns();
+  FakeFault stall;
+  stall.call = FakeFault::Call::kDecode;
+  stall.effect = FakeFault::Effect::kStall;
+  stall.nth = 2;
+  stall.stall = absl::Seconds(5);
+  FakeFault leak = stall;
+  leak.effect = FakeFault::Effect::kLeak;
+  leak.leak_kib = 1;
+  script.faults = {stall, leak};
+  absl::Duration slept;
+  FakeModel::Hooks hooks;
+  hooks.sleep = [&](absl::Duration time) { slept += time; };
+  FakeModel model(script, hooks);
+  const auto context = model.NewContext();
+  ASSERT_OK(Append(model, context.get(), Text("hello")));
+  model::DecodeItem item;
+  item.context = context.get();
+  item.token = model.text_codec().special().bos;
+  const size_t leaks[] = {0, 1, 2};
+  for (const size_t expected : leaks) {
+    EXPECT_OK(model.Decode(absl::MakeSpan(&item, 1)));
+    EXPECT_EQ(model.leaks(), expected);
+    EXPECT_EQ(slept, absl::Seconds(expected == 0 ? 0 : 5));
+  }
+}
+
 TEST(FakeModelTest, RecordsItsCallsWhereTold) {
   FakeModel::Hooks hooks;
   hooks.record = true;

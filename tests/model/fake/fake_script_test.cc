@@ -63,6 +63,17 @@ TEST(FakeScriptTest, EveryKeyIsRead) {
   EXPECT_EQ(script.gpu_memory->free_bytes, 3);
 }
 
+TEST(FakeScriptTest, StallsAndLeaksAreRead) {
+  ASSERT_OK_AND_ASSIGN(const FakeScript script, FakeScript::FromJson(R"({
+    "faults": [{"call": "decode", "effect": "stall", "stall_us": 5},
+               {"call": "append", "effect": "leak", "leak_kib": 6}]})"));
+  ASSERT_EQ(script.faults.size(), 2U);
+  EXPECT_EQ(script.faults[0].effect, FakeFault::Effect::kStall);
+  EXPECT_EQ(script.faults[0].stall, absl::Microseconds(5));
+  EXPECT_EQ(script.faults[1].effect, FakeFault::Effect::kLeak);
+  EXPECT_EQ(script.faults[1].leak_kib, 6);
+}
+
 TEST(FakeScriptTest, AnEmptyObjectIsAModelWithDefaults) {
   ASSERT_OK_AND_ASSIGN(const FakeScript script, FakeScript::FromJson("{}"));
   EXPECT_EQ(script.name, "fake");
