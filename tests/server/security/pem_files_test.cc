@@ -11,6 +11,7 @@
 namespace cooper::security {
 namespace {
 
+using cooper::testing::AsTrusted;
 using cooper::testing::MakeCertificate;
 using cooper::testing::MountedSecret;
 using cooper::testing::StatusIs;
@@ -73,6 +74,18 @@ TEST_F(PemFilesTest, EveryFaultIsNamedWithFlagAndFile) {
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          AllOf(named, HasSubstr("larger than 1 MiB"))));
   }
+}
+
+// gRPC takes the first certificate in either form.
+TEST_F(PemFilesTest, ATrustedCertificateCounts) {
+  const TestCertificate trusted = AsTrusted(own_);
+  EXPECT_OK(Check(MountedSecret({trusted.cert, own_.key, authority_.cert})));
+  EXPECT_THAT(Check(MountedSecret({AsTrusted(authority_).cert + own_.cert,
+                                   own_.key, authority_.cert})),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("not the key of the certificate")));
+  EXPECT_OK(
+      Check(MountedSecret({own_.cert, own_.key, AsTrusted(authority_).cert})));
 }
 
 TEST_F(PemFilesTest, AnEmptyFileAndAFolderAreNamed) {
