@@ -105,6 +105,24 @@ TEST(MessageTest, BytesThatAreNoMessageAreRefusedByName) {
   }
 }
 
+// Five bytes make any tag and length; protobuf's parser takes no more.
+TEST(MessageTest, TagsAndLengthsAreNotLongerThanProtobufTakes) {
+  for (const std::string& bytes :
+       {std::string("\x98\x80\x80\x80\x80\x00\x01", 7),
+        std::string("\x12\x80\x80\x80\x80\x80\x00", 7)}) {
+    EXPECT_FALSE(v1::ReasonRequest().ParseFromString(bytes));
+    const auto status =
+        CheckMessage(BufferOf({bytes}), *v1::ReasonRequest::descriptor(), {});
+    EXPECT_EQ(status.status().code(), absl::StatusCode::kInvalidArgument);
+  }
+  for (const std::string& bytes :
+       {std::string("\x98\x80\x80\x80\x00\x01", 6),
+        std::string("\x12\x80\x80\x80\x80\x00", 6)}) {
+    EXPECT_TRUE(v1::ReasonRequest().ParseFromString(bytes));
+    EXPECT_TRUE(Parse(bytes).ok());
+  }
+}
+
 TEST(MessageTest, AStringThatIsNotUtf8IsNamed) {
   v1::ReasonRequest request = Request();
   std::string bytes = request.SerializeAsString();
