@@ -55,6 +55,8 @@ class Scanner {
         return NotAMessage(path);
       }
       const FieldDescriptor* field = type.FindFieldByNumber(number);
+      // The parser keeps a value of another wire type as an unknown field.
+      if (field != nullptr && !HasWireType(*field, tag)) field = nullptr;
       const int index =
           field != nullptr && field->is_repeated() ? counts[number]++ : -1;
       // The name is made only where it is needed.
@@ -80,6 +82,15 @@ class Scanner {
   int64_t bytes() const { return bytes_; }
 
  private:
+  static bool HasWireType(const FieldDescriptor& field, uint32_t tag) {
+    const auto wire_type = WireFormatLite::GetTagWireType(tag);
+    return wire_type ==
+               WireFormatLite::WireTypeForFieldType(
+                   static_cast<WireFormatLite::FieldType>(field.type())) ||
+           (field.is_packable() &&
+            wire_type == WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
+  }
+
   static bool IsNumber(const FieldDescriptor& field) {
     return field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE &&
            field.cpp_type() != FieldDescriptor::CPPTYPE_STRING;

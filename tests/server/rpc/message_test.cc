@@ -175,6 +175,14 @@ TEST(MessageTest, ManyElementsOfAnyKindAreRefused) {
   }
 }
 
+// Two bytes of the wire make an unknown field of 16 in memory.
+TEST(MessageTest, ValuesOfAnotherWireTypeCountAsUnknownFields) {
+  const std::string numbers = Repeat(std::string("\x10\x10"), 10001);
+  const absl::Status status = Parse<v1::SegmentRequest>(numbers);
+  EXPECT_THAT(status.message(), HasSubstr("10000 elements"));
+  EXPECT_EQ(DetailsOf(status).field, "field 2");
+}
+
 // One byte of the wire becomes eight in memory.
 TEST(MessageTest, PackedNumbersAreBoundedByWhatTheyTake) {
   inference::ModelInferRequest request;
