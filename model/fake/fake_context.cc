@@ -75,6 +75,14 @@ bool FakeContext::Append(const std::vector<model::TokenId>& ids,
   return true;
 }
 
+bool FakeContext::AppendText(const std::vector<model::TokenId>& ids) {
+  const uint64_t before = hash_;
+  if (!Append(ids, static_cast<int64_t>(ids.size()), 0)) return false;
+  hash_ = before;
+  for (const model::TokenId id : ids) hash_ = MixHash(hash_, MixHash(1, id));
+  return true;
+}
+
 std::vector<model::TokenId> FakeContext::Ids() const {
   std::vector<const Block*> blocks;
   for (const Block* block = shared_.get(); block != nullptr;

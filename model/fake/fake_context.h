@@ -40,6 +40,9 @@ class FakeContext final : public model::Context {
   // False, and nothing is changed, where the pool has not enough tokens left.
   bool Append(const std::vector<model::TokenId>& ids, int64_t advance,
               uint64_t content_hash);
+  // The same of a text, whose content counts token by token: it makes no
+  // difference in which parts a text is appended.
+  bool AppendText(const std::vector<model::TokenId>& ids);
   // All ids from the start.
   std::vector<model::TokenId> Ids() const;
   // Of everything appended: equal contents, equal hash, in any process.

@@ -193,7 +193,7 @@ absl::Status FakeModel::Decode(absl::Span<model::DecodeItem> items) {
         at = 0;
       }
     }
-    if (!context.Append({item.token}, 1, MixHash(1, item.token))) {
+    if (!context.AppendText({item.token})) {
       item.status = PoolFull();
       continue;
     }

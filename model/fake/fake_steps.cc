@@ -44,12 +44,6 @@ ImageTokens TokensOf(const image::RgbImage& image, int side) {
   return tokens;
 }
 
-uint64_t HashOf(const std::vector<TokenId>& ids) {
-  uint64_t hash = 0;
-  for (const TokenId id : ids) hash = MixHash(hash, id);
-  return hash;
-}
-
 }  // namespace
 
 FakePrefillStep::FakePrefillStep(FakeModel* model,
@@ -62,8 +56,7 @@ FakePrefillStep::Entry FakePrefillStep::EntryOf(
     model::PrefillItem* item) const {
   const model::Segment& segment = *item->segment;
   if (const auto* text = std::get_if<model::TextSegment>(&segment)) {
-    return {item, text->ids, static_cast<int64_t>(text->ids.size()),
-            HashOf(text->ids)};
+    return {item, text->ids, static_cast<int64_t>(text->ids.size()), 0};
   }
   const model::ModelInfo& info = model_->info();
   if (const auto* latent = std::get_if<model::LatentImageSegment>(&segment)) {
@@ -114,7 +107,12 @@ absl::Status FakePrefillStep::Append(const Entry& entry) {
       COOPER_RETURN_IF_ERROR(model_->ItemFault(FakeModel::Call::kPrefill, ids));
     }
   }
-  if (!context.Append(entry.ids, entry.advance, entry.hash)) return PoolFull();
+  const bool is_text =
+      std::holds_alternative<model::TextSegment>(*entry.item->segment);
+  if (!(is_text ? context.AppendText(entry.ids)
+                : context.Append(entry.ids, entry.advance, entry.hash))) {
+    return PoolFull();
+  }
   model_->prefilled_tokens_ += static_cast<int64_t>(entry.ids.size());
   return absl::OkStatus();
 }

@@ -28,7 +28,7 @@ class FakePrefillStep final : public model::PrefillStep {
     model::PrefillItem* item;
     std::vector<model::TokenId> ids;
     int64_t advance;  // of the position
-    uint64_t hash;    // of the content
+    uint64_t hash;    // of an image's content
   };
   Entry EntryOf(model::PrefillItem* item) const;
   absl::Status Append(const Entry& entry);

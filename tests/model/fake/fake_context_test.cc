@@ -81,5 +81,16 @@ TEST(FakeContextTest, AFullPoolChangesNothing) {
   EXPECT_TRUE(context.Append({4}, 1, 0));
 }
 
+TEST(FakeContextTest, ATextIsTheSameInWhateverParts) {
+  FakeContext whole(Pool()), parts(Pool()), other(Pool());
+  ASSERT_TRUE(whole.AppendText({1, 2, 3}));
+  ASSERT_TRUE(parts.AppendText({1, 2}));
+  ASSERT_TRUE(parts.AppendText({3}));
+  ASSERT_TRUE(other.AppendText({1, 3, 2}));
+  EXPECT_EQ(whole.content_hash(), parts.content_hash());
+  EXPECT_EQ(whole.next_position(), parts.next_position());
+  EXPECT_NE(whole.content_hash(), other.content_hash());
+}
+
 }  // namespace
 }  // namespace cooper::fake
