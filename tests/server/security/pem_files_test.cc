@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/err.h>
 
 #include <string>
 
@@ -86,6 +87,15 @@ TEST_F(PemFilesTest, ATrustedCertificateCounts) {
                        HasSubstr("not the key of the certificate")));
   EXPECT_OK(
       Check(MountedSecret({own_.cert, own_.key, AsTrusted(authority_).cert})));
+}
+
+TEST_F(PemFilesTest, NoErrorIsLeftInTheQueueOfOpenSsl) {
+  const std::string path =
+      COOPER_SOURCE_DIR "/tests/fuzz/seeds/pem/malformed_extension";
+  const TlsFiles files{path, path, "", ""};
+  ASSERT_OK_AND_ASSIGN(const PemTexts texts, ReadPemFiles(files));
+  EXPECT_OK(CheckPemTexts(texts, files));
+  EXPECT_EQ(ERR_peek_error(), 0U);
 }
 
 TEST_F(PemFilesTest, AnEmptyFileAndAFolderAreNamed) {
