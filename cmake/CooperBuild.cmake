@@ -61,6 +61,11 @@ target_link_options(cooper_linking INTERFACE
 if(COOPER_SANITIZER)
   target_compile_options(cooper_options INTERFACE
     -fsanitize=${COOPER_SANITIZER} -fno-omit-frame-pointer)
+  if(COOPER_SANITIZER STREQUAL "thread" AND
+     CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # ThreadSanitizer does not follow the fence in abseil's flags.
+    target_compile_options(cooper_options INTERFACE -Wno-tsan)
+  endif()
   target_link_options(cooper_linking INTERFACE -fsanitize=${COOPER_SANITIZER})
 endif()
 

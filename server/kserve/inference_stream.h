@@ -29,7 +29,9 @@ class StreamedInference final
   StreamedInference(const rpc::StreamEnvironment& environment,
                     rpc::CallContext* context, InferenceStream* stream)
       : EventStream(environment, context, engine::Method::kModelStreamInfer),
-        stream_(*stream) {}
+        stream_(*stream) {
+    BeginWatch();
+  }
 
   InferenceAnswer& answer() { return answer_; }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -50,7 +51,9 @@ ConverseReactor::ConverseReactor(const StreamEnvironment& environment,
     : EventStream(WithoutDeadline(environment), context,
                   engine::Method::kConverse),
       limits_(*limits),
-      turn_timeout_(environment.max_deadline) {}
+      turn_timeout_(environment.max_deadline) {
+  BeginWatch();
+}
 
 void ConverseReactor::Begin(const ServingState::Serving* serving,
                             std::string client) {
@@ -84,6 +87,15 @@ void ConverseReactor::OnDone() {
 }
 
 bool ConverseReactor::StaysOpenLocked() const { return !half_closed_; }
+
+void ConverseReactor::NoteEventLocked(const engine::Event& event) {
+  const auto* session = std::get_if<engine::SessionEvent>(&event);
+  if (session == nullptr) return;
+  // Zero: the context could not be kept, and the next turn is to learn it.
+  if (session->kv_bytes > 0 || session->expires_after <= absl::ZeroDuration()) {
+    has_context_ = true;
+  }
+}
 
 void ConverseReactor::OnReadDone(bool ok) {
   absl::StatusOr<std::optional<engine::Request>> turn = std::nullopt;
@@ -167,7 +179,6 @@ absl::StatusOr<engine::Request> ConverseReactor::ParseStart() {
       turn.session->resumed ? wire.session_id() : DrawSessionId();
   std::vector<engine::Input> inputs = std::exchange(turn.inputs, {});
   template_ = turn;
-  template_->session->resumed = true;
   turn.inputs = std::move(inputs);
   return turn;
 }
@@ -189,6 +200,9 @@ absl::StatusOr<engine::Request> ConverseReactor::ParseAsk() {
 }
 
 void ConverseReactor::PrepareTurnLocked(engine::Request* turn) {
+  // Turns that were cancelled before their inputs were encoded left nothing to
+  // go on with: the next turn begins the session.
+  if (has_context_) turn->session->resumed = true;
   turn->deadline =
       std::min(deadline().time(), environment().clock->Now() + turn_timeout_);
   steering_ = std::make_shared<engine::Steering>();

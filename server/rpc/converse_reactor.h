@@ -47,6 +47,8 @@ class ConverseReactor final : public Reactor, public EventStream {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::optional<engine::Request> AfterRequestLocked(absl::Status* end) override
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoteEventLocked(const engine::Event& event) override
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool StaysOpenLocked() const override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   void OnReadDone(bool ok) override;
@@ -88,6 +90,8 @@ class ConverseReactor final : public Reactor, public EventStream {
   bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool turn_cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   bool no_more_maps_ ABSL_GUARDED_BY(mutex_) = false;
+  // Whether a turn of this call has left the session a context.
+  bool has_context_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Time idle_since_ ABSL_GUARDED_BY(mutex_);
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<engine::Steering> steering_ ABSL_GUARDED_BY(mutex_);

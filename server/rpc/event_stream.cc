@@ -46,8 +46,9 @@ EventStream::EventStream(const StreamEnvironment& environment,
       trace_id_(trace_ == nullptr ? TraceIdOf(*context) : trace_->trace_id()),
       outbox_(environment.max_outbox_bytes) {
   environment_.metrics->RpcStarted(method_);
-  environment_.stalls->Add(this);
 }
+
+void EventStream::BeginWatch() { environment_.stalls->Add(this); }
 
 void EventStream::BeginLocked(const engine::Request& request,
                               engine::Engine* engine,
@@ -106,6 +107,7 @@ void EventStream::OnEvent(engine::Event event) {
   {
     base::MutexLock lock(&mutex_);
     if (reader_gone_) return;
+    NoteEventLocked(event);
     outbox_.Push(std::move(event));
     UpdateBufferLocked();
     overfull = outbox_.overfull() || environment_.answers->must_drop();

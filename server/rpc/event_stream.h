@@ -61,6 +61,10 @@ class EventStream : public StallWatch::Stream {
   void OnTick(absl::Time now) override ABSL_LOCKS_EXCLUDED(mutex_);
 
  protected:
+  // Lets the watchdog call OnTick, until CallDone. Each stream calls it once,
+  // when the whole object is constructed.
+  void BeginWatch();
+
   absl::Time started() const { return started_; }
   grpc::CallbackServerContext* context() const { return context_; }
   // Why the caller is gone; kNone: it is there.
@@ -85,6 +89,9 @@ class EventStream : public StallWatch::Stream {
   // changed to OK and the call stays open. What is returned runs next.
   virtual std::optional<engine::Request> AfterRequestLocked(absl::Status* end)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // An event of the request under way, before it is queued for the client.
+  virtual void NoteEventLocked(const engine::Event&)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {}
   // Whether the call stays open after its last request ended with OK.
   virtual bool StaysOpenLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

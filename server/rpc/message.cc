@@ -25,6 +25,9 @@ using google::protobuf::io::CodedInputStream;
 // About what an element takes in memory besides its own bytes.
 constexpr int64_t kElementBytes = 256;
 constexpr int kMaxDepth = 64;
+// Of a tag or a length. CodedInputStream would take longer ones, which the
+// parser of messages refuses.
+constexpr int kMaxVarint32Bytes = 5;
 
 absl::Status NotAMessage(const std::string& path) {
   return engine::InvalidField(path.empty() ? "request" : path,
@@ -44,10 +47,16 @@ class Scanner {
       return engine::InvalidField(path, "messages are nested too deeply");
     }
     absl::flat_hash_map<int, int> counts;  // of the repeated fields seen
+    int begin = in_.CurrentPosition();
     while (const uint32_t tag = in_.ReadTag()) {
       const int number = WireFormatLite::GetTagFieldNumber(tag);
-      if (number == 0) return NotAMessage(path);
+      const int tag_bytes = in_.CurrentPosition() - begin;
+      if (number == 0 || tag_bytes > kMaxVarint32Bytes) {
+        return NotAMessage(path);
+      }
       const FieldDescriptor* field = type.FindFieldByNumber(number);
+      // The parser keeps a value of another wire type as an unknown field.
+      if (field != nullptr && !HasWireType(*field, tag)) field = nullptr;
       const int index =
           field != nullptr && field->is_repeated() ? counts[number]++ : -1;
       // The name is made only where it is needed.
@@ -64,6 +73,7 @@ class Scanner {
         COOPER_RETURN_IF_ERROR(CountElement(field, tag, name));
       }
       COOPER_RETURN_IF_ERROR(ScanValue(field, tag, name, depth));
+      begin = in_.CurrentPosition();
     }
     if (!in_.ConsumedEntireMessage()) return NotAMessage(path);
     return absl::OkStatus();
@@ -72,6 +82,15 @@ class Scanner {
   int64_t bytes() const { return bytes_; }
 
  private:
+  static bool HasWireType(const FieldDescriptor& field, uint32_t tag) {
+    const auto wire_type = WireFormatLite::GetTagWireType(tag);
+    return wire_type ==
+               WireFormatLite::WireTypeForFieldType(
+                   static_cast<WireFormatLite::FieldType>(field.type())) ||
+           (field.is_packable() &&
+            wire_type == WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
+  }
+
   static bool IsNumber(const FieldDescriptor& field) {
     return field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE &&
            field.cpp_type() != FieldDescriptor::CPPTYPE_STRING;
@@ -116,7 +135,11 @@ class Scanner {
   absl::Status ScanBytes(const FieldDescriptor* field, const Name& name,
                          int depth) {
     int length = 0;
-    if (!in_.ReadVarintSizeAsInt(&length)) return NotAMessage(name());
+    const int begin = in_.CurrentPosition();
+    if (!in_.ReadVarintSizeAsInt(&length) ||
+        in_.CurrentPosition() - begin > kMaxVarint32Bytes) {
+      return NotAMessage(name());
+    }
     const int left = in_.BytesUntilLimit();
     if (left >= 0 && length > left) return NotAMessage(name());
     if (field != nullptr &&

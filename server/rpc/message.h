@@ -24,6 +24,7 @@ struct MessageLimits {
 };
 
 // Reads the wire format of `bytes` as a message of `type` without making it.
+// What is inside of packed numbers is left to the parser.
 // Returns about how many bytes the parsed message takes.
 //
 // INVALID_ARGUMENT names the field: bytes that are no message, a string that is

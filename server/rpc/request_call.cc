@@ -9,6 +9,7 @@
 namespace cooper::rpc {
 
 void RequestCall::Start(const absl::Status& checked, Begin begin) {
+  BeginWatch();
   if (!checked.ok()) return Reject(checked);
   begin_ = std::move(begin);
   {

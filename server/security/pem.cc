@@ -90,7 +90,7 @@ int NoPassphrase(char*, int, int, void*) { return -1; }
 
 absl::StatusOr<std::vector<Owned<X509>>> ParseCertificates(
     absl::string_view flag, const std::string& path, const std::string& text) {
-  return Parse<X509>(PEM_read_bio_X509, "certificate", flag, path, text);
+  return Parse<X509>(PEM_read_bio_X509_AUX, "certificate", flag, path, text);
 }
 
 absl::StatusOr<std::vector<Owned<X509_CRL>>> ParseCrls(

@@ -48,7 +48,8 @@ Owned<BIO> OpenPem(const std::string& text);
 int NoPassphrase(char*, int, int, void*);
 
 // At least one. INVALID_ARGUMENT, naming flag and file: there is none, or one
-// that cannot be read.
+// that cannot be read. TRUSTED CERTIFICATEs are certificates, too, as they are
+// to gRPC.
 absl::StatusOr<std::vector<Owned<X509>>> ParseCertificates(
     absl::string_view flag, const std::string& path, const std::string& text);
 absl::StatusOr<std::vector<Owned<X509_CRL>>> ParseCrls(absl::string_view flag,

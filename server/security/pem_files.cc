@@ -77,6 +77,9 @@ absl::StatusOr<absl::Time> CheckPemTexts(const PemTexts& texts,
     return PemError("tls_cert", files.cert,
                     absl::StrCat("cannot be used: ", LastOpenSslError()));
   }
+  // OpenSSL takes certificates with a malformed extension, but queues an error,
+  // which the next connection on this thread would take for its own.
+  ERR_clear_error();
   return ToTime(X509_get0_notAfter(chain[0].get()));
 }
 

@@ -36,11 +36,17 @@ absl::StatusOr<std::unique_ptr<model::PrefillStep>>
 RecordingModel::BeginPrefill(absl::Span<model::PrefillItem> items) {
   for (model::PrefillItem& item : items) {
     Entry entry = Find(*item.context);
+    const auto* text = std::get_if<model::TextSegment>(item.segment);
+    // A text may hold the end of text, where a part of it may end.
+    if (text != nullptr && text->ids.front() != text_codec().special().bos &&
+        !entry.decoded_from.has_value() && !entry.segments.empty()) {
+      entry.decoded_from = entry.segments.back().before;
+      entry.segments.pop_back();
+    }
     const Counters before =
         entry.decoded_from.value_or(CountersOf(*item.context));
     COOPER_RETURN_IF_ERROR(model()->Prefill(absl::MakeSpan(&item, 1)));
     if (!item.status.ok()) continue;
-    const auto* text = std::get_if<model::TextSegment>(item.segment);
     if (text != nullptr && text->ids.back() != text_codec().special().eos) {
       entry.decoded_from = before;  // a part; the rest follows
     } else {

@@ -5,9 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
+#include "base/digest.h"
 #include "server/engine/core/error.h"
 #include "server/engine/engine.h"
 #include "tests/server/engine/engine_harness.h"
@@ -64,6 +66,14 @@ struct Outcome {
 bool operator==(const Outcome& a, const Outcome& b) {
   return a.status == b.status && a.answer == b.answer && a.maps == b.maps &&
          a.cached_tokens == b.cached_tokens;
+}
+
+void PrintTo(const Outcome& outcome, std::ostream* out) {
+  *out << outcome.status << ", \"" << outcome.answer << "\", "
+       << outcome.cached_tokens << " cached tokens, maps:";
+  for (const std::string& map : outcome.maps) {
+    *out << " " << map.size() << " bytes of " << base::ShortDigest(map);
+  }
 }
 
 Outcome OutcomeOf(Recorded& recorded) {

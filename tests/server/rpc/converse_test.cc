@@ -171,6 +171,50 @@ TEST(ConverseTest, ACancelledTurnIsNotTheEnd) {
   ExpectIdentity(server);
 }
 
+// The watchdog looks at a call only once all of it is constructed. What it
+// would read before, ThreadSanitizer and UBSan report.
+TEST(ConverseTest, CallsBeginWhileTheWatchdogLooks) {
+  TestServer::Options options;
+  options.rpc.watch_interval = absl::Milliseconds(1);
+  TestServer server(options);
+  const auto stub = server.NewStub();
+  for (int i = 0; i < 200; ++i) {
+    grpc::ClientContext context;
+    const auto stream = stub->Converse(&context);
+    stream->WritesDone();
+    EXPECT_EQ(stream->Finish().error_code(),
+              grpc::StatusCode::INVALID_ARGUMENT);
+  }
+}
+
+// CancelTurn ends the turn and not the session, whenever it comes.
+TEST(ConverseTest, ATurnCancelledBeforeItsInputsLeavesAnEmptyContext) {
+  TestServer::Options options = Talkative();
+  options.engine.max_running = 1;
+  TestServer server(options);
+  Talk other(&server);
+  ASSERT_TRUE(other.Send(Start("endless")));
+  ASSERT_TRUE(other.AwaitText());
+  Talk talk(&server);
+  ASSERT_TRUE(talk.Send(Start("one")));
+  ASSERT_TRUE(talk.Send(Cancel()));
+  EXPECT_TRUE(talk.Turn().back().has_turn_cancelled());
+  const std::string session_id = talk.session_id;
+  ASSERT_TRUE(other.Send(Cancel()));
+  v1::ConverseRequest answer;
+  answer.mutable_answer_now();
+  for (int turn = 0; turn < 2; ++turn) {
+    ASSERT_TRUE(talk.Send(AskMore("two")));
+    ASSERT_TRUE(talk.AwaitText());
+    ASSERT_TRUE(talk.Send(answer));
+    ASSERT_TRUE(talk.Send(Cancel()));
+    EXPECT_TRUE(talk.Turn().back().has_turn_cancelled()) << turn;
+    EXPECT_EQ(talk.session_id, session_id);
+  }
+  talk.Close();
+  EXPECT_TRUE(talk.End().ok());
+}
+
 TEST(ConverseTest, AnswerNowEndsTheThought) {
   TestServer server(Talkative());
   Talk talk(&server);

@@ -127,6 +127,24 @@ TEST(MessageTest, NumbersThatOverflowAreRefused) {
   }
 }
 
+// Five bytes make any tag and length; protobuf's parser takes no more.
+TEST(MessageTest, TagsAndLengthsAreNotLongerThanProtobufTakes) {
+  for (const std::string& bytes :
+       {std::string("\x98\x80\x80\x80\x80\x00\x01", 7),
+        std::string("\x12\x80\x80\x80\x80\x80\x00", 7)}) {
+    EXPECT_FALSE(v1::ReasonRequest().ParseFromString(bytes));
+    const auto status =
+        CheckMessage(BufferOf({bytes}), *v1::ReasonRequest::descriptor(), {});
+    EXPECT_EQ(status.status().code(), absl::StatusCode::kInvalidArgument);
+  }
+  for (const std::string& bytes :
+       {std::string("\x98\x80\x80\x80\x00\x01", 6),
+        std::string("\x12\x80\x80\x80\x80\x00", 6)}) {
+    EXPECT_TRUE(v1::ReasonRequest().ParseFromString(bytes));
+    EXPECT_TRUE(Parse(bytes).ok());
+  }
+}
+
 TEST(MessageTest, AStringThatIsNotUtf8IsNamed) {
   v1::ReasonRequest request = Request();
   std::string bytes = request.SerializeAsString();
@@ -177,6 +195,14 @@ TEST(MessageTest, ManyElementsOfAnyKindAreRefused) {
     const absl::Status status = Parse<inference::ModelInferRequest>(test.bytes);
     EXPECT_THAT(status.message(), HasSubstr("10000 elements")) << test.name;
   }
+}
+
+// Two bytes of the wire make an unknown field of 16 in memory.
+TEST(MessageTest, ValuesOfAnotherWireTypeCountAsUnknownFields) {
+  const std::string numbers = Repeat(std::string("\x10\x10"), 10001);
+  const absl::Status status = Parse<v1::SegmentRequest>(numbers);
+  EXPECT_THAT(status.message(), HasSubstr("10000 elements"));
+  EXPECT_EQ(DetailsOf(status).field, "field 2");
 }
 
 // One byte of the wire becomes eight in memory.

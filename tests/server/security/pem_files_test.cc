@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/err.h>
 
 #include <string>
 
@@ -11,6 +12,7 @@
 namespace cooper::security {
 namespace {
 
+using cooper::testing::AsTrusted;
 using cooper::testing::MakeCertificate;
 using cooper::testing::MountedSecret;
 using cooper::testing::StatusIs;
@@ -73,6 +75,27 @@ TEST_F(PemFilesTest, EveryFaultIsNamedWithFlagAndFile) {
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          AllOf(named, HasSubstr("larger than 1 MiB"))));
   }
+}
+
+// gRPC takes the first certificate in either form.
+TEST_F(PemFilesTest, ATrustedCertificateCounts) {
+  const TestCertificate trusted = AsTrusted(own_);
+  EXPECT_OK(Check(MountedSecret({trusted.cert, own_.key, authority_.cert})));
+  EXPECT_THAT(Check(MountedSecret({AsTrusted(authority_).cert + own_.cert,
+                                   own_.key, authority_.cert})),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("not the key of the certificate")));
+  EXPECT_OK(
+      Check(MountedSecret({own_.cert, own_.key, AsTrusted(authority_).cert})));
+}
+
+TEST_F(PemFilesTest, NoErrorIsLeftInTheQueueOfOpenSsl) {
+  const std::string path =
+      COOPER_SOURCE_DIR "/tests/fuzz/seeds/pem/malformed_extension";
+  const TlsFiles files{path, path, "", ""};
+  ASSERT_OK_AND_ASSIGN(const PemTexts texts, ReadPemFiles(files));
+  EXPECT_OK(CheckPemTexts(texts, files));
+  EXPECT_EQ(ERR_peek_error(), 0U);
 }
 
 TEST_F(PemFilesTest, AnEmptyFileAndAFolderAreNamed) {

@@ -25,7 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Free {
-  void operator()(BIO* bio) const { BIO_free(bio); }
+  void operator()(BIO* bio) const { BIO_free_all(bio); }
   void operator()(X509* certificate) const { X509_free(certificate); }
   void operator()(X509_CRL* list) const { X509_CRL_free(list); }
   void operator()(ASN1_TIME* time) const { ASN1_TIME_free(time); }
@@ -145,6 +145,13 @@ TestCertificate WithPassphrase(const TestCertificate& certificate) {
             return PEM_write_bio_PrivateKey(bio, key.get(), EVP_aes_128_cbc(),
                                             kPassphrase, 6, nullptr, nullptr);
           })};
+}
+
+TestCertificate AsTrusted(const TestCertificate& certificate) {
+  return {Text([&](BIO* bio) {
+            return PEM_write_bio_X509_AUX(bio, Parse(certificate).get());
+          }),
+          certificate.key};
 }
 
 std::string PeerName(int port) {

@@ -32,6 +32,9 @@ std::string MakeCrl(const TestCertificate& authority,
 // The same with a passphrase on its key.
 TestCertificate WithPassphrase(const TestCertificate& certificate);
 
+// The same as OpenSSL's TRUSTED CERTIFICATE.
+TestCertificate AsTrusted(const TestCertificate& certificate);
+
 // The name in the certificate that a listener on 127.0.0.1 shows to a new
 // connection; empty where it shows none.
 std::string PeerName(int port);
