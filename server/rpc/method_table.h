@@ -30,7 +30,8 @@ class MethodTable final : public grpc::CallbackGenericService {
 
   // `method` as "/package.Service/Method". Before the server starts.
   void Add(const std::string& method, Handler handler) {
-    COOPER_CHECK(methods_.emplace(method, std::move(handler)).second);
+    const bool added = methods_.emplace(method, std::move(handler)).second;
+    COOPER_CHECK(added);
   }
 
   Reactor* CreateReactor(CallContext* context) override {
