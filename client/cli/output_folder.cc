@@ -69,7 +69,7 @@ absl::StatusOr<std::string> WriteMapFile(const std::string& stem,
                                          const v1::MapResult& map) {
   const std::string name = absl::StrCat(stem, "-", KindAndRole(map));
   for (int number = 1;; ++number) {
-    const std::string path = absl::StrCat(
+    std::string path = absl::StrCat(
         name, number > 1 ? absl::StrCat("-", number) : "", Extension(map));
     errno = 0;
     // "x": only where there is no such file.

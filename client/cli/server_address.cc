@@ -10,6 +10,7 @@
 namespace cooper::client {
 
 std::string DefaultServer() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): called before threads start.
   const char* const server = std::getenv("COOPER_SERVER");
   return server != nullptr && *server != '\0' ? server : ClientOptions{}.target;
 }

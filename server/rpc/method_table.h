@@ -30,8 +30,8 @@ class MethodTable final : public grpc::CallbackGenericService {
 
   // `method` as "/package.Service/Method". Before the server starts.
   void Add(const std::string& method, Handler handler) {
-    const bool added = methods_.emplace(method, std::move(handler)).second;
-    COOPER_CHECK(added);
+    COOPER_CHECK(!methods_.contains(method));
+    methods_[method] = std::move(handler);
   }
 
   Reactor* CreateReactor(CallContext* context) override {
