@@ -94,6 +94,11 @@ TEST_F(ServiceEndTest, ACancelBeforeTheFirstEventIsCounted) {
   const auto reader = stub->Reason(&context, Question("How far?"));
   server.gate().AwaitArrival();
   context.TryCancel();
+  // The server has read the cancel once it answers a later call of the same
+  // connection.
+  grpc::ClientContext later;
+  v1::GetModelResponse model;
+  ASSERT_TRUE(stub->GetModel(&later, {}, &model).ok());
   server.gate().Open();
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
   EXPECT_EQ(server.CollectAtRest().Sum("cooper_cancellations_total",
