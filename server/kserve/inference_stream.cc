@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/engine/core/end_status.h"
 #include "server/engine/core/error.h"
+#include "server/rpc/call_deadline.h"
 #include "server/rpc/message.h"
 #include "server/rpc/status.h"
 
@@ -18,7 +19,8 @@ constexpr char kFinalParameter[] = "triton_final_response";
 absl::Status IdleStatus() {
   engine::ErrorDetails details;
   details.reason = engine::ErrorReason::kDeadline;
-  return engine::MakeError(details, "no request came on the stream for long");
+  return engine::MakeError(
+      details, "no request is under way on the stream, and its time is over");
 }
 
 }  // namespace
@@ -69,7 +71,12 @@ rpc::EventStream::AfterUnlock StreamedInference::StartFinish(
 }
 
 InferenceStream::InferenceStream(Options options, rpc::CallContext* context)
-    : options_(std::move(options)), context_(context) {
+    : options_(std::move(options)),
+      context_(context),
+      deadline_(rpc::CallDeadline(rpc::WireDeadline(context->raw_deadline()),
+                                  *options_.environment.clock,
+                                  absl::InfiniteDuration())
+                    .time()) {
   options_.environment.stalls->Add(this);
 }
 
@@ -177,8 +184,9 @@ void InferenceStream::OnTick(absl::Time now) {
     options_.environment.metrics->StreamStalled();
     context_->TryCancel();
   }
-  expired_ =
-      calls_.empty() && now - idle_since_ > options_.environment.max_deadline;
+  expired_ = calls_.empty() &&
+             (now - idle_since_ > options_.environment.max_deadline ||
+              now >= deadline_);
   AdvanceLocked();
 }
 

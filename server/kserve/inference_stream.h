@@ -62,8 +62,8 @@ class StreamedInference final
 // request's in order. Lives from the handler to OnDone, where it deletes
 // itself.
 //
-// A stream without a request for the longest deadline of a call ends with
-// DEADLINE_EXCEEDED.
+// A stream without a request for the longest deadline of a call, or at its own
+// deadline, ends with DEADLINE_EXCEEDED.
 //
 // Invariants:
 //   - At most one read and one write are in flight, and at most
@@ -119,6 +119,8 @@ class InferenceStream final : public rpc::Reactor,
 
   const Options options_;
   rpc::CallContext* const context_;
+  // Infinite where the caller gave none.
+  const absl::Time deadline_;
   grpc::ByteBuffer request_;  // gRPC's while a read is in flight
 
   base::Mutex mutex_;

@@ -271,6 +271,8 @@ void ConverseReactor::OnTick(absl::Time now) {
   } else if (!serving_->engine->healthy()) {
     AdvanceIdleLocked(engine::ErrorStatus(engine::ErrorReason::kEngineFailed,
                                           "the engine failed"));
+  } else if (deadline().time() <= now) {
+    AdvanceIdleLocked(engine::LateStatus());
   } else if (now - idle_since_ > ttl) {
     AdvanceIdleLocked(
         engine::ErrorStatus(engine::ErrorReason::kSessionNotFound,

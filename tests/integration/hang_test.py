@@ -242,6 +242,26 @@ def test_a_late_call_has_its_status_whatever_the_connections_age(tmp_path, age):
         assert (one.ended["goaway"] > 0) == (age == "1s")
 
 
+@pytest.mark.parametrize("path, begins", [
+    ("/cooper.v1.SpatialReasoningService/Converse", True),
+    ("/inference.GRPCInferenceService/ModelStreamInfer", False)])
+def test_an_idle_stream_ends_at_its_deadline(path, begins):
+    """The peer never cancels, as a client's library would."""
+    with serving(FAKE) as server:
+        one = http2.Connection(server.address)
+        stream = one.open(path=path, headers=[("grpc-timeout", "1S")])
+        if begins:
+            start = pb.ConverseRequest(start=pb.ConverseStart(reason=question()))
+            one.send(stream, http2.message(start.SerializeToString()))
+        began = time.monotonic()
+        while not one.ended[stream] and not one.closed:
+            one.read(0.1)
+            assert time.monotonic() < began + 10
+        one.close()
+        assert one.ended[stream]
+        assert time.monotonic() > began + 0.9
+
+
 def literal(name, value):
     """An HPACK field that is not indexed, without Huffman coding."""
     return (b"\0" + bytes([len(name)]) + name.encode() +
