@@ -11,6 +11,8 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "base/mutex.h"
 #include "model/fake/fake_model.h"
 #include "server/engine/engine.h"
@@ -86,6 +88,9 @@ class EngineHarness {
     while (ImagesPrepared() < images) std::this_thread::yield();
     while (engine_->load().queued != queued ||
            engine_->load().running != running) {
+      // An image counts as prepared a little before the engine is told. The
+      // calls that are left to hold may be few.
+      absl::SleepFor(absl::Milliseconds(1));
       Step();
     }
   }
